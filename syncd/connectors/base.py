@@ -1,0 +1,211 @@
+"""The protocol every connector speaks, and what it must say truly about itself.
+
+The rest of syncd sees a vendor only through `Connector`, `Capabilities`, `Schema`, `Page` and `Event`.
+The rule that keeps it true: a capability is claimed only where the vendor's documents bear it out; what a connector cannot do it does
+not pretend. Absence is returned (None, `Exists`), never raised; failures are `core.errors`.
+It must not know: any vendor, syncs, hub fields, the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from syncd.core.errors import ConnectorError
+from syncd.core.fields import FieldType
+from syncd.core.record import SECOND, CollectionName, Json, Micros, Record, RecordId, Ref, SystemName
+
+
+class News(Enum):
+    """What a webhook of this collection brings: the whole record, a hint to re-read it, or nothing."""
+
+    FULL = "full"
+    HINT = "hint"
+    NONE = "none"
+
+
+class DeletesVisible(Enum):
+    """Where a deletion shows: in a webhook (and by absence), by absence from a complete pass only, or never."""
+
+    WEBHOOK = "webhook"
+    ABSENCE = "absence"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What one collection of one vendor can truly do.
+
+    `incremental` means `page(since=…)` works; `modified_resolution` is the grain of the vendor's modified times; `index_lag` how
+    far its listings may run behind its own store (polls look back that far, and a probe for a doubtful create waits it out).
+    `batch_update_max` is how many updates one call carries (1: none). `find_keys` are the vendor paths `find` accepts.
+    `create_detects` are vendor paths on which the vendor itself refuses a second record (`create` returns `Exists`).
+    """
+
+    can_list: bool = True
+    can_get: bool = True
+    can_create: bool = True
+    can_update: bool = True
+    can_delete: bool = True
+    incremental: bool = False
+    modified_time: bool = False
+    modified_resolution: Micros = SECOND
+    index_lag: Micros = 0
+    webhooks: News = News.NONE
+    deletes_visible: DeletesVisible = DeletesVisible.ABSENCE
+    batch_update_max: int = 1
+    required_on_create: frozenset[str] = frozenset()
+    find_keys: frozenset[str] = frozenset()
+    create_detects: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldSpec:
+    """One field of a collection. `options` are the only values a choice accepts (empty: open)."""
+
+    path: str
+    type: FieldType
+    label: str = ""
+    readable: bool = True
+    writable: bool = True
+    creatable: bool = True
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """The fields of one collection as discovered now; `region` is the account's own default phone region, where it says."""
+
+    collection: CollectionName
+    fields: Mapping[str, FieldSpec]
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of a listing. `next` is the token for the following page, None after the last; JSON-able, so a pass can resume.
+
+    `total` is the number of records the vendor says the whole listing has, where it says so.
+    """
+
+    records: Sequence[Record]
+    next: Json | None = None
+    total: int | None = None
+
+
+class Change(Enum):
+    """What an event says happened to its record."""
+
+    CHANGED = "changed"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What a verified webhook announced.
+
+    `fields` are the vendor-path values it carried (None: none). `full` says they are the whole record, so that it is an
+    observation by itself; otherwise it is a hint and the record is re-read. `occurred_at` is on the vendor's clock.
+    `dedupe_key` is the same for every delivery of the same event.
+    """
+
+    ref: Ref
+    change: Change
+    dedupe_key: str
+    fields: Mapping[str, Json] | None = None
+    full: bool = False
+    occurred_at: Micros | None = None
+
+
+class WebhookRefused(Enum):
+    """Why a webhook delivery was not accepted."""
+
+    UNSIGNED = "unsigned"
+    FORGED = "forged"
+    EXPIRED = "expired"
+    MALFORMED = "malformed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """One intended change of one record: vendor paths to new values (None clears).
+
+    `before` holds what the record was last seen to hold at those paths, so that sets are sent as additions and removals only.
+    """
+
+    ref: Ref
+    changes: Mapping[str, Json]
+    before: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """The vendor made the record; `record` is what it now holds (the read-back)."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exists:
+    """The vendor refused to make a second record and named the one that is there."""
+
+    id: RecordId
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skew:
+    """The vendor's clock minus ours, in microseconds, give or take `error`."""
+
+    offset: Micros = 0
+    error: Micros = SECOND
+
+
+class Connector(Protocol):
+    """One configured account at one vendor.
+
+    Every method that calls the vendor may raise `ConnectorError` and nothing else (besides cancellation).
+    """
+
+    system: SystemName
+
+    def capabilities(self, collection: CollectionName) -> Capabilities: ...
+
+    async def discover(self, collection: CollectionName) -> Schema:
+        """The collection's fields as they are now; also proves the credential."""
+        ...
+
+    async def page(self, collection: CollectionName, *, token: Json | None = None, since: Micros | None = None) -> Page:
+        """One page of the listing: everything, or what changed at or after `since` (vendor's clock). `token` continues."""
+        ...
+
+    async def get(self, ref: Ref) -> Record | None:
+        """The record as the vendor holds it now, or None where it says there is none."""
+        ...
+
+    async def find(self, collection: CollectionName, path: str, value: Json) -> Sequence[Record]:
+        """Every record whose `path` holds `value`, as far as the vendor can tell; `path` is one of `find_keys`."""
+        ...
+
+    async def create(self, collection: CollectionName, fields: Mapping[str, Json]) -> Created | Exists: ...
+
+    async def update(self, updates: Sequence[Update]) -> Sequence[Record | ConnectorError]:
+        """Carries out up to `batch_update_max` updates of one collection; answers each with its read-back or its error.
+
+        An error of the call as a whole is raised.
+        """
+        ...
+
+    async def delete(self, ref: Ref) -> None:
+        """Removes the record; a record that is already gone is no error."""
+        ...
+
+    def receive(self, headers: Mapping[str, str], body: bytes, now: Micros) -> Sequence[Event] | WebhookRefused:
+        """Verifies one webhook delivery over its raw bytes and reads its events. `headers` has lower-case names."""
+        ...
+
+    def skew(self) -> Skew:
+        """The vendor's clock as last measured from its responses."""
+        ...

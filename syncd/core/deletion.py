@@ -1,0 +1,104 @@
+"""What follows when a record is gone.
+
+Edited elsewhere: the edit wins and the record is made again. Its keys live on in another record: a merge, held. Otherwise the delete
+rule. The rule that keeps it true: a deletion is decided on collected evidence only, and never undoes an edit it did not know.
+It must not know: how absence was proved, or how many deletions are too many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from syncd.core.deliver import receives, undeliverable
+from syncd.core.draft import Draft, Fields
+from syncd.core.link import Link, LinkMember, LinkState
+from syncd.core.outcome import Hold, HoldKind, Operation, Plan, Write
+from syncd.core.record import Json, MemberName
+from syncd.core.rules import DeleteRule, SyncRules
+
+
+def decide_deletion(
+    rules: SyncRules,
+    link: Link,
+    drafts: dict[MemberName, Draft],
+    fields: Fields,
+    policy: DeleteRule,
+) -> Plan | None:
+    """What follows from a record that is gone; None when the link goes on, the drafts then saying how."""
+    gone = [draft for draft in drafts.values() if draft.gone is not None]
+    live = [draft for draft in drafts.values() if draft.live]
+    for draft in gone:
+        assert draft.gone is not None
+        if draft.gone.survivor is not None:
+            return _hold_deletion(link, draft, HoldKind.MERGE, f"its keys live on in {draft.gone.survivor}")
+    if not live:
+        return _end(link, drafts, LinkState.DELETED, (), "deleted everywhere")
+    if _edited_since(rules, drafts, gone, live, fields):
+        for draft in gone:
+            draft.was, draft.base, draft.agreed, draft.gone = LinkMember(), {}, {}, None
+            fields.notes.append(f"deleted in {draft.name} but edited elsewhere: the edit wins, it is made again there")
+        return None
+    if policy is DeleteRule.REVIEW:
+        return _hold_deletion(link, gone[0], HoldKind.DELETE, "the rule is review")
+    if policy is DeleteRule.UNLINK:
+        return _end(link, drafts, LinkState.UNLINKED, (), f"deleted in {gone[0].name}: unlinked")
+    return _carry_deletion(rules, link, drafts, live, gone[0], policy)
+
+
+def _edited_since(
+    rules: SyncRules,
+    drafts: Mapping[MemberName, Draft],
+    gone: list[Draft],
+    live: list[Draft],
+    fields: Fields,
+) -> bool:
+    """Whether somebody edited the record and the member that lost it had not received that edit."""
+    if any(draft.edited for draft in live):
+        return True
+    return any(
+        draft.behind(rule.name, fields.hub)
+        and fields.hub[rule.name].winner in drafts
+        and fields.hub[rule.name].winner != draft.name
+        and rule.name in draft.was.agreed
+        and undeliverable(rule, rules.members[draft.name], fields.hub[rule.name].value) is None
+        for draft in gone
+        for rule in rules.fields.values()
+        if receives(rule, draft.name)
+    )
+
+
+def _carry_deletion(
+    rules: SyncRules, link: Link, drafts: Mapping[MemberName, Draft], live: list[Draft], gone: Draft, policy: DeleteRule
+) -> Plan:
+    writes: list[Write] = []
+    for draft in live:
+        expected = {name: value for name, value in draft.base.items() if name in draft.was.base}
+        if policy is DeleteRule.PROPAGATE:
+            writes.append(Write(member=draft.name, operation=Operation.DELETE, values={}, expected=expected))
+        elif rules.members[draft.name].archive is not None:
+            writes.append(Write(member=draft.name, operation=Operation.ARCHIVE, values={}, expected=expected))
+    state = LinkState.DELETED if policy is DeleteRule.PROPAGATE else LinkState.ARCHIVED
+    return _end(link, drafts, state, tuple(writes), f"deleted in {gone.name}: {policy.value}")
+
+
+def _hold_deletion(link: Link, draft: Draft, kind: HoldKind, reason: str) -> Plan:
+    """Nothing is decided: the link stays as it was, so that the same question is asked again until it is answered."""
+    assert draft.gone is not None
+    sides: dict[str, Json] = {"evidence": list(draft.gone.evidence)}
+    if draft.gone.survivor is not None:
+        sides["survivor"] = str(draft.gone.survivor)
+    return Plan(link=link, holds=(Hold(kind=kind, member=draft.name, reason=reason, sides=sides),))
+
+
+def _end(
+    link: Link, drafts: Mapping[MemberName, Draft], state: LinkState, writes: tuple[Write, ...], note: str
+) -> Plan:
+    members = {
+        name: replace(draft.was, gone=draft.was.gone or draft.gone is not None)
+        for name, draft in drafts.items()
+        if draft.was.ref is not None
+    }
+    return Plan(
+        link=replace(link, state=state, members=members, revision=link.revision + 1), writes=writes, notes=(note,)
+    )

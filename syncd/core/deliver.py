@@ -1,0 +1,34 @@
+"""Whether a member can take a value, and if not, why a person should look.
+
+The rule that keeps it true: a value that a member has no words for is held, never blanked and never guessed.
+It must not know: who won, or what else is written.
+"""
+
+from __future__ import annotations
+
+from syncd.core.fields import Unreadable, is_blank
+from syncd.core.outcome import Hold, HoldKind
+from syncd.core.record import Json, MemberName
+from syncd.core.rules import FieldRule, MemberRule
+from syncd.core.translate import from_hub
+
+
+def receives(rule: FieldRule, name: MemberName, *, creating: bool = False) -> bool:
+    """Whether this member may be written this field at all: by direction, and by what the vendor allows."""
+    held = rule.members.get(name)
+    return held is not None and name in rule.targets and (held.creatable if creating else held.writable)
+
+
+def undeliverable(rule: FieldRule, member: MemberRule, value: Json) -> Hold | None:
+    """Why this member cannot take this value, if it cannot."""
+    if is_blank(value):
+        if rule.name not in member.required:
+            return None
+        reason = f"{member.name} has no record without {rule.name}, so it cannot be cleared there"
+        return Hold(kind=HoldKind.REQUIRED, member=member.name, field=rule.name, reason=reason, sides={"hub": None})
+    out = from_hub(rule, member, value, {})
+    if isinstance(out, Unreadable):
+        return Hold(
+            kind=HoldKind.UNMAPPABLE, member=member.name, field=rule.name, reason=out.reason, sides={"hub": value}
+        )
+    return None

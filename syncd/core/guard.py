@@ -1,0 +1,63 @@
+"""Guards: how much may happen in one direction before a person is asked.
+
+Per (sync, member, direction) a window counts what was owed; past the cap that stream alone is frozen. A complete listing that lacks
+too many known records is not believed at all.
+The rule that keeps it true: a guard never lets an irreversible operation pass on absence alone, and a trip stops nothing else.
+It must not know: how the counts are kept, or how a stream is frozen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+from syncd.core.fields import is_blank
+from syncd.core.outcome import Operation, Write
+from syncd.core.rules import Cap, Guards
+
+
+class Direction(Enum):
+    """The streams that are counted apart."""
+
+    DELETES = "deletes"
+    CREATES = "creates"
+    UPDATES = "updates"
+    BLANKS = "blanks"
+
+
+def direction(write: Write) -> Direction:
+    """Which stream a write belongs to. An update that clears fields is counted as the graver thing it is."""
+    if write.operation in (Operation.DELETE, Operation.ARCHIVE):
+        return Direction.DELETES
+    if write.operation is Operation.CREATE:
+        return Direction.CREATES
+    cleared = any(is_blank(value) and not is_blank(write.expected.get(name)) for name, value in write.values.items())
+    return Direction.BLANKS if cleared else Direction.UPDATES
+
+
+def trip(guards: Guards, stream: Direction, *, owed: int, links: int) -> str | None:
+    """Why the stream must stop, in words, or None. `owed` counts its writes within the window, this one included."""
+    cap: Cap = getattr(guards, stream.value)
+    limit = cap.limit(links)
+    if owed <= limit:
+        return None
+    return f"more than {limit} {stream.value} within {guards.window // 60_000_000} min ({links} links are alive)"
+
+
+def believe_listing(guards: Guards, *, known: int, missing: int, total: int | None, listed: int) -> str | None:
+    """Why a complete listing must not be believed, in words, or None.
+
+    `known` records were expected, `missing` of them were not listed; `listed` rows came, where the vendor said there are `total`.
+    """
+    if total is not None and total != listed:
+        return f"the listing has {listed} records where the vendor counts {total}"
+    if known and not listed:
+        return f"the listing is empty where {known} records are known"
+    if missing > max(1, guards.missing_share * known):
+        return f"the listing lacks {missing} of {known} known records"
+    return None
+
+
+def sample(items: Sequence[str], size: int = 5) -> list[str]:
+    """The first few, for the one who decides."""
+    return list(items[:size])

@@ -1,0 +1,27 @@
+"""When to try again, and when to stop.
+
+The rule that keeps it true: a delay grows with each attempt, never undercuts what the vendor asked for, and the spread comes from
+outside so that the schedule can be replayed.
+It must not know: what is being tried.
+"""
+
+from __future__ import annotations
+
+from syncd.core.record import HOUR, SECOND, Micros
+
+FIRST_DELAY: Micros = SECOND
+LONGEST_DELAY: Micros = HOUR
+ATTEMPTS_MAX = 90
+"""About three days of hourly attempts; then a write is a dead letter."""
+
+
+def delay(attempt: int, *, spread: float, wish_s: float | None = None) -> Micros:
+    """How long to wait after the `attempt`-th failure (from 1). `spread` is in [0, 1): full jitter over the upper half."""
+    grown = min(FIRST_DELAY * 2 ** min(attempt - 1, 20), LONGEST_DELAY)
+    chosen = int(grown / 2 + grown / 2 * spread)
+    return max(chosen, int(wish_s * SECOND)) if wish_s is not None else chosen
+
+
+def exhausted(attempt: int) -> bool:
+    """Whether the `attempt`-th failure was the last one."""
+    return attempt >= ATTEMPTS_MAX
