@@ -1,0 +1,128 @@
+"""Everything that can be chosen about a sandbox, as frozen values.
+
+Where a vendor's behaviour is undocumented there is an option for it, and the default is the reading that is hardest
+on an engine unless the option says otherwise.
+
+Rule: an option is read when the sandbox is made and never changes afterwards; what tests change while running
+(faults, webhook target) lives on the vendor objects.
+
+It must not know how an option is carried out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import time
+from typing import Literal
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomField:
+    """A custom field of the GoHighLevel location; `key` without the `contact.` prefix."""
+
+    key: str
+    name: str
+    data_type: str = "TEXT"
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListField:
+    """A field of an EmailOctopus list."""
+
+    tag: str
+    label: str
+    type: str = "text"
+    choices: tuple[str, ...] = ()
+    fallback: str | None = None
+
+
+DEFAULT_CUSTOM_FIELDS = (
+    CustomField(key="plan", name="Plan", data_type="SINGLE_OPTIONS", options=("gold", "silver", "free", "platinum")),
+)
+DEFAULT_LIST_FIELDS = (
+    ListField(tag="FirstName", label="First name"),
+    ListField(tag="LastName", label="Last name"),
+    ListField(tag="Phone", label="Phone"),
+    ListField(tag="Plan", label="Plan", type="choice_single", choices=("Gold", "Silver", "Free")),
+    ListField(tag="Source", label="Source"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoHighLevelOptions:
+    """Choices for the GoHighLevel emulator."""
+
+    port: int = 0
+    token: str = "pit-sandbox-00000000-0000-0000-0000-000000000000"  # noqa: S105 - opens only the sandbox
+    location_id: str = "SandboxLocation00001"
+    country: str = "US"
+    timezone: str = "America/Chicago"
+    custom_fields: tuple[CustomField, ...] = DEFAULT_CUSTOM_FIELDS
+    versions: tuple[str, ...] = ("2021-07-28",)
+    # With duplicates allowed a repeated create makes a second contact, which is the harder world.
+    allow_duplicates: bool = True
+    index_lag_s: float = 2.0
+    put_tags: Literal["replace", "merge"] = "replace"
+    missing_status: Literal[400, 404] = 400
+    reject_unknown_options: bool = True
+    reject_unknown_custom_fields: bool = True
+    search_omits_dnd_settings: bool = False
+    blank_fields: Literal["omit", "null"] = "omit"
+    duplicate_lookup_lags: bool = False
+    noop_update_fires: bool = False
+    burst: int = 100
+    burst_window_s: float = 10.0
+    window: Literal["sliding", "fixed"] = "sliding"
+    daily: int = 200_000
+    retry_after_header: bool = False
+    webhook_retries: int = 6
+    webhook_retry_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailOctopusOptions:
+    """Choices for the EmailOctopus emulator."""
+
+    port: int = 0
+    api_key: str = "eo_sandbox_0000000000000000000000000000000000000000000000000000"
+    webhook_secret: str = "sandbox-webhook-secret"  # noqa: S105 - signs only the sandbox
+    list_name: str = "Everyone"
+    fields: tuple[ListField, ...] = DEFAULT_LIST_FIELDS
+    tags: tuple[str, ...] = ("customer", "newsletter", "vip")
+    double_opt_in: bool = False
+    require_existing_tags: bool = True
+    batch_max: int = 100
+    batch_accepts_md5: bool = False
+    subscriber_cap: int | None = None
+    counts_as_array: bool = True
+    blank_fields: Literal["omit", "null"] = "omit"
+    last_page_next: Literal["null", "null_members", "absent"] = "null"
+    noop_touches: bool = True
+    burst: int = 100
+    per_second: float = 10.0
+    retry_after_header: bool = True
+    exclude_api_events: bool = False
+    buffer_s: float = 1.0
+    webhook_retries: int = 9
+    # Doubling from here nine times makes about ten days in all.
+    webhook_retry_s: float = 1690.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxOptions:
+    """Choices for both vendors together."""
+
+    ghl: GoHighLevelOptions = field(default_factory=GoHighLevelOptions)
+    octopus: EmailOctopusOptions = field(default_factory=EmailOctopusOptions)
+    quotas: bool = True
+    seed: int = 1
+    host: str = LOOPBACK
+    clock: Callable[[], float] = time
+
+    def __post_init__(self) -> None:
+        if self.host != LOOPBACK:
+            raise ValueError(f"the sandbox listens on {LOOPBACK} only, not on {self.host!r}")
