@@ -1,0 +1,6 @@
+"""REMEMBER: the only room with SQL.
+
+Its functions are plain and synchronous: they take an open transaction and return values. `database` runs them, many at a time, beside
+the event loop. The rule that keeps it true: what belongs together is committed together, and nothing is acknowledged before that.
+It must not know: vendors, HTTP, who wins, or why something is owed.
+"""

@@ -1,0 +1,143 @@
+"""Requests from the command line, and what is known of systems and syncs as wholes.
+
+The rule that keeps it true: a request row is the only control channel, and a system that is paused stays so until a person says
+otherwise. It must not know: what a request asks for, or why a system was paused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from syncd.core.record import Json, Micros, SyncName, SystemName
+from syncd.store.codec import pack, unpack
+from syncd.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One thing a person asked for. `state` is new, running, done or failed."""
+
+    id: int
+    kind: str
+    arguments: Mapping[str, Json]
+    state: str
+    progress: Json
+    result: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemRow:
+    """What is known of a system as a whole. `identity` says which account it is; `paused` why it is not used, if it is not."""
+
+    identity: str
+    paused: str | None
+    quota: Json
+    detail: Json
+    updated_at: Micros
+
+
+def ask(tx: Connection, kind: str, arguments: Mapping[str, Json], at: Micros) -> int:
+    """Adds a request; answers its number."""
+    number = tx.execute(
+        "INSERT INTO requests (kind, arguments, state, created_at) VALUES (?, ?, 'new', ?)", (kind, pack(arguments), at)
+    ).lastrowid
+    assert number is not None
+    return number
+
+
+def open_requests(tx: Connection) -> list[Request]:
+    """Requests not dealt with, oldest first."""
+    rows = tx.execute(
+        "SELECT id, kind, arguments, state, progress, result FROM requests WHERE state IN ('new', 'running') ORDER BY id"
+    )
+    return [_request(row) for row in rows]
+
+
+def get_request(tx: Connection, number: int) -> Request | None:
+    """One request."""
+    row = tx.execute("SELECT id, kind, arguments, state, progress, result FROM requests WHERE id = ?", (number,)).fetchone()
+    return None if row is None else _request(row)
+
+
+def report(
+    tx: Connection, number: int, state: str, *, progress: Json = None, result: Json = None, at: Micros | None = None
+) -> None:
+    """Says how far a request is."""
+    tx.execute(
+        "UPDATE requests SET state = ?, progress = coalesce(?, progress), result = ?, done_at = ? WHERE id = ?",
+        (state, None if progress is None else pack(progress), pack(result), at, number),
+    )
+
+
+def systems(tx: Connection) -> dict[SystemName, SystemRow]:
+    """All systems ever used."""
+    rows = tx.execute("SELECT system, identity, paused, quota, detail, updated_at FROM systems")
+    return {
+        SystemName(name): SystemRow(
+            identity=identity, paused=paused, quota=unpack(quota), detail=unpack(detail), updated_at=updated_at
+        )
+        for name, identity, paused, quota, detail, updated_at in rows
+    }
+
+
+def meet_system(tx: Connection, system: SystemName, identity: str, at: Micros) -> str | None:
+    """Notes which account a system is; answers the other account it used to be, if it changed."""
+    row = tx.execute("SELECT identity FROM systems WHERE system = ?", (system,)).fetchone()
+    if row is not None and row[0] != identity:
+        return str(row[0])
+    tx.execute(
+        "INSERT INTO systems (system, identity, updated_at) VALUES (?, ?, ?)"
+        " ON CONFLICT (system) DO UPDATE SET updated_at = excluded.updated_at",
+        (system, identity, at),
+    )
+    return None
+
+
+def pause(tx: Connection, system: SystemName, reason: str | None, at: Micros) -> None:
+    """Pauses a system for a reason, or lets it go on (None)."""
+    tx.execute("UPDATE systems SET paused = ?, updated_at = ? WHERE system = ?", (reason, at, system))
+
+
+def note_system(tx: Connection, system: SystemName, *, quota: Json, detail: Json, at: Micros) -> None:
+    """Keeps a system's quota and measurements, so that a restart knows them."""
+    tx.execute(
+        "UPDATE systems SET quota = ?, detail = ?, updated_at = ? WHERE system = ?", (pack(quota), pack(detail), at, system)
+    )
+
+
+def meet_sync(tx: Connection, sync: SyncName, digest: str) -> bool:
+    """Notes a sync's present meaning; whether it changed since it was last seen (a new sync did not)."""
+    row = tx.execute("SELECT digest FROM syncs WHERE sync = ?", (sync,)).fetchone()
+    tx.execute(
+        "INSERT INTO syncs (sync, digest) VALUES (?, ?) ON CONFLICT (sync) DO UPDATE SET digest = excluded.digest", (sync, digest)
+    )
+    return row is not None and row[0] != digest
+
+
+def approved_at(tx: Connection, sync: SyncName) -> Micros | None:
+    """When the first run of a sync was approved."""
+    row = tx.execute("SELECT approved_at FROM syncs WHERE sync = ?", (sync,)).fetchone()
+    return None if row is None else row[0]
+
+
+def approve(tx: Connection, sync: SyncName, at: Micros) -> None:
+    """A person (or the rule) let the first writes of a sync go."""
+    tx.execute("UPDATE syncs SET approved_at = coalesce(approved_at, ?) WHERE sync = ?", (at, sync))
+
+
+def settled(tx: Connection, sync: SyncName) -> bool:
+    """Whether the first run of a sync is over: everything that was there at the start has been planned once."""
+    row = tx.execute("SELECT settled_at FROM syncs WHERE sync = ?", (sync,)).fetchone()
+    return row is not None and row[0] is not None
+
+
+def settle(tx: Connection, sync: SyncName, at: Micros) -> None:
+    """The first run of a sync is over; from now on its guards hold for creates too."""
+    tx.execute("UPDATE syncs SET settled_at = coalesce(settled_at, ?) WHERE sync = ?", (at, sync))
+
+
+def _request(row: tuple[Json, ...]) -> Request:
+    return Request(
+        id=row[0], kind=row[1], arguments=unpack(row[2]), state=row[3], progress=unpack(row[4]), result=unpack(row[5])
+    )

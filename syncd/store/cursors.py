@@ -1,0 +1,78 @@
+"""How far each collection has been read, and the pass that is under way.
+
+The rule that keeps it true: a cursor is the largest committed modified time, moves only in the transaction that commits the page it
+came from, and a pass that did not finish proves nothing.
+It must not know: vendors, or when to poll next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from syncd.core.record import Json, Micros
+from syncd.store.codec import pack, unpack
+from syncd.store.database import Connection
+from syncd.store.observations import Place
+
+
+class PassMode(Enum):
+    """Everything, or what changed since the cursor."""
+
+    COMPLETE = "complete"
+    INCREMENTAL = "incremental"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """The reading state of one collection. `mode` is None when no pass is under way; `token` continues the one that is.
+
+    `cursor` is on the vendor's clock; `polled_at` is when the last finished pass began, `complete_at` the last complete one that was
+    believed, `complete_tried_at` the last complete one at all; these are on ours.
+    """
+
+    cursor: Micros | None = None
+    pass_id: int = 0
+    mode: PassMode | None = None
+    token: Json = None
+    since: Micros | None = None
+    started_at: Micros = 0
+    listed: int = 0
+    newest: Micros | None = None
+    polled_at: Micros | None = None
+    complete_at: Micros | None = None
+    complete_tried_at: Micros | None = None
+
+
+def load(tx: Connection, place: Place) -> Cursor:
+    """The cursor of a collection; a new one where nothing was ever read."""
+    row = tx.execute(
+        "SELECT cursor, pass_id, pass_mode, pass_token, pass_since, pass_started_at, pass_listed, pass_newest, polled_at,"
+        " complete_at, complete_tried_at FROM cursors WHERE system = ? AND collection = ?",
+        place,
+    ).fetchone()
+    if row is None:
+        return Cursor()
+    return Cursor(
+        cursor=row[0],
+        pass_id=row[1],
+        mode=PassMode(row[2]) if row[2] else None,
+        token=unpack(row[3]),
+        since=row[4],
+        started_at=row[5] or 0,
+        listed=row[6],
+        newest=row[7],
+        polled_at=row[8],
+        complete_at=row[9],
+        complete_tried_at=row[10],
+    )
+
+
+def save(tx: Connection, place: Place, cursor: Cursor) -> None:
+    """Writes a cursor back."""
+    tx.execute(
+        "INSERT OR REPLACE INTO cursors (system, collection, cursor, pass_id, pass_mode, pass_token, pass_since, pass_started_at,"
+        " pass_listed, pass_newest, polled_at, complete_at, complete_tried_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*place, cursor.cursor, cursor.pass_id, cursor.mode.value if cursor.mode else None, pack(cursor.token), cursor.since,
+         cursor.started_at, cursor.listed, cursor.newest, cursor.polled_at, cursor.complete_at, cursor.complete_tried_at),
+    )

@@ -1,0 +1,238 @@
+"""The database: one writing connection, one reading connection, and group commit.
+
+A job is a plain function over a `sqlite3.Connection`. Writing jobs that wait at the same moment share one transaction, each in its own
+savepoint, so that a hundred webhooks cost one fsync; each job's caller continues only after the commit.
+The rule that keeps it true: only the writing connection writes and checkpoints (SQLite before 3.51.3 can corrupt a WAL otherwise), a
+lock file keeps a second daemon out, and every connection is closed on every path.
+It must not know: what the jobs do.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import aiosqlite
+import anyio
+
+from syncd.core.errors import StoreError, UserError
+
+T = TypeVar("T")
+Connection = sqlite3.Connection
+BATCH_MAX = 512
+
+
+class Engine(Protocol):
+    """Something that runs a function over one connection: a thread in the daemon, the loop itself in a simulation."""
+
+    async def call(self, job: Callable[[Connection], T]) -> T: ...
+
+
+class ThreadEngine:
+    """One aiosqlite connection and its thread."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    async def call(self, job: Callable[[Connection], T]) -> T:
+        """Runs `job` on the connection's thread: one hop, however many statements it has."""
+        # aiosqlite offers statements one hop each; a whole transaction a hop needs its inner call.
+        raw: Connection = self._connection._conn  # noqa: SLF001
+        result: T = await self._connection._execute(job, raw)  # type: ignore[no-untyped-call]  # noqa: SLF001
+        return result
+
+
+class _Job:
+    """One waiting write: its function, and then its result or error."""
+
+    __slots__ = ("done", "error", "function", "result")
+
+    def __init__(self, function: Callable[[Connection], Any]) -> None:
+        self.function = function
+        self.done = anyio.Event()
+        self.result: Any = None
+        self.error: Exception | None = None
+
+
+class Database:
+    """The store's door. Made by `open_database` (a file) or over given engines (a simulation)."""
+
+    def __init__(self, writer: Engine, reader: Engine, path: Path | None = None) -> None:
+        self.path = path
+        self._writer = writer
+        self._reader = reader
+        self._waiting: list[_Job] = []
+        self._bell = anyio.Event()
+        self.commits = 0
+
+    async def write(self, job: Callable[[Connection], T]) -> T:
+        """Runs `job` in a transaction and returns its result once that is committed.
+
+        If `job` raises, its own changes are undone and the error is raised here. Raises StoreError when nothing can be committed.
+        A caller that is cancelled while waiting does not stop its job.
+        """
+        waiting = _Job(job)
+        self._waiting.append(waiting)
+        self._bell.set()
+        await waiting.done.wait()
+        if waiting.error is not None:
+            raise waiting.error
+        result: T = waiting.result
+        return result
+
+    async def read(self, job: Callable[[Connection], T]) -> T:
+        """Runs `job` over one committed snapshot."""
+        return await self._reader.call(lambda connection: _snapshot(connection, job))
+
+    async def version(self) -> int:
+        """A number that changes whenever another process commits."""
+        return await self._reader.call(lambda connection: int(connection.execute("PRAGMA data_version").fetchone()[0]))
+
+    async def commit_forever(self) -> None:
+        """The committing task: takes whatever waits, commits it at once, wakes the callers."""
+        while True:
+            await self._bell.wait()
+            self._bell = anyio.Event()
+            while self._waiting:
+                jobs, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+                try:
+                    await self._writer.call(lambda connection, jobs=jobs: _commit(connection, jobs))  # type: ignore[misc]
+                    self.commits += 1
+                finally:
+                    for job in jobs:
+                        job.done.set()
+
+
+def _snapshot(connection: Connection, job: Callable[[Connection], T]) -> T:
+    connection.execute("BEGIN")
+    try:
+        return job(connection)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _commit(connection: Connection, jobs: list[_Job]) -> None:
+    """One transaction for all jobs; a job that fails is undone alone, a commit that fails fails them all."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        for job in jobs:
+            connection.execute("SAVEPOINT job")
+            try:
+                job.result = job.function(connection)
+            except sqlite3.OperationalError:
+                raise
+            except Exception as error:  # noqa: BLE001 (handed to the job's own caller)
+                job.error = error
+                connection.execute("ROLLBACK TO job")
+            connection.execute("RELEASE job")
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        for job in jobs:
+            job.error = _store_error(error)
+
+
+def _store_error(error: sqlite3.Error) -> StoreError:
+    failure = StoreError(
+        f"the database cannot be written: {error}",
+        hint="look at free space and permissions of the state directory; nothing was acknowledged",
+    )
+    failure.__cause__ = error
+    return failure
+
+
+@asynccontextmanager
+async def open_database(path: Path) -> AsyncIterator[Database]:
+    """Opens the database file (made if missing, mode 0600), brought to the newest schema, and commits until the block ends."""
+    _make_private(path)
+    async with aiosqlite.connect(path, isolation_level=None) as writer:
+        engine = ThreadEngine(writer)
+        await engine.call(prepare)
+        async with aiosqlite.connect(path, isolation_level=None) as reader:
+            reading = ThreadEngine(reader)
+            await reading.call(_prepare_reader)
+            async with over_engines(engine, reading, path) as database:
+                yield database
+
+
+def _make_private(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+@asynccontextmanager
+async def over_engines(writer: Engine, reader: Engine, path: Path | None = None) -> AsyncIterator[Database]:
+    """A database over given engines, already prepared."""
+    database = Database(writer, reader, path)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(database.commit_forever)
+        try:
+            yield database
+        finally:
+            tasks.cancel_scope.cancel()
+
+
+def prepare(connection: Connection) -> None:
+    """Sets the writing connection up and applies what migrations are missing. Raises UserError for a newer schema."""
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+    steps = migrations()
+    (done,) = connection.execute("PRAGMA user_version").fetchone()
+    if done > len(steps):
+        raise UserError(
+            f"the database has schema {done}, this syncd knows {len(steps)}", hint="run the newer syncd that wrote it"
+        )
+    for number, script in enumerate(steps[done:], start=done + 1):
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version={number};\nCOMMIT;")
+
+
+def _prepare_reader(connection: Connection) -> None:
+    for pragma in ("query_only=ON", "wal_autocheckpoint=0", "busy_timeout=5000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def migrations() -> list[str]:
+    """The schema's steps, oldest first."""
+    folder = resources.files("syncd.store.migrations")
+    return [each.read_text() for each in sorted(folder.iterdir(), key=lambda each: each.name) if each.name.endswith(".sql")]
+
+
+@contextmanager
+def owning(path: Path) -> Iterator[None]:
+    """Holds the lock file beside the database for the block. Raises UserError when another process holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(handle, 20, 0).decode(errors="replace").strip() or "unknown"
+            raise UserError(
+                f"another syncd (process {holder}) holds {path}",
+                hint="stop it, or let it do the work: commands reach a running daemon by themselves",
+            ) from error
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def is_owned(path: Path) -> bool:
+    """Whether a daemon holds the lock now."""
+    lock = path.with_suffix(".lock")
+    if not lock.exists():
+        return False
+    with lock.open("rb") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False

@@ -1,0 +1,106 @@
+"""The inbox: what webhooks announced, each event once.
+
+The rule that keeps it true: an event is committed before its delivery is acknowledged, and leaves the inbox only together with what
+came of it. It must not know: signatures, HTTP, or what an event means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from syncd.core.record import Json, Micros, Ref, SystemName
+from syncd.store.codec import pack, unpack
+from syncd.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One event as it came in. `deleted` says a deletion was announced; `fields` is what it carried, if anything."""
+
+    ref: Ref
+    dedupe_key: str
+    deleted: bool
+    fields: Mapping[str, Json] | None
+    full: bool
+    occurred_at: Micros | None
+    received_at: Micros
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """All events that wait for one record, oldest first."""
+
+    ref: Ref
+    ids: tuple[int, ...]
+    arrivals: tuple[Arrival, ...]
+
+
+def accept(tx: Connection, arrivals: Sequence[Arrival]) -> int:
+    """Stores events; those known by their key are dropped. Answers how many were new."""
+    before = tx.total_changes
+    tx.executemany(
+        "INSERT INTO events (system, collection, record_id, dedupe_key, change, payload, is_full, occurred_at, received_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (system, dedupe_key) DO NOTHING",
+        [
+            (each.ref.system, each.ref.collection, each.ref.id, each.dedupe_key, "deleted" if each.deleted else "changed",
+             None if each.fields is None else pack(each.fields), int(each.full), each.occurred_at, each.received_at)
+            for each in arrivals
+        ],
+    )
+    return tx.total_changes - before
+
+
+def due(tx: Connection, system: SystemName, now: Micros, *, quiet: Micros, quiet_max: Micros, limit: int) -> list[Waiting]:
+    """Records whose events have been quiet for `quiet`, or have waited `quiet_max`."""
+    rows = tx.execute(
+        "SELECT e.collection, e.record_id, e.id, e.dedupe_key, e.change, e.payload, e.is_full, e.occurred_at, e.received_at"
+        " FROM (SELECT collection, record_id FROM events WHERE done_at IS NULL AND system = ?1 GROUP BY collection, record_id"
+        " HAVING max(received_at) <= ?2 OR min(received_at) <= ?3 ORDER BY min(received_at) LIMIT ?4) AS ripe"
+        " JOIN events AS e ON e.system = ?1 AND e.collection = ripe.collection AND e.record_id = ripe.record_id"
+        " WHERE e.done_at IS NULL ORDER BY e.id",
+        (system, now - quiet, now - quiet_max, limit),
+    )
+    found: dict[Ref, list[tuple[int, Arrival]]] = {}
+    for collection, record_id, number, key, change, payload, full, occurred_at, received_at in rows:
+        ref = Ref(system, collection, record_id)
+        arrival = Arrival(
+            ref=ref,
+            dedupe_key=key,
+            deleted=change == "deleted",
+            fields=unpack(payload),
+            full=bool(full),
+            occurred_at=occurred_at,
+            received_at=received_at,
+        )
+        found.setdefault(ref, []).append((number, arrival))
+    return [
+        Waiting(ref=ref, ids=tuple(number for number, _ in each), arrivals=tuple(arrival for _, arrival in each))
+        for ref, each in found.items()
+    ]
+
+
+def next_due(tx: Connection, system: SystemName, quiet: Micros) -> Micros | None:
+    """When the next record's events will have been quiet for long enough, at the latest."""
+    (oldest,) = tx.execute(
+        "SELECT min(received_at) FROM events WHERE done_at IS NULL AND system = ?", (system,)
+    ).fetchone()
+    return None if oldest is None else int(oldest) + quiet
+
+
+def finish(tx: Connection, ids: Iterable[int], outcome: str, at: Micros) -> None:
+    """These events are dealt with; their payloads are no longer needed."""
+    tx.executemany(
+        "UPDATE events SET done_at = ?, outcome = ?, payload = NULL WHERE id = ?", [(at, outcome, each) for each in ids]
+    )
+
+
+def count_waiting(tx: Connection) -> int:
+    """How many events wait."""
+    (count,) = tx.execute("SELECT count(*) FROM events WHERE done_at IS NULL").fetchone()
+    return int(count)
+
+
+def prune(tx: Connection, before: Micros) -> int:
+    """Forgets events dealt with before an instant; until then they keep late repeats out."""
+    return tx.execute("DELETE FROM events WHERE done_at < ?", (before,)).rowcount

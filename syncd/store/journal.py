@@ -1,0 +1,105 @@
+"""The journal: what was decided and what came of it, append-only; and the sums of all outcomes.
+
+The rule that keeps it true: a row is written in the transaction of what it tells, and every item that was looked at is counted under
+exactly one outcome. It must not know: how to tell a story; that is `explain`'s.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from syncd.core.record import Json, LinkId, MemberName, Micros, RecordId, SyncName
+from syncd.store.codec import pack, unpack
+from syncd.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One row of the journal. `kind` is a dotted name: ``field.decided``, ``write.done``, ``link.created``."""
+
+    at: Micros
+    run_id: int | None
+    sync: SyncName
+    kind: str
+    detail: Mapping[str, Json]
+    link: LinkId | None = None
+    member: MemberName | None = None
+    record_id: RecordId | None = None
+    id: int = 0
+
+
+def append(tx: Connection, entries: Iterable[Entry]) -> None:
+    """Adds rows."""
+    tx.executemany(
+        "INSERT INTO journal (at, run_id, sync, link_id, kind, member, record_id, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (each.at, each.run_id, each.sync, each.link, each.kind, each.member, each.record_id, pack(each.detail))
+            for each in entries
+        ],
+    )
+
+
+def of_link(tx: Connection, link: LinkId) -> list[Entry]:
+    """All that happened to a link, oldest first."""
+    return _entries(tx.execute(
+        "SELECT id, at, run_id, sync, link_id, kind, member, record_id, detail FROM journal WHERE link_id = ? ORDER BY id", (link,)
+    ))
+
+
+def after(tx: Connection, number: int, limit: int = 500) -> list[Entry]:
+    """Rows after a number, oldest first."""
+    return _entries(tx.execute(
+        "SELECT id, at, run_id, sync, link_id, kind, member, record_id, detail FROM journal WHERE id > ? ORDER BY id LIMIT ?",
+        (number, limit),
+    ))
+
+
+def last_number(tx: Connection) -> int:
+    """The newest row's number; 0 when there is none."""
+    (number,) = tx.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()
+    return int(number)
+
+
+def tally(tx: Connection, run_id: int, sync: SyncName, outcomes: Iterable[tuple[str, str]]) -> None:
+    """Counts outcomes: (name, reason) pairs."""
+    tx.executemany(
+        "INSERT INTO outcomes (run_id, sync, outcome, reason, count) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (run_id, sync, outcome, reason) DO UPDATE SET count = outcomes.count + excluded.count",
+        [(run_id, sync, outcome, reason, count) for (outcome, reason), count in Counter(outcomes).items()],
+    )
+
+
+def sums(tx: Connection, run_id: int | None = None) -> list[tuple[SyncName, str, str, int]]:
+    """All outcomes as (sync, outcome, reason, count), of one run or of all."""
+    return tx.execute(
+        "SELECT sync, outcome, reason, sum(count) FROM outcomes WHERE ?1 IS NULL OR run_id = ?1"
+        " GROUP BY sync, outcome, reason ORDER BY sync, outcome, reason",
+        (run_id,),
+    ).fetchall()
+
+
+def start_run(tx: Connection, kind: str, reason: str, at: Micros) -> int:
+    """Opens a numbered run; whatever was open is closed."""
+    tx.execute("UPDATE runs SET finished_at = ? WHERE finished_at IS NULL", (at,))
+    number = tx.execute("INSERT INTO runs (kind, reason, started_at) VALUES (?, ?, ?)", (kind, reason, at)).lastrowid
+    assert number is not None
+    return number
+
+
+def _entries(rows: Iterable[tuple[Json, ...]]) -> list[Entry]:
+    return [
+        Entry(
+            id=row[0],
+            at=row[1],
+            run_id=row[2],
+            sync=row[3],
+            link=row[4],
+            kind=row[5],
+            member=row[6],
+            record_id=row[7],
+            detail=unpack(row[8]),
+        )
+        for row in rows
+    ]

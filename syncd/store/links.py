@@ -1,0 +1,146 @@
+"""Links with their hubs, members and bases; loaded and saved by the hundred.
+
+The rule that keeps it true: one record belongs to at most one link of a sync (the schema says so too), and a link is saved whole.
+It must not know: how a link comes to be what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from syncd.core.link import HubField, Interval, Link, LinkMember, LinkState
+from syncd.core.record import FieldName, LinkId, MemberName, Micros, RecordId, Ref, SyncName
+from syncd.store.codec import pack, unpack
+from syncd.store.database import Connection
+from syncd.store.planning import PlanItem
+
+
+def links_of(tx: Connection, items: Iterable[PlanItem]) -> dict[PlanItem, LinkId]:
+    """The links that records belong to, for those that have one."""
+    rows = tx.execute(
+        "SELECT m.sync, m.member, m.record_id, m.link_id FROM json_each(?) AS wanted JOIN link_members AS m"
+        " ON m.sync = wanted.value ->> 0 AND m.member = wanted.value ->> 1 AND m.record_id = wanted.value ->> 2",
+        (pack([[item.sync, item.member, item.record_id] for item in items]).decode(),),
+    )
+    return {PlanItem(sync, member, record_id): LinkId(link) for sync, member, record_id, link in rows}
+
+
+def load(tx: Connection, ids: Iterable[LinkId]) -> dict[LinkId, Link]:
+    """These links, whole."""
+    wanted = (pack(sorted(set(ids))).decode(),)
+    members: dict[int, dict[MemberName, LinkMember]] = {}
+    for link, member, system, collection, record_id, base, agreed, gone in tx.execute(
+        "SELECT m.link_id, m.member, m.system, m.collection, m.record_id, m.base, m.agreed, m.gone"
+        " FROM json_each(?) AS wanted JOIN link_members AS m ON m.link_id = wanted.value",
+        wanted,
+    ):
+        members.setdefault(link, {})[member] = LinkMember(
+            ref=Ref(system, collection, record_id), base=unpack(base), agreed=unpack(agreed), gone=bool(gone)
+        )
+    return {
+        LinkId(link): Link(
+            id=LinkId(link),
+            sync=sync,
+            revision=revision,
+            state=LinkState(state),
+            hub=_hub_out(unpack(hub)),
+            members=members.get(link, {}),
+        )
+        for link, sync, revision, state, hub in tx.execute(
+            "SELECT l.id, l.sync, l.revision, l.state, l.hub FROM json_each(?) AS wanted JOIN links AS l"
+            " ON l.id = wanted.value",
+            wanted,
+        )
+    }
+
+
+def create(tx: Connection, sync: SyncName, refs: Mapping[MemberName, Ref], at: Micros) -> Link:
+    """A new link over these records, with nothing agreed yet."""
+    cursor = tx.execute(
+        "INSERT INTO links (sync, revision, state, hub, created_at, updated_at) VALUES (?, 0, 'live', x'7b7d', ?, ?)",
+        (sync, at, at),
+    )
+    assert cursor.lastrowid is not None
+    members = {name: LinkMember(ref=ref) for name, ref in refs.items()}
+    link = Link(id=LinkId(cursor.lastrowid), sync=sync, members=members)
+    save(tx, [link], at)
+    return link
+
+
+def save(tx: Connection, links: Sequence[Link], at: Micros) -> None:
+    """Writes links back as they are now."""
+    tx.executemany(
+        "UPDATE links SET revision = ?, state = ?, hub = ?, updated_at = ? WHERE id = ?",
+        [(link.revision, link.state.value, pack(_hub_in(link.hub)), at, link.id) for link in links],
+    )
+    # A member may move to another record (a merge, a record made again): its old row goes first.
+    tx.executemany(
+        "DELETE FROM link_members WHERE link_id = ? AND (member, record_id) NOT IN"
+        " (SELECT value ->> 0, value ->> 1 FROM json_each(?))",
+        [(link.id, pack([[n, m.ref.id] for n, m in link.members.items() if m.ref]).decode()) for link in links],
+    )
+    tx.executemany(
+        "INSERT INTO link_members (link_id, sync, member, system, collection, record_id, base, agreed, gone)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (link_id, member) DO UPDATE SET"
+        " base = excluded.base, agreed = excluded.agreed, gone = excluded.gone",
+        [
+            (link.id, link.sync, name, each.ref.system, each.ref.collection, each.ref.id,
+             pack(each.base), pack(each.agreed), int(each.gone))
+            for link in links
+            for name, each in link.members.items()
+            if each.ref is not None
+        ],
+    )
+
+
+def count_live(tx: Connection, sync: SyncName) -> int:
+    """How many links of a sync are kept equal."""
+    (count,) = tx.execute("SELECT count(*) FROM links WHERE sync = ? AND state = 'live'", (sync,)).fetchone()
+    return int(count)
+
+
+def find_record(tx: Connection, system: str, record_id: str) -> list[tuple[LinkId, MemberName]]:
+    """The links a record belongs to, in whatever sync and collection."""
+    return tx.execute(
+        "SELECT link_id, member FROM link_members WHERE system = ? AND record_id = ? ORDER BY link_id", (system, record_id)
+    ).fetchall()
+
+
+def items_of(link: Link) -> list[PlanItem]:
+    """The link's records as items of the list to plan; one is enough to have the link planned."""
+    return [PlanItem(link.sync, name, each.ref.id) for name, each in link.members.items() if each.ref is not None]
+
+
+def every_item(tx: Connection, sync: SyncName) -> list[PlanItem]:
+    """One item for each live link of a sync."""
+    rows = tx.execute(
+        "SELECT m.sync, min(m.member), m.record_id FROM link_members AS m JOIN links AS l ON l.id = m.link_id"
+        " WHERE l.sync = ? AND l.state = 'live' GROUP BY m.link_id",
+        (sync,),
+    )
+    return [PlanItem(sync_name, member, RecordId(record_id)) for sync_name, member, record_id in rows]
+
+
+def _hub_in(hub: Mapping[FieldName, HubField]) -> dict[str, list[object]]:
+    return {
+        name: [
+            each.value,
+            each.winner,
+            each.rule,
+            each.interval.since if each.interval else None,
+            each.interval.until if each.interval else None,
+        ]
+        for name, each in hub.items()
+    }
+
+
+def _hub_out(stored: Mapping[str, list[object]]) -> dict[FieldName, HubField]:
+    return {
+        FieldName(name): HubField(
+            value=value,
+            winner=winner,  # type: ignore[arg-type]
+            rule=rule,  # type: ignore[arg-type]
+            interval=None if until is None else Interval(since, until),  # type: ignore[arg-type]
+        )
+        for name, (value, winner, rule, since, until) in stored.items()
+    }

@@ -1,0 +1,264 @@
+"""Observations: what every record last showed, and the records that look deleted.
+
+The rule that keeps it true: a newer look wins over an older one, whatever order they arrive in; a look that shows nothing new changes
+nothing but the time; a tombstone is stored with its evidence or not at all.
+It must not know: what the fields mean, or what follows from a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from syncd.core.link import Interval
+from syncd.core.record import CollectionName, Json, MemberName, Micros, Record, RecordId, Ref, SyncName, SystemName
+from syncd.core.translate import change_interval
+from syncd.store.codec import fingerprint, pack, unpack
+from syncd.store.database import Connection
+from syncd.store.planning import PlanItem, enqueue
+
+Place = tuple[SystemName, CollectionName]
+Routes = Mapping[Place, Sequence[tuple[SyncName, MemberName]]]
+"""Which syncs, as which member, read a collection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One record as it was just read.
+
+    `seen_at` is when the reading began, on our clock. `unchanged_at`: the last moment at which the listing it came from would
+    have shown an earlier change. `skew` and `error` place the vendor's modified time on our clock. `pass_id` marks the pass.
+    """
+
+    record: Record
+    seen_at: Micros
+    unchanged_at: Micros | None = None
+    skew: Micros = 0
+    error: Micros = 0
+    pass_id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What a record last showed: `fields` by vendor path, or None when it is confirmed gone, for the `evidence` given."""
+
+    ref: Ref
+    fields: Mapping[str, Json] | None
+    changed: Mapping[str, Interval] = field(default_factory=dict)
+    seen_at: Micros
+    modified_at: Micros | None = None
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """A record that looks deleted. `missing_at` is when the vendor first denied it by id."""
+
+    ref: Ref
+    evidence: tuple[str, ...]
+    missing_at: Micros | None
+
+
+def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -> set[Ref]:
+    """Stores looks; answers the refs that show something new, which are then put on the list of links to plan."""
+    known = load(tx, [look.record.ref for look in looks])
+    fresh: dict[Ref, tuple[Look, Mapping[str, Json], Mapping[str, Interval]]] = {}
+    for look in looks:
+        ref = look.record.ref
+        before = known.get(ref)
+        if before is not None and _outdated(look, before):
+            continue
+        fields = _laid_over(look.record.fields, before)
+        if before is None or before.fields is None or fingerprint(fields) != fingerprint(before.fields):
+            fresh[ref] = (look, fields, _intervals(look, fields, before))
+            known[ref] = Observation(ref=ref, fields=fields, seen_at=look.seen_at, modified_at=look.record.modified_at)
+    _touch(tx, [look for look in looks if look.record.ref not in fresh])
+    tx.executemany(
+        "INSERT INTO observations (system, collection, record_id, fields, fingerprint, changed, seen_at, modified_at, pass_id)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (system, collection, record_id) DO UPDATE SET fields = excluded.fields,"
+        " fingerprint = excluded.fingerprint, changed = excluded.changed, seen_at = excluded.seen_at, evidence = NULL,"
+        " modified_at = excluded.modified_at, pass_id = max(observations.pass_id, excluded.pass_id)",
+        [
+            (
+                *_key(ref),
+                pack(fields),
+                fingerprint(fields),
+                pack({path: [each.since, each.until] for path, each in changed.items()}),
+                look.seen_at,
+                look.record.modified_at,
+                look.pass_id,
+            )
+            for ref, (look, fields, changed) in fresh.items()
+        ],
+    )
+    clear_suspects(tx, [look.record.ref for look in looks])
+    if fresh:
+        enqueue(tx, routed(fresh, routes), max(look.seen_at for look, _, _ in fresh.values()), cause)
+    return set(fresh)
+
+
+def bury(tx: Connection, ref: Ref, evidence: Sequence[str], at: Micros, routes: Routes) -> None:
+    """Stores a confirmed deletion with its proof."""
+    tx.execute(
+        "INSERT INTO observations (system, collection, record_id, fields, fingerprint, changed, seen_at, evidence)"
+        " VALUES (?, ?, ?, NULL, x'', x'7b7d', ?, ?)"
+        " ON CONFLICT (system, collection, record_id) DO UPDATE SET fields = NULL, fingerprint = x'', changed = x'7b7d',"
+        " seen_at = excluded.seen_at, evidence = excluded.evidence",
+        (*_key(ref), at, pack(list(evidence))),
+    )
+    clear_suspects(tx, [ref])
+    enqueue(tx, routed([ref], routes), at, "deletion")
+
+
+def load(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, Observation]:
+    """The observations of these records, those that have one."""
+    rows = tx.execute(
+        "SELECT o.system, o.collection, o.record_id, o.fields, o.changed, o.seen_at, o.modified_at, o.evidence"
+        " FROM json_each(?) AS wanted JOIN observations AS o ON o.system = wanted.value ->> 0"
+        " AND o.collection = wanted.value ->> 1 AND o.record_id = wanted.value ->> 2",
+        (pack([_key(ref) for ref in set(refs)]).decode(),),
+    )
+    found = {}
+    for system, collection, record_id, fields, changed, seen_at, modified_at, evidence in rows:
+        ref = Ref(system, collection, record_id)
+        found[ref] = Observation(
+            ref=ref,
+            fields=unpack(fields),
+            changed={path: Interval(*each) for path, each in unpack(changed).items()},
+            seen_at=seen_at,
+            modified_at=modified_at,
+            evidence=tuple(unpack(evidence) or ()),
+        )
+    return found
+
+
+def missing(tx: Connection, place: Place, pass_id: int, started_at: Micros) -> tuple[list[Ref], int]:
+    """The records that a finished complete pass did not list, and how many records were known at its start."""
+    rows = tx.execute(
+        "SELECT record_id FROM observations WHERE system = ? AND collection = ? AND fields IS NOT NULL"
+        " AND pass_id < ? AND seen_at < ? ORDER BY record_id",
+        (*place, pass_id, started_at),
+    ).fetchall()
+    return [Ref(*place, RecordId(record_id)) for (record_id,) in rows], count_alive(tx, place)
+
+
+def count_alive(tx: Connection, place: Place) -> int:
+    """How many records of a collection are known and not gone."""
+    (count,) = tx.execute(
+        "SELECT count(*) FROM observations WHERE system = ? AND collection = ? AND fields IS NOT NULL", place
+    ).fetchone()
+    return int(count)
+
+
+def all_refs(tx: Connection, place: Place) -> list[Ref]:
+    """Every record ever observed in a collection, gone ones included."""
+    rows = tx.execute("SELECT record_id FROM observations WHERE system = ? AND collection = ?", place)
+    return [Ref(*place, RecordId(record_id)) for (record_id,) in rows]
+
+
+def suspect(tx: Connection, refs: Iterable[Ref], evidence: str, due_at: Micros) -> None:
+    """Notes that records look deleted; more evidence is added to what there is. Known tombstones are left alone."""
+    for ref in refs:
+        tx.execute(
+            "INSERT INTO suspects (system, collection, record_id, evidence, due_at)"
+            " SELECT ?1, ?2, ?3, json_array(?4), ?5 WHERE NOT EXISTS (SELECT 1 FROM observations"
+            " WHERE system = ?1 AND collection = ?2 AND record_id = ?3 AND fields IS NULL)"
+            " ON CONFLICT (system, collection, record_id) DO UPDATE SET"
+            " evidence = json_insert(CAST(suspects.evidence AS TEXT), '$[#]', ?4)",
+            (*_key(ref), evidence, due_at),
+        )
+
+
+def suspects_due(tx: Connection, now: Micros, limit: int) -> list[Suspect]:
+    """Suspects to look at now."""
+    rows = tx.execute(
+        "SELECT system, collection, record_id, CAST(evidence AS TEXT), missing_at FROM suspects WHERE due_at <= ?"
+        " ORDER BY due_at LIMIT ?",
+        (now, limit),
+    ).fetchall()
+    return [
+        Suspect(ref=Ref(*row[:3]), evidence=tuple(unpack(row[3].encode())), missing_at=row[4]) for row in rows
+    ]
+
+
+def next_suspect(tx: Connection) -> Micros | None:
+    """When the next suspect is to be looked at."""
+    (due_at,) = tx.execute("SELECT min(due_at) FROM suspects").fetchone()
+    return None if due_at is None else int(due_at)
+
+
+def keep_suspect(tx: Connection, found: Suspect, evidence: str, *, missing_at: Micros, due_at: Micros) -> None:
+    """A suspect was denied by id once more; it is looked at again at `due_at`."""
+    tx.execute(
+        "UPDATE suspects SET evidence = ?, missing_at = ?, due_at = ? WHERE system = ? AND collection = ? AND record_id = ?",
+        (pack([*found.evidence, evidence]), missing_at, due_at, *_key(found.ref)),
+    )
+
+
+def postpone_suspects(tx: Connection, refs: Iterable[Ref], due_at: Micros) -> None:
+    """Suspects that could not be looked at now."""
+    tx.executemany(
+        "UPDATE suspects SET due_at = ? WHERE system = ? AND collection = ? AND record_id = ?",
+        [(due_at, *_key(ref)) for ref in refs],
+    )
+
+
+def clear_suspects(tx: Connection, refs: Iterable[Ref]) -> None:
+    """These records are there, or are known to be gone."""
+    tx.executemany(
+        "DELETE FROM suspects WHERE system = ? AND collection = ? AND record_id = ?", [_key(ref) for ref in refs]
+    )
+
+
+def routed(refs: Iterable[Ref], routes: Routes) -> list[PlanItem]:
+    """The refs as the members of the syncs that read them."""
+    return [
+        PlanItem(sync=sync, member=member, record_id=ref.id)
+        for ref in refs
+        for sync, member in routes.get((ref.system, ref.collection), ())
+    ]
+
+
+def _key(ref: Ref) -> tuple[str, str, str]:
+    return (ref.system, ref.collection, ref.id)
+
+
+def _outdated(look: Look, before: Observation) -> bool:
+    """Older than what we have: by our clock, or, from a listing or a cache that lags, by the vendor's."""
+    if look.seen_at < before.seen_at:
+        return True
+    shown, had = look.record.modified_at, before.modified_at
+    return shown is not None and had is not None and shown < had and before.fields is not None
+
+
+def _laid_over(shown: Mapping[str, Json], before: Observation | None) -> Mapping[str, Json]:
+    """A path that was not shown keeps what it last showed: not shown is not blank."""
+    if before is None or not before.fields or before.fields.keys() <= shown.keys():
+        return shown
+    return {**before.fields, **shown}
+
+
+def _intervals(look: Look, fields: Mapping[str, Json], before: Observation | None) -> dict[str, Interval]:
+    had = before.fields if before is not None and before.fields is not None else None
+    since: Micros | None = None
+    if had is not None and before is not None:
+        since = max(before.seen_at, look.unchanged_at or before.seen_at)
+    now = change_interval(
+        since=since, until=look.seen_at, modified=look.record.modified_at, skew=look.skew, error=look.error
+    )
+    old = before.changed if before is not None else {}
+    return {
+        path: old.get(path, now) if had is not None and path in had and had[path] == value else now
+        for path, value in fields.items()
+    }
+
+
+def _touch(tx: Connection, looks: Sequence[Look]) -> None:
+    """Looks that showed nothing new still prove when the record was there."""
+    tx.executemany(
+        "UPDATE observations SET seen_at = max(seen_at, ?), pass_id = max(pass_id, ?),"
+        " modified_at = max(coalesce(modified_at, 0), coalesce(?, modified_at, 0))"
+        " WHERE system = ? AND collection = ? AND record_id = ? AND fields IS NOT NULL",
+        [(look.seen_at, look.pass_id, look.record.modified_at, *_key(look.record.ref)) for look in looks],
+    )

@@ -1,0 +1,263 @@
+"""The outbox: writes owed, and what became of them.
+
+`pending → sent → done | unknown | dead`, with `parked` for a closed gate and `cancelled` for a write the plan no longer owes.
+The rule that keeps it true: *sent* is committed before the call; at most one write per (link, member) is open; a key that was ever
+used with other content is a broken invariant; a fence keeps a worker that lost its lease from recording anything.
+It must not know: what is written, or how a call is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from syncd.core.guard import Direction
+from syncd.core.outcome import Operation, Write
+from syncd.core.record import FieldName, Json, LinkId, MemberName, Micros, RecordId, Ref, SyncName, SystemName
+from syncd.store.codec import pack, unpack
+from syncd.store.database import Connection
+
+
+class State(Enum):
+    """Where a write is."""
+
+    PENDING = "pending"
+    PARKED = "parked"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    DONE = "done"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """One write as the outbox keeps it. `ref.id` is empty for a create."""
+
+    id: int
+    key: str
+    sync: SyncName
+    link: LinkId
+    member: MemberName
+    ref: Ref
+    operation: Operation
+    stream: Direction
+    values: Mapping[FieldName, Json]
+    expected: Mapping[FieldName, Json]
+    revision: int
+    state: State
+    attempts: int
+    fence: int
+    gate: str | None
+    error: str | None
+    priority: int
+    run_id: int | None
+    created_at: Micros
+    due_at: Micros
+
+    @property
+    def write(self) -> Write:
+        """The write as it was planned."""
+        return Write(member=self.member, operation=self.operation, values=self.values, expected=self.expected)
+
+
+_COLUMNS = (
+    "id, key, sync, link_id, member, system, collection, record_id, operation, stream, payload, revision, state, attempts,"
+    " fence, gate, error, priority, run_id, created_at, due_at"
+)
+
+
+def key_of(link: LinkId, revision: int, write: Write) -> str:
+    """The idempotency key: the same plan over the same link always gives the same one."""
+    content = [link, revision, write.member, write.operation.value, dict(write.values)]
+    return hashlib.blake2b(pack(content), digest_size=16).hexdigest()
+
+
+def owe(
+    tx: Connection,
+    *,
+    link: LinkId,
+    sync: SyncName,
+    revision: int,
+    write: Write,
+    target: Ref,
+    stream: Direction,
+    gate: str | None,
+    priority: int,
+    run_id: int | None,
+    at: Micros,
+) -> bool:
+    """Puts one write in the outbox in place of what was pending for its target; False if it is there (or was given up) already."""
+    key = key_of(link, revision, write)
+    payload = pack([dict(write.values), dict(write.expected)])
+    before = tx.execute("SELECT payload, state FROM outbox WHERE key = ?", (key,)).fetchone()
+    if before is not None and before[1] != State.CANCELLED.value:
+        assert unpack(before[0])[0] == unpack(payload)[0], f"idempotency key {key} was used with other content"
+        return False
+    cancel(tx, link, [write.member], at)
+    if before is not None:
+        tx.execute("DELETE FROM outbox WHERE key = ?", (key,))
+    tx.execute(
+        "INSERT INTO outbox (key, sync, link_id, member, system, collection, record_id, operation, stream, payload, revision,"
+        " priority, state, gate, due_at, run_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (key, sync, link, write.member, target.system, target.collection, target.id or None, write.operation.value,
+         stream.value, payload, revision, priority, (State.PARKED if gate else State.PENDING).value, gate, at, run_id, at),
+    )
+    return True
+
+
+def cancel(tx: Connection, link: LinkId, members: Iterable[MemberName], at: Micros) -> None:
+    """Takes back what was pending for these targets; a write in the air is not touched."""
+    tx.executemany(
+        "UPDATE outbox SET state = 'cancelled', done_at = ? WHERE link_id = ? AND member = ? AND state IN ('pending', 'parked')",
+        [(at, link, member) for member in members],
+    )
+
+
+def lease(tx: Connection, system: SystemName, now: Micros, *, until: Micros, limit: int) -> list[Owed]:
+    """Takes due writes of a system, most urgent first, never two for one record; the lease ends at `until`."""
+    rows = tx.execute(
+        f"SELECT {_COLUMNS} FROM outbox AS o WHERE system = ?1 AND state IN ('pending', 'unknown') AND due_at <= ?2"  # noqa: S608
+        " AND coalesce(lease_until, 0) <= ?2 AND NOT EXISTS (SELECT 1 FROM outbox AS other WHERE other.system = o.system"
+        " AND other.collection = o.collection AND other.record_id = o.record_id AND other.id <> o.id"
+        " AND (other.state = 'sent' OR coalesce(other.lease_until, 0) > ?2) AND other.state IN ('pending', 'sent', 'unknown'))"
+        " ORDER BY priority, due_at, id LIMIT ?3",
+        (system, now, limit),
+    ).fetchall()
+    taken: dict[str, Owed] = {}
+    for owed in map(_owed, rows):
+        taken.setdefault(f"{owed.ref}" if owed.ref.id else owed.key, owed)
+    tx.executemany(
+        "UPDATE outbox SET lease_until = ?, fence = fence + 1 WHERE id = ?", [(until, owed.id) for owed in taken.values()]
+    )
+    return [replace(owed, fence=owed.fence + 1) for owed in taken.values()]
+
+
+def mark_sent(tx: Connection, owed: Sequence[Owed], at: Micros) -> list[Owed]:
+    """Commits that these calls are about to be made; answers those whose lease still holds."""
+    return [
+        each
+        for each in owed
+        if tx.execute(
+            "UPDATE outbox SET state = 'sent', sent_at = ?, attempts = attempts + 1"
+            " WHERE id = ? AND fence = ? AND state IN ('pending', 'unknown')",
+            (at, each.id, each.fence),
+        ).rowcount
+    ]
+
+
+def settle(
+    tx: Connection, owed: Owed, state: State, at: Micros, *, error: str | None = None, due_at: Micros | None = None
+) -> bool:
+    """Records what became of a write; False when the lease was lost and nothing may be recorded."""
+    final = state in (State.DONE, State.DEAD, State.CANCELLED)
+    return bool(tx.execute(
+        "UPDATE outbox SET state = ?, error = ?, due_at = coalesce(?, due_at), lease_until = NULL, done_at = ?"
+        " WHERE id = ? AND fence = ? AND state IN ('pending', 'sent', 'unknown')",
+        (state.value, error, due_at, at if final else None, owed.id, owed.fence),
+    ).rowcount)
+
+
+def recover(tx: Connection, now: Micros) -> int:
+    """After a crash: what was in the air has an unknown outcome; every lease is void. Answers how many were in the air."""
+    tx.execute("UPDATE outbox SET lease_until = NULL, fence = fence + 1 WHERE lease_until IS NOT NULL")
+    return tx.execute("UPDATE outbox SET state = 'unknown', due_at = ? WHERE state = 'sent'", (now,)).rowcount
+
+
+def in_flight(tx: Connection, links: Iterable[LinkId]) -> set[LinkId]:
+    """Of these links, those with a write in the air or of unknown outcome."""
+    rows = tx.execute(
+        "SELECT DISTINCT o.link_id FROM json_each(?) AS wanted JOIN outbox AS o ON o.link_id = wanted.value"
+        " AND o.state IN ('sent', 'unknown')",
+        (pack(sorted(set(links))).decode(),),
+    )
+    return {LinkId(link) for (link,) in rows}
+
+
+def next_due(tx: Connection, system: SystemName) -> Micros | None:
+    """When the next write of a system falls due."""
+    (due_at,) = tx.execute(
+        "SELECT min(max(due_at, coalesce(lease_until, 0))) FROM outbox WHERE system = ? AND state IN ('pending', 'unknown')",
+        (system,),
+    ).fetchone()
+    return None if due_at is None else int(due_at)
+
+
+def count_recent(tx: Connection, sync: SyncName, since: Micros) -> dict[tuple[MemberName, Direction], int]:
+    """Writes owed since an instant, by target and stream, the cancelled ones left out."""
+    rows = tx.execute(
+        "SELECT member, stream, count(*) FROM outbox WHERE sync = ? AND created_at >= ? AND state <> 'cancelled'"
+        " AND (gate IS NULL OR state = 'parked') GROUP BY member, stream",
+        (sync, since),
+    )
+    return {(MemberName(member), Direction(stream)): count for member, stream, count in rows}
+
+
+def open_gate(tx: Connection, gate: str, now: Micros) -> int:
+    """Lets everything through that waited behind a gate."""
+    return tx.execute(
+        "UPDATE outbox SET state = 'pending', due_at = ? WHERE gate = ? AND state = 'parked'", (now, gate)
+    ).rowcount
+
+
+def load(tx: Connection, ids: Iterable[int]) -> list[Owed]:
+    """These writes."""
+    rows = tx.execute(
+        f"SELECT {_COLUMNS} FROM outbox WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",  # noqa: S608
+        (pack(list(ids)).decode(),),
+    )
+    return [_owed(row) for row in rows]
+
+
+def select(tx: Connection, states: Iterable[State], *, gate: str | None = None, limit: int = 1000) -> list[Owed]:
+    """Writes in these states, oldest first; of one gate if it is given."""
+    rows = tx.execute(
+        f"SELECT {_COLUMNS} FROM outbox WHERE state IN (SELECT value FROM json_each(?1))"  # noqa: S608
+        " AND (?2 IS NULL OR gate = ?2) ORDER BY id LIMIT ?3",
+        (pack([state.value for state in states]).decode(), gate, limit),
+    )
+    return [_owed(row) for row in rows]
+
+
+def counts(tx: Connection) -> dict[str, int]:
+    """How many writes are in each state."""
+    return dict(tx.execute("SELECT state, count(*) FROM outbox GROUP BY state").fetchall())
+
+
+def revive(tx: Connection, owed: Owed, now: Micros) -> None:
+    """Gives a dead letter another life, on a person's word."""
+    tx.execute(
+        "UPDATE outbox SET state = 'pending', attempts = 0, error = NULL, due_at = ?, done_at = NULL"
+        " WHERE id = ? AND state = 'dead' AND NOT EXISTS (SELECT 1 FROM outbox AS open WHERE open.link_id = ? AND open.member = ?"
+        " AND open.state IN ('pending', 'parked', 'sent', 'unknown'))",
+        (now, owed.id, owed.link, owed.member),
+    )
+
+
+def _owed(row: tuple[Json, ...]) -> Owed:
+    values, expected = unpack(row[10])
+    return Owed(
+        id=row[0],
+        key=row[1],
+        sync=row[2],
+        link=LinkId(row[3]),
+        member=row[4],
+        ref=Ref(row[5], row[6], RecordId(row[7] or "")),
+        operation=Operation(row[8]),
+        stream=Direction(row[9]),
+        values=values,
+        expected=expected,
+        revision=row[11],
+        state=State(row[12]),
+        attempts=row[13],
+        fence=row[14],
+        gate=row[15],
+        error=row[16],
+        priority=row[17],
+        run_id=row[18],
+        created_at=row[19],
+        due_at=row[20],
+    )
+

@@ -1,0 +1,137 @@
+"""The list of links to plan, and the index of match keys.
+
+The rule that keeps it true: an item leaves the list only in the transaction that commits its plan; an item put on it again meanwhile
+stays. It must not know: what a plan is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from syncd.core.record import FieldName, MemberName, Micros, RecordId, SyncName
+from syncd.store.codec import pack
+from syncd.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PlanItem:
+    """A record of one member whose link wants planning."""
+
+    sync: SyncName
+    member: MemberName
+    record_id: RecordId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuePlan:
+    """An item as it was taken, with the mark that tells whether it was put on the list again since."""
+
+    item: PlanItem
+    since: Micros
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kin:
+    """A record that shares a match key: its keys, and its link if it has one."""
+
+    item: PlanItem
+    keys: Mapping[FieldName, str]
+
+
+def enqueue(tx: Connection, items: Iterable[PlanItem], at: Micros, cause: str) -> None:
+    """Puts items on the list; one that is on it already is marked as changed since."""
+    tx.executemany(
+        "INSERT INTO to_plan (sync, member, record_id, since, cause) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (sync, member, record_id) DO UPDATE SET indexed = 0, cause = excluded.cause,"
+        " since = max(to_plan.since + 1, excluded.since)",
+        [(item.sync, item.member, item.record_id, at, cause) for item in items],
+    )
+
+
+def unindexed(tx: Connection, sync: SyncName, limit: int) -> list[DuePlan]:
+    """Items whose match keys are not in the index yet."""
+    return _due(tx.execute(
+        "SELECT sync, member, record_id, since, cause FROM to_plan WHERE sync = ? AND indexed = 0 LIMIT ?", (sync, limit)
+    ))
+
+
+def due(tx: Connection, sync: SyncName, limit: int) -> list[DuePlan]:
+    """The oldest items of a sync. An item waits while a write to one of its link's members is in the air."""
+    return _due(tx.execute(
+        "SELECT t.sync, t.member, t.record_id, t.since, t.cause FROM to_plan AS t WHERE t.sync = ?1 AND NOT EXISTS ("
+        " SELECT 1 FROM link_members AS m JOIN outbox AS o ON o.link_id = m.link_id AND o.state IN ('sent', 'unknown')"
+        " WHERE m.sync = t.sync AND m.member = t.member AND m.record_id = t.record_id)"
+        " ORDER BY t.since LIMIT ?2",
+        (sync, limit),
+    ))
+
+
+def _due(rows: Iterable[tuple[str, str, str, int, str]]) -> list[DuePlan]:
+    return [
+        DuePlan(item=PlanItem(SyncName(sync), MemberName(member), RecordId(record_id)), since=since, cause=cause)
+        for sync, member, record_id, since, cause in rows
+    ]
+
+
+def done(tx: Connection, items: Iterable[DuePlan]) -> None:
+    """Takes planned items off the list, but for those that were put on it again."""
+    tx.executemany(
+        "DELETE FROM to_plan WHERE sync = ? AND member = ? AND record_id = ? AND since = ?",
+        [(each.item.sync, each.item.member, each.item.record_id, each.since) for each in items],
+    )
+
+
+def waiting(tx: Connection, sync: SyncName) -> int:
+    """How many items wait."""
+    (count,) = tx.execute("SELECT count(*) FROM to_plan WHERE sync = ?", (sync,)).fetchone()
+    return int(count)
+
+
+def index_keys(tx: Connection, items: Sequence[tuple[DuePlan, Mapping[FieldName, str]]]) -> list[PlanItem]:
+    """Replaces the keys of items; answers the unlinked records elsewhere that share an old or a new key of those that changed."""
+    touched: set[tuple[str, str, str]] = set()
+    for each, keys in items:
+        item = each.item
+        where = (item.sync, item.member, item.record_id)
+        old = dict(tx.execute(
+            "SELECT key, value FROM match_keys WHERE sync = ? AND member = ? AND record_id = ?", where
+        ).fetchall())
+        if old != dict(keys):
+            tx.execute("DELETE FROM match_keys WHERE sync = ? AND member = ? AND record_id = ?", where)
+            tx.executemany(
+                "INSERT INTO match_keys (sync, member, record_id, key, value) VALUES (?, ?, ?, ?, ?)",
+                [(*where, name, value) for name, value in keys.items()],
+            )
+            touched |= {(item.sync, name, value) for name, value in (*old.items(), *keys.items())}
+        tx.execute("UPDATE to_plan SET indexed = 1 WHERE sync = ? AND member = ? AND record_id = ? AND since = ?",
+                   (*where, each.since))
+    return _unlinked_with(tx, touched)
+
+
+def _unlinked_with(tx: Connection, keys: set[tuple[str, str, str]]) -> list[PlanItem]:
+    rows = tx.execute(
+        "SELECT DISTINCT k.sync, k.member, k.record_id FROM json_each(?) AS wanted JOIN match_keys AS k"
+        " ON k.sync = wanted.value ->> 0 AND k.key = wanted.value ->> 1 AND k.value = wanted.value ->> 2"
+        " WHERE NOT EXISTS (SELECT 1 FROM link_members AS m WHERE m.sync = k.sync AND m.member = k.member"
+        " AND m.record_id = k.record_id)"
+        " AND NOT EXISTS (SELECT 1 FROM to_plan AS t WHERE t.sync = k.sync AND t.member = k.member"
+        " AND t.record_id = k.record_id)",
+        (pack([list(each) for each in keys]).decode(),),
+    )
+    return [PlanItem(*row) for row in rows]
+
+
+def kin(tx: Connection, sync: SyncName, keys: Iterable[tuple[FieldName, str]]) -> list[Kin]:
+    """Every record that shares one of these keys, with all its keys."""
+    rows = tx.execute(
+        "SELECT DISTINCT k.member, k.record_id, own.key, own.value FROM json_each(?2) AS wanted JOIN match_keys AS k"
+        " ON k.sync = ?1 AND k.key = wanted.value ->> 0 AND k.value = wanted.value ->> 1"
+        " JOIN match_keys AS own ON own.sync = k.sync AND own.member = k.member AND own.record_id = k.record_id",
+        (sync, pack([list(each) for each in set(keys)]).decode()),
+    )
+    found: dict[PlanItem, dict[FieldName, str]] = {}
+    for member, record_id, key, value in rows:
+        found.setdefault(PlanItem(sync, member, record_id), {})[key] = value
+    return [Kin(item=item, keys=shown) for item, shown in found.items()]
