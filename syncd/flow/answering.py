@@ -1,0 +1,155 @@
+"""Answering: carries out what a person decided about a hold or a failed write.
+
+The rule that keeps it true: an answer that does not fit its question changes nothing and says what would fit; whatever an answer sets
+free is planned or sent by the stages, never here.
+It must not know: how the answer was given.
+"""
+
+from __future__ import annotations
+
+from syncd.core.errors import UserError
+from syncd.core.link import LinkMember
+from syncd.core.outcome import HoldKind, Operation
+from syncd.core.record import Micros, RecordId, Ref
+from syncd.core.rules import DeleteRule, SyncRules
+from syncd.flow.answers import APPROVE
+from syncd.flow.engine import Engine
+from syncd.flow.linking import MAKE_NEW
+from syncd.store import control, holds, links, outbox, planning
+from syncd.store.database import Connection
+from syncd.store.holds import Held, HoldState
+from syncd.store.outbox import State
+
+IGNORE = "ignore"
+_APPROVED = {HoldKind.FIRST_RUN, HoldKind.GUARD, HoldKind.LISTING, HoldKind.DELETE, HoldKind.MERGE, HoldKind.UNKNOWN_CREATE}
+_PICKED = {HoldKind.CONFLICT, HoldKind.AMBIGUOUS, HoldKind.DELETE, HoldKind.UNKNOWN_CREATE}
+
+
+def answer_hold(engine: Engine, tx: Connection, number: int, choice: str) -> str:
+    """Answers one hold; what follows, in words. `choice` is ``approve``, ``ignore``, a member, a ref, ``new``, or a delete rule.
+
+    Raises UserError when the answer does not fit.
+    """
+    held = holds.get(tx, number)
+    if held is None or held.state is HoldState.CLOSED:
+        raise UserError(f"there is no open hold {number}", hint="`syncd holds` lists them")
+    if choice == IGNORE:
+        return _ignore(engine, tx, held)
+    if choice == APPROVE and held.kind not in _APPROVED:
+        raise UserError(f"hold {number} cannot be approved: {held.reason}", hint=_what_fits(held))
+    if choice != APPROVE and held.kind not in _PICKED:
+        raise UserError(f"nothing can be picked for hold {number}", hint=_what_fits(held))
+    return _carry_out(engine, tx, held, choice)
+
+
+def _what_fits(held: Held) -> str:
+    match held.kind:
+        case HoldKind.CONFLICT:
+            return f"pick the member whose value wins: {', '.join(sorted(held.sides))}"
+        case HoldKind.AMBIGUOUS:
+            return f"pick the record it is, or `{MAKE_NEW}`: {', '.join(map(str, held.sides.get('candidates', [])))}"
+        case HoldKind.DELETE:
+            return "approve (archive), pick propagate, archive or unlink, or ignore"
+        case HoldKind.UNREADABLE | HoldKind.UNMAPPABLE | HoldKind.REQUIRED | HoldKind.NOT_STORED | HoldKind.OSCILLATION:
+            return "mend the value at the vendor or the mapping, and it closes by itself; or ignore it"
+        case _:
+            return "approve or ignore it"
+
+
+def _carry_out(engine: Engine, tx: Connection, held: Held, choice: str) -> str:
+    now = engine.clock.now()
+    match held.kind:
+        case HoldKind.FIRST_RUN:
+            control.approve(tx, held.sync, now)
+            freed = outbox.open_gate(tx, held.key, now)
+            holds.answer(tx, held.id, HoldState.CLOSED, choice, now)
+            return f"the first run of {held.sync} goes ahead: {freed} writes"
+        case HoldKind.GUARD:
+            freed = outbox.open_gate(tx, held.key, now)
+            holds.answer(tx, held.id, HoldState.CLOSED, choice, now)
+            return f"{freed} writes go ahead"
+        case HoldKind.LISTING:
+            holds.answer(tx, held.id, HoldState.ANSWERED, choice, now)
+            return "the next complete listing is believed, whatever it lacks; each record is still asked for by id"
+        case HoldKind.CONFLICT:
+            if choice not in held.sides:
+                raise UserError(f"{choice!r} has no part in hold {held.id}", hint=_what_fits(held))
+        case HoldKind.DELETE:
+            if choice != APPROVE and choice not in {rule.value for rule in DeleteRule if rule is not DeleteRule.REVIEW}:
+                raise UserError(f"{choice!r} is no way to delete", hint=_what_fits(held))
+        case HoldKind.AMBIGUOUS:
+            _check_candidate(held, choice)
+            if held.link is not None:
+                raise UserError("nothing can be picked for two records of one link", hint="delete or merge one at the vendor")
+        case HoldKind.UNKNOWN_CREATE:
+            return _answer_create(engine, tx, held, choice, now)
+        case _:
+            pass
+    holds.answer(tx, held.id, HoldState.ANSWERED, choice, now)
+    _plan_again(tx, held, now)
+    return "planned again with your answer"
+
+
+def _check_candidate(held: Held, choice: str) -> None:
+    candidates = [str(each) for each in held.sides.get("candidates", [])]
+    if choice != MAKE_NEW and choice not in candidates and choice not in {each.rsplit("/", 1)[-1] for each in candidates}:
+        raise UserError(f"{choice!r} is not among the candidates", hint=_what_fits(held))
+
+
+def _answer_create(engine: Engine, tx: Connection, held: Held, choice: str, now: Micros) -> str:
+    assert held.link is not None
+    assert held.member is not None
+    if choice == APPROVE:
+        for owed in outbox.select(tx, [State.DEAD]):
+            if owed.link == held.link and owed.member == held.member and owed.operation is Operation.CREATE:
+                outbox.revive(tx, owed, now)
+        holds.answer(tx, held.id, HoldState.CLOSED, choice, now)
+        return "the record is made once more"
+    _check_candidate(held, choice)
+    rule = engine.rule(held.sync, held.member)
+    ref = Ref(rule.system, rule.collection, RecordId(choice.rsplit("/", 1)[-1]))
+    link = links.load(tx, [held.link])[held.link]
+    links.save(tx, [link.with_member(held.member, LinkMember(ref=ref))], now)
+    holds.answer(tx, held.id, HoldState.CLOSED, choice, now)
+    planning.enqueue(tx, links.items_of(link), now, "operator")
+    return f"{ref} joins the link"
+
+
+def _ignore(engine: Engine, tx: Connection, held: Held) -> str:
+    now = engine.clock.now()
+    if held.kind is HoldKind.FIRST_RUN:
+        raise UserError("a first run cannot be ignored", hint="approve it, or take the sync out of the configuration")
+    if held.kind is HoldKind.GUARD:
+        parked = [owed.id for owed in outbox.select(tx, [State.PARKED], gate=held.key, limit=1_000_000)]
+        outbox.skip(tx, parked, now)
+        holds.answer(tx, held.id, HoldState.CLOSED, IGNORE, now)
+        return f"{len(parked)} writes are dropped; those records stay different until one of them is edited"
+    holds.answer(tx, held.id, HoldState.IGNORED, IGNORE, now)
+    return "ignored until it changes"
+
+
+def _plan_again(tx: Connection, held: Held, now: Micros) -> None:
+    if held.link is not None:
+        planning.enqueue(tx, links.items_of(links.load(tx, [held.link])[held.link])[:1], now, "operator")
+    elif held.member is not None and held.record_id is not None:
+        planning.enqueue(tx, [planning.PlanItem(held.sync, held.member, held.record_id)], now, "operator")
+
+
+def answer_failures(engine: Engine, tx: Connection, ids: list[int], choice: str) -> str:
+    """Retries or skips dead letters (all of them where `ids` is empty); what follows, in words."""
+    now = engine.clock.now()
+    dead = [owed for owed in outbox.select(tx, [State.DEAD], limit=1_000_000) if not ids or owed.id in ids]
+    if ids and len(dead) < len(ids):
+        missing = sorted(set(ids) - {owed.id for owed in dead})
+        raise UserError(f"no failed write {missing[0]}", hint="`syncd failures` lists them")
+    if choice == "retry":
+        for owed in dead:
+            outbox.revive(tx, owed, now)
+        return f"{len(dead)} writes are tried again"
+    outbox.skip(tx, [owed.id for owed in dead], now)
+    return f"{len(dead)} writes are given up"
+
+
+def plan_everything(engine: Engine, tx: Connection, rules: SyncRules) -> None:
+    """Puts every link of a sync on the list, so that changed rules are applied to all of them."""
+    planning.enqueue(tx, links.every_item(tx, rules.name), engine.clock.now(), "rules changed")

@@ -1,0 +1,246 @@
+"""Assembling: from checked settings to an engine that can run.
+
+Opens the store and the connectors, makes sure each system is still the account it was, resolves custom fields against what the vendors
+have now, notices changed rules, and recovers what a crash left in the air.
+The rule that keeps it true: a system that cannot be reached at start does not keep the others from working; what it last showed of its
+fields is used until it answers.
+It must not know: which command asked, or what the stages do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from random import Random
+
+from structlog.typing import FilteringBoundLogger
+
+from syncd.config import Settings
+from syncd.connectors.base import Connector, FieldSpec, Schema
+from syncd.connectors.quota import Quota
+from syncd.connectors.registry import KINDS, open_connector
+from syncd.core.errors import ConnectorError, Unauthorized, UserError
+from syncd.core.fields import FieldType
+from syncd.core.outcome import HoldKind
+from syncd.core.record import Json, MemberName, SyncName, SystemName
+from syncd.core.rules import MemberField, SyncRules
+from syncd.flow.answering import plan_everything
+from syncd.flow.engine import Clock, Engine, Timing
+from syncd.flow.pause import pause_system
+from syncd.store import control, holds, journal, observations, outbox, planning
+from syncd.store.database import Connection, Database
+from syncd.store.observations import Place
+
+
+@dataclass(slots=True, kw_only=True)
+class Assembled:
+    """An engine with the quotas its systems share."""
+
+    engine: Engine
+    quotas: Mapping[SystemName, Quota]
+
+
+@asynccontextmanager
+async def assemble(
+    settings: Settings, database: Database, *, clock: Clock, random: Random, log: FilteringBoundLogger, reason: str
+) -> AsyncIterator[Assembled]:
+    """An engine over an open database for the length of the block. Raises UserError where going on would be unsafe."""
+    async with AsyncExitStack() as stack:
+        connectors, quotas = await _connect(settings, database, clock, stack)
+        engine = Engine(
+            database=database,
+            connectors=connectors,
+            syncs=settings.syncs,
+            clock=clock,
+            random=random,
+            log=log,
+            timing=timing_of(settings),
+        )
+        await _meet_systems(engine, settings)
+        await _resolve_fields(engine, settings)
+        await database.write(lambda tx: _begin(engine, tx, settings, reason))
+        try:
+            yield Assembled(engine=engine, quotas=quotas)
+        finally:
+            await keep_quotas(engine, quotas)
+
+
+def timing_of(settings: Settings) -> Timing:
+    """The daemon's timing as configured."""
+    daemon = settings.daemon
+    return Timing(
+        poll_min=daemon.poll_min,
+        poll_max=daemon.poll_max,
+        full_pass=daemon.full_pass,
+        quiet=daemon.quiet,
+        quiet_max=daemon.quiet_max,
+    )
+
+
+async def keep_quotas(engine: Engine, quotas: Mapping[SystemName, Quota]) -> None:
+    """Keeps what is spent of every quota, so that a restart does not spend it twice."""
+    now = engine.clock.now()
+
+    def commit(tx: Connection) -> None:
+        known = control.systems(tx)
+        for system, quota in quotas.items():
+            if system in known:
+                control.note_system(tx, system, quota=quota.save(), detail=known[system].detail, at=now)
+
+    await engine.database.write(commit)
+
+
+async def _connect(
+    settings: Settings, database: Database, clock: Clock, stack: AsyncExitStack
+) -> tuple[dict[SystemName, Connector], dict[SystemName, Quota]]:
+    known = await database.read(control.systems)
+    shared: dict[str, Quota] = {}
+    connectors: dict[SystemName, Connector] = {}
+    quotas: dict[SystemName, Quota] = {}
+    for name, system in settings.systems.items():
+        kind = KINDS[system.kind]
+        key = kind.quota_key(system.options)
+        opened = await stack.enter_async_context(
+            open_connector(kind, name, system.options, clock=clock, quota=shared.get(key))  # type: ignore[arg-type]
+        )
+        if key not in shared and name in known and known[name].quota is not None:
+            opened.quota.restore(known[name].quota)
+        shared[key] = opened.quota
+        connectors[name], quotas[name] = opened.connector, opened.quota
+    return connectors, quotas
+
+
+async def _meet_systems(engine: Engine, settings: Settings) -> None:
+    """A system that is suddenly another account would look as if every record had been deleted: refuse."""
+
+    def commit(tx: Connection) -> None:
+        for name, system in settings.systems.items():
+            identity = f"{system.kind} {KINDS[system.kind].identity(system.options)}".strip()
+            other = control.meet_system(tx, name, identity, engine.clock.now())
+            if other is not None:
+                raise UserError(
+                    f"{name} used to be {other} and is now {identity}",
+                    hint="give the new account another system name, or start with an empty state directory",
+                )
+            control.pause(tx, name, None, engine.clock.now())
+
+    await engine.database.write(commit)
+
+
+async def _resolve_fields(engine: Engine, settings: Settings) -> None:
+    """Finds the vendor's own paths of custom fields, and what may be written, from the vendors' schemas as they are now."""
+    schemas: dict[Place, Schema] = {}
+    for place in engine.places:
+        schema = await _schema(engine, place)
+        if schema is not None:
+            schemas[place] = schema
+    resolved: dict[SyncName, SyncRules] = {}
+    lost: list[holds.Question] = []
+    for name, rules in settings.syncs.items():
+        resolved[name], questions = _resolved(rules, settings, schemas)
+        lost += questions
+    engine.syncs = resolved
+    for each in lost:
+        engine.log.warning("field.unknown", sync=each.sync, member=each.member, field=each.field, reason=each.reason)
+    await engine.database.write(lambda tx: holds.ask(tx, lost, engine.clock.now()))
+
+
+async def _schema(engine: Engine, place: Place) -> Schema | None:
+    system, collection = place
+    try:
+        schema = await engine.connectors[system].discover(collection)
+    except Unauthorized as error:
+        await pause_system(engine, system, error)
+    except ConnectorError as error:
+        engine.log.warning("discovery.failed", system=system, error=error.message)
+    else:
+        kept = {path: _spec_in(spec) for path, spec in schema.fields.items()}
+
+        def commit(tx: Connection) -> None:
+            row = control.systems(tx)[system]
+            detail = {**(row.detail or {}), collection: {"fields": kept, "region": schema.region}}
+            control.note_system(tx, system, quota=row.quota, detail=detail, at=engine.clock.now())
+
+        await engine.database.write(commit)
+        return schema
+    known = (await engine.database.read(control.systems))[system].detail or {}
+    if collection not in known:
+        return None
+    fields = {path: _spec_out(path, spec) for path, spec in known[collection]["fields"].items()}
+    return Schema(collection=collection, fields=fields, region=known[collection]["region"])
+
+
+def _spec_in(spec: FieldSpec) -> Json:
+    return [spec.type.value, spec.label, spec.readable, spec.writable, spec.creatable, list(spec.options)]
+
+
+def _spec_out(path: str, kept: Json) -> FieldSpec:
+    kind, label, readable, writable, creatable, options = kept
+    return FieldSpec(
+        path=path,
+        type=FieldType(kind),
+        label=label,
+        readable=readable,
+        writable=writable,
+        creatable=creatable,
+        options=tuple(options),
+    )
+
+
+def _resolved(
+    rules: SyncRules, settings: Settings, schemas: Mapping[Place, Schema]
+) -> tuple[SyncRules, list[holds.Question]]:
+    lost: list[holds.Question] = []
+    fields = {}
+    for name, row in rules.fields.items():
+        members: dict[MemberName, MemberField] = {}
+        for member, held in row.members.items():
+            rule = rules.members[member]
+            schema = schemas.get((rule.system, rule.collection))
+            found = held if schema is None else _with_paths(held, schema, settings.systems[rule.system].kind)
+            if found is not None:
+                members[member] = found
+                continue
+            lost.append(holds.Question(
+                sync=rules.name,
+                kind=HoldKind.UNMAPPABLE,
+                member=member,
+                field=name,
+                reason=f"{member} has no field {', '.join(held.paths)} now; this field rests there until it has",
+                sides={},
+                scope="schema",
+            ))
+        fields[name] = replace(row, members=members)
+    return replace(rules, fields=fields), lost
+
+
+def _with_paths(held: MemberField, schema: Schema, kind: str) -> MemberField | None:
+    """The field with the paths that records really have, and with what the vendor allows; None where it has no such field."""
+    paths = [KINDS[kind].resolve(schema, path) for path in held.paths]
+    found = [path for path in paths if path is not None]
+    if len(found) < len(paths):
+        return None
+    specs = [schema.fields[path] for path in found if path in schema.fields]
+    return replace(
+        held,
+        paths=tuple(found),
+        writable=held.writable and all(spec.writable for spec in specs),
+        creatable=held.creatable and all(spec.creatable for spec in specs),
+    )
+
+
+def _begin(engine: Engine, tx: Connection, settings: Settings, reason: str) -> None:
+    """A new run; what a crash left in the air is of unknown outcome; changed rules are applied to everything."""
+    engine.run_id = journal.start_run(tx, reason, ", ".join(settings.syncs), engine.clock.now())
+    in_the_air = outbox.recover(tx, engine.clock.now())
+    if in_the_air:
+        engine.log.warning("writes.recovered", unknown=in_the_air)
+    for name, digest in settings.digest.items():
+        if not control.meet_sync(tx, name, digest):
+            continue
+        engine.log.info("rules.changed", sync=name)
+        plan_everything(engine, tx, engine.syncs[name])
+        for member in engine.syncs[name].members.values():
+            refs = observations.all_refs(tx, (member.system, member.collection))
+            planning.enqueue(tx, observations.routed(refs, engine.routes), engine.clock.now(), "rules changed")

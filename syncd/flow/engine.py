@@ -1,0 +1,131 @@
+"""What all stages work with: the store, the connectors, the rules, the clock, the bells.
+
+Everything that makes one run differ from another comes in from outside: clock, chance, connectors, database.
+The rule that keeps it true: stages get nothing from anywhere else, so a simulation can run this very code.
+It must not know: where the parts come from, or which stages there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Protocol
+
+import anyio
+from structlog.typing import FilteringBoundLogger
+
+from syncd.connectors.base import Connector
+from syncd.core.record import MINUTE, SECOND, MemberName, Micros, Ref, SyncName, SystemName
+from syncd.core.rules import MemberRule, SyncRules
+from syncd.flow.bus import Bus
+from syncd.store.database import Database
+from syncd.store.observations import Place, Routes
+
+
+class Clock(Protocol):
+    """The wall clock in microseconds, and a clock that only goes forward, in seconds."""
+
+    def now(self) -> Micros: ...
+
+    def monotonic(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How often and how long. `fresh` is how long a look at a record is good enough to write upon it."""
+
+    poll_min: Micros = MINUTE
+    poll_max: Micros = 15 * MINUTE
+    full_pass: Micros = 24 * 60 * MINUTE
+    quiet: Micros = 2 * SECOND
+    quiet_max: Micros = 10 * SECOND
+    fresh: Micros = 30 * SECOND
+    lease: Micros = 5 * MINUTE
+    tick_s: float = 1.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """Signs of life: when each stage last completed a turn (monotonic seconds), and what could not be committed."""
+
+    turns: dict[str, float] = field(default_factory=dict)
+
+    def turned(self, stage: str, at: float) -> None:
+        """A stage has come round once more."""
+        self.turns[stage] = at
+
+
+@dataclass(slots=True, kw_only=True)
+class Engine:
+    """The parts of one running syncd."""
+
+    database: Database
+    connectors: Mapping[SystemName, Connector]
+    syncs: Mapping[SyncName, SyncRules]
+    clock: Clock
+    random: Random
+    log: FilteringBoundLogger
+    timing: Timing = field(default_factory=Timing)
+    bus: Bus = field(default_factory=Bus)
+    progress: Progress = field(default_factory=Progress)
+    run_id: int = 0
+    paused: dict[SystemName, str] = field(default_factory=dict)
+    shields: set[anyio.CancelScope] = field(default_factory=set)
+    stop_by: float | None = None
+
+    @contextmanager
+    def finishing(self) -> Iterator[None]:
+        """Shields a call to a vendor and the recording of its outcome from cancellation, for as long as a stop allows."""
+        with anyio.CancelScope(shield=True) as scope:
+            if self.stop_by is not None:
+                scope.deadline = self.stop_by
+            self.shields.add(scope)
+            try:
+                yield
+            finally:
+                self.shields.discard(scope)
+
+    def stop_within(self, grace_s: float) -> None:
+        """Gives what is being finished so much longer. What is cut off is of unknown outcome, and is looked for at the next start."""
+        self.stop_by = anyio.current_time() + grace_s
+        for scope in self.shields:
+            scope.deadline = self.stop_by
+
+    @property
+    def routes(self) -> Routes:
+        """Which syncs read each collection, as which member."""
+        routes: dict[Place, list[tuple[SyncName, MemberName]]] = {}
+        for sync in self.syncs.values():
+            for member in sync.members.values():
+                routes.setdefault((member.system, member.collection), []).append((sync.name, member.name))
+        return routes
+
+    @property
+    def places(self) -> list[Place]:
+        """Every collection that is read."""
+        return sorted(self.routes)
+
+    def rule(self, sync: SyncName, member: MemberName) -> MemberRule:
+        """One member's rule."""
+        return self.syncs[sync].members[member]
+
+    def mapped_paths(self, place: Place) -> frozenset[str]:
+        """The vendor paths of a collection that any sync reads."""
+        return frozenset(
+            path
+            for sync, member in self.routes.get(place, ())
+            for rule in self.syncs[sync].fields.values()
+            if member in rule.members
+            for path in rule.members[member].paths
+        )
+
+    def grace(self, place: Place) -> Micros:
+        """How long a record of this collection must stay away before it counts as deleted: the most careful sync decides."""
+        return max(self.syncs[sync].guards.delete_grace for sync, _ in self.routes[place])
+
+    def modified_error(self, ref: Ref) -> Micros:
+        """How far a modified time of this record's system may be off, its grain included."""
+        connector = self.connectors[ref.system]
+        return connector.skew().error + connector.capabilities(ref.collection).modified_resolution

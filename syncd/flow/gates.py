@@ -1,0 +1,110 @@
+"""Gates: the first run that waits for a person, and the guards against too much at once.
+
+A write behind a gate is parked under the gate's hold; approving the hold lets everything behind it go.
+The rule that keeps it true: a gate stops one stream of one sync towards one member, and nothing else.
+It must not know: what the writes say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from syncd.core.guard import Direction, direction, trip
+from syncd.core.outcome import HoldKind, Write
+from syncd.core.record import MemberName, Micros, SyncName
+from syncd.core.rules import FirstRun, SyncRules
+from syncd.store import control, holds, links, outbox
+from syncd.store.database import Connection
+from syncd.store.holds import HoldState, Question
+
+SAMPLE = 5
+
+
+def first_run_question(sync: SyncName) -> Question:
+    """The hold that everything waits behind until the first run is approved."""
+    return Question(
+        sync=sync,
+        kind=HoldKind.FIRST_RUN,
+        reason="the first writes of this sync wait for your approval: look at `syncd plan`, then approve",
+        sides={},
+    )
+
+
+def guard_question(sync: SyncName, member: MemberName, stream: Direction, reason: str, sample: list[str]) -> Question:
+    """The hold that one frozen stream waits behind."""
+    return Question(
+        sync=sync, kind=HoldKind.GUARD, member=member, reason=reason, sides={"sample": sample}, scope=stream.value
+    )
+
+
+@dataclass(slots=True)
+class Gates:
+    """The gates of one sync during one batch of plans."""
+
+    rules: SyncRules
+    now: Micros
+    links: int
+    approved: bool
+    settled: bool
+    owed: dict[tuple[MemberName, Direction], int]
+    frozen: dict[tuple[MemberName, Direction], str] = field(default_factory=dict)
+    samples: dict[tuple[MemberName, Direction], list[str]] = field(default_factory=dict)
+    questions: list[Question] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, tx: Connection, rules: SyncRules, now: Micros) -> Gates:
+        """The gates as they stand."""
+        approved = control.approved_at(tx, rules.name) is not None
+        if not approved and rules.first_run is FirstRun.AUTO:
+            control.approve(tx, rules.name, now)
+            approved = True
+        gates = cls(
+            rules=rules,
+            now=now,
+            links=links.count_live(tx, rules.name),
+            approved=approved,
+            settled=control.settled(tx, rules.name),
+            owed=outbox.count_recent(tx, rules.name, now - rules.guards.window),
+        )
+        gates._read_guards(tx)
+        return gates
+
+    def gate(self, write: Write, about: str) -> str | None:
+        """The key of the gate this write must wait behind, or None. `about` names it for the sample shown."""
+        if not self.approved:
+            question = first_run_question(self.rules.name)
+            self.questions.append(question)
+            return question.key
+        stream = direction(write)
+        lane = (write.member, stream)
+        self.owed[lane] = self.owed.get(lane, 0) + 1
+        if lane not in self.frozen:
+            reason = trip(self.rules.guards, stream, owed=self.owed[lane], links=self.links)
+            if reason is None or (not self.settled and stream is not Direction.DELETES):
+                return None
+            self.frozen[lane] = reason
+        sample = self.samples.setdefault(lane, [])
+        if len(sample) < SAMPLE:
+            sample.append(about)
+        question = guard_question(self.rules.name, write.member, stream, self.frozen[lane], sample)
+        self.questions.append(question)
+        return question.key
+
+    def _read_guards(self, tx: Connection) -> None:
+        """Streams that a person has not let go yet stay frozen; an approval starts the count anew."""
+        for member in self.rules.members:
+            for stream in Direction:
+                held = holds.find(tx, guard_question(self.rules.name, member, stream, "", []).key)
+                if held is None:
+                    continue
+                if held.state is HoldState.OPEN:
+                    self.frozen[member, stream] = held.reason
+                    self.samples[member, stream] = list(held.sides.get("sample", []))
+                elif held.updated_at > self.now - self.rules.guards.window:
+                    recent = outbox.count_recent(tx, self.rules.name, held.updated_at)
+                    self.owed[member, stream] = recent.get((member, stream), 0)
+
+
+def ask_all(tx: Connection, questions: list[Question], now: Micros) -> None:
+    """Opens the gates' holds, each once, as last worded."""
+    holds.ask(tx, {each.key: each for each in questions}.values(), now)

@@ -1,0 +1,178 @@
+"""Linking: finds or makes the link of a record that has none.
+
+The rule that keeps it true: what is ambiguous is held with all candidates shown, and is asked again whenever a key changes; a link is
+never moved by a key. It must not know: which writes follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from syncd.core.fields import Unreadable, is_blank
+from syncd.core.link import LinkMember
+from syncd.core.match import Ambiguous, Candidate, Fresh, Join, Match, NoKey, Pair, match
+from syncd.core.outcome import HoldKind
+from syncd.core.record import FieldName, Json, LinkId, MemberName, Micros, Ref
+from syncd.core.rules import MemberRule, SyncRules
+from syncd.core.translate import to_hub
+from syncd.flow.engine import Engine
+from syncd.store import holds, journal, links, planning
+from syncd.store.database import Connection
+from syncd.store.holds import Question
+from syncd.store.journal import Entry
+from syncd.store.observations import Observation
+from syncd.store.planning import DuePlan, PlanItem
+
+MAKE_NEW = "new"
+
+
+def keys_of(rules: SyncRules, member: MemberRule, fields: Mapping[str, Json] | None) -> dict[FieldName, str]:
+    """The match keys a record shows, those it shows readably."""
+    if fields is None:
+        return {}
+    shown = to_hub(rules, member, fields)
+    return {
+        name: str(value)
+        for name in rules.match
+        if name in shown and not isinstance(value := shown[name], Unreadable) and not is_blank(value)
+    }
+
+
+def ref_of(rules: SyncRules, item: PlanItem) -> Ref:
+    """The record an item stands for."""
+    member = rules.members[item.member]
+    return Ref(member.system, member.collection, item.record_id)
+
+
+def link_records(
+    engine: Engine,
+    tx: Connection,
+    rules: SyncRules,
+    items: list[DuePlan],
+    seen: Mapping[Ref, Observation],
+) -> tuple[dict[PlanItem, LinkId], dict[PlanItem, tuple[str, str]]]:
+    """Links unlinked records where that can be decided: the links by item, and the outcome of those that stay alone."""
+    found: dict[PlanItem, LinkId] = {}
+    outcomes: dict[PlanItem, tuple[str, str]] = {}
+    answers = holds.answers_about(tx, rules.name)
+    for due in items:
+        item = due.item
+        now_linked = links.links_of(tx, [item])
+        if now_linked:
+            # A record earlier in this batch took this one along.
+            found[item] = now_linked[item]
+            continue
+        ref = ref_of(rules, item)
+        observation = seen.get(ref)
+        if observation is None or observation.fields is None:
+            outcomes[item] = ("skipped", "gone before it was linked")
+            holds.close_record(tx, rules.name, item.member, item.record_id, engine.clock.now())
+            continue
+        member = rules.members[item.member]
+        shown = {
+            name: None if isinstance(value, Unreadable) else value
+            for name, value in to_hub(rules, member, observation.fields).items()
+        }
+        if not member.when.admits(shown):
+            outcomes[item] = ("skipped", "outside the member's `when`")
+            continue
+        keys = keys_of(rules, member, observation.fields)
+        candidates = _candidates(tx, rules, item, keys)
+        answer = answers.get((item.member, item.record_id))
+        verdict = match(rules.match, item.member, keys, candidates)
+        if answer is not None:
+            verdict = _answered(answer.choice or "", verdict, candidates)
+        _carry_out(engine, tx, rules, item, verdict, found, outcomes)
+    return found, outcomes
+
+
+def _candidates(
+    tx: Connection, rules: SyncRules, item: PlanItem, keys: Mapping[FieldName, str]
+) -> list[Candidate]:
+    others = [each for each in planning.kin(tx, rules.name, keys.items()) if each.item != item]
+    linked = links.links_of(tx, [each.item for each in others])
+    whole = links.load(tx, linked.values())
+    return [
+        Candidate(
+            member=each.item.member,
+            ref=ref_of(rules, each.item),
+            keys=each.keys,
+            link=linked.get(each.item),
+            linked_members=frozenset(whole[linked[each.item]].members) if each.item in linked else frozenset(),
+        )
+        for each in others
+    ]
+
+
+def _answered(choice: str, verdict: Match, candidates: list[Candidate]) -> Match:
+    """A person said which record it is, or that it is a new one."""
+    if choice == MAKE_NEW:
+        return Fresh()
+    for each in candidates:
+        if str(each.ref) == choice or each.ref.id == choice:
+            return Join(link=each.link, by=FieldName("a person's choice")) if each.link else Pair(
+                candidates=(each,), by=FieldName("a person's choice")
+            )
+    return verdict
+
+
+def _carry_out(
+    engine: Engine,
+    tx: Connection,
+    rules: SyncRules,
+    item: PlanItem,
+    verdict: Match,
+    found: dict[PlanItem, LinkId],
+    outcomes: dict[PlanItem, tuple[str, str]],
+) -> None:
+    now = engine.clock.now()
+    match verdict:
+        case NoKey():
+            outcomes[item] = ("skipped", "shows none of the match keys")
+            return
+        case Ambiguous(reason=reason, candidates=candidates):
+            outcomes[item] = ("held", "ambiguous match")
+            holds.ask(tx, [_question(rules, item, reason, candidates)], now)
+            return
+        case Join(link=link_id, by=by):
+            link = links.load(tx, [link_id])[link_id]
+            links.save(tx, [link.with_member(item.member, LinkMember(ref=ref_of(rules, item)))], now)
+            refs = {item.member: ref_of(rules, item)}
+        case Pair(candidates=pair, by=by):
+            refs = {item.member: ref_of(rules, item)} | {each.member: each.ref for each in pair}
+            link_id = links.create(tx, rules.name, refs, now).id
+            found.update({PlanItem(rules.name, each.member, each.ref.id): link_id for each in pair})
+        case Fresh():
+            refs, by = {item.member: ref_of(rules, item)}, FieldName("")
+            link_id = links.create(tx, rules.name, refs, now).id
+    found[item] = link_id
+    holds.close_record(tx, rules.name, item.member, item.record_id, now)
+    _note(engine, tx, rules, link_id, refs, by, now)
+
+
+def _question(rules: SyncRules, item: PlanItem, reason: str, candidates: tuple[Candidate, ...]) -> Question:
+    return Question(
+        sync=rules.name,
+        kind=HoldKind.AMBIGUOUS,
+        member=item.member,
+        record_id=item.record_id,
+        reason=reason,
+        sides={"candidates": [str(each.ref) for each in candidates]},
+    )
+
+
+def _note(
+    engine: Engine,
+    tx: Connection,
+    rules: SyncRules,
+    link: LinkId,
+    refs: Mapping[MemberName, Ref],
+    by: FieldName,
+    now: Micros,
+) -> None:
+    detail: dict[str, Json] = {"refs": {name: str(ref) for name, ref in refs.items()}}
+    if by:
+        detail["by"] = by
+    kind = "link.joined" if by else "link.created"
+    journal.append(tx, [Entry(at=now, run_id=engine.run_id, sync=rules.name, link=link, kind=kind, detail=detail)])
+

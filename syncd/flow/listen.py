@@ -1,0 +1,127 @@
+"""Listen: takes webhooks in.
+
+A delivery is verified over its raw bytes by the system's connector, committed to the inbox, and only then answered; many deliveries
+share one commit. What cannot be committed is answered with the status on which that vendor delivers again.
+The rule that keeps it true: nothing unverified is stored, nothing acknowledged is lost, no answer tells a stranger anything.
+It must not know: signatures, vendors' words, or what an event leads to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from syncd.connectors.base import Change, Event, WebhookRefused
+from syncd.core.errors import StoreError
+from syncd.core.record import SystemName
+from syncd.flow.bus import Bell
+from syncd.flow.engine import Engine
+from syncd.store import inbox
+from syncd.store.inbox import Arrival
+
+BODY_MAX = 1 << 20
+"""Bytes; a thousand events, the most any vendor sends at once, are a third of that."""
+BODY_S = 5.0
+KEEPALIVE_S = 15.0
+_REFUSALS = {WebhookRefused.MALFORMED: 400}
+
+
+@asynccontextmanager
+async def listening(engine: Engine, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
+    """Serves webhooks for the length of the block; gives the address really used."""
+    runner = web.AppRunner(build_app(engine), access_log=None, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, backlog=512)
+        await site.start()
+        bound = runner.addresses[0]
+        engine.log.info("listen.started", host=bound[0], port=bound[1])
+        yield str(bound[0]), int(bound[1])
+    finally:
+        await runner.cleanup()
+
+
+def build_app(engine: Engine) -> web.Application:
+    """The web application: one address a system, and two to ask after our health."""
+    app = web.Application(client_max_size=BODY_MAX)
+
+    async def hook(request: web.Request) -> web.Response:
+        return await take_delivery(engine, request)
+
+    async def alive(_request: web.Request) -> web.Response:
+        return web.Response(text="alive\n")
+
+    async def ready(_request: web.Request) -> web.Response:
+        if engine.stop_by is not None:
+            return web.Response(status=503, text="stopping\n")
+        return web.Response(text="ready\n")
+
+    app.router.add_post("/hooks/{system}", hook)
+    app.router.add_get("/livez", alive)
+    app.router.add_get("/readyz", ready)
+    app.on_response_prepare.append(_say_little)
+    return app
+
+
+async def _say_little(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = "syncd"
+
+
+async def take_delivery(engine: Engine, request: web.Request) -> web.Response:
+    """One webhook delivery, from its bytes to its answer."""
+    system = SystemName(request.match_info["system"])
+    connector = engine.connectors.get(system)
+    if connector is None:
+        return web.Response(status=404)
+    if request.content_type != "application/json":
+        return web.Response(status=415)
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        return web.Response(status=415)
+    try:
+        async with asyncio.timeout(BODY_S):
+            body = await request.read()
+    except TimeoutError:
+        return web.Response(status=408)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    events = connector.receive(headers, body, engine.clock.now())
+    if isinstance(events, WebhookRefused):
+        engine.log.warning("webhook.refused", system=system, reason=events.value, size=len(body))
+        return web.Response(status=_REFUSALS.get(events, 401))
+    return await _store(engine, system, events)
+
+
+async def _store(engine: Engine, system: SystemName, events: Sequence[Event]) -> web.Response:
+    received_at = engine.clock.now()
+    arrivals = [
+        Arrival(
+            ref=event.ref,
+            dedupe_key=event.dedupe_key,
+            deleted=event.change is Change.DELETED,
+            fields=event.fields,
+            full=event.full,
+            occurred_at=event.occurred_at,
+            received_at=received_at,
+        )
+        for event in _wanted(engine, system, events)
+    ]
+    if not arrivals:
+        return web.Response(status=200)
+    try:
+        fresh = await engine.database.write(lambda tx: inbox.accept(tx, arrivals))
+    except StoreError as error:
+        engine.log.error("webhook.not_stored", system=system, error=error.message)  # noqa: TRY400 (said in words)
+        places = [place for place in engine.places if place[0] == system]
+        status = engine.connectors[system].capabilities(places[0][1]).webhook_retry_status
+        return web.Response(status=status, headers={"Retry-After": "30"})
+    engine.log.debug("webhook.accepted", system=system, events=len(arrivals), fresh=fresh)
+    engine.bus.ring(Bell.INBOX)
+    return web.Response(status=200)
+
+
+def _wanted(engine: Engine, system: SystemName, events: Sequence[Event]) -> list[Event]:
+    """Events of collections that some sync reads."""
+    routes = engine.routes
+    return [event for event in events if (system, event.ref.collection) in routes]

@@ -1,0 +1,103 @@
+"""Probing: looks for a record before it is made (again).
+
+A create whose outcome is unknown is looked for by its natural keys once the vendor's index has had time to show it, twice; then it is
+adopted, tried again, or held. The rule that keeps it true: what cannot be looked for is never tried twice.
+It must not know: how writes are scheduled.
+"""
+
+from __future__ import annotations
+
+from syncd.connectors.base import Capabilities
+from syncd.core.fields import Unreadable, equal
+from syncd.core.record import Json, Micros, Record
+from syncd.core.rules import FieldRule
+from syncd.core.translate import from_hub, to_hub
+from syncd.flow.engine import Engine
+from syncd.flow.settle import settle_adopted, settle_dead, settle_held
+from syncd.store import cursors, links, outbox
+from syncd.store.database import Connection
+from syncd.store.outbox import Owed, State
+
+LOOKED_ONCE = "looked for once: "
+REJECTED = "rejected: "
+
+
+async def is_there_already(engine: Engine, owed: Owed) -> tuple[Record, Micros] | None:
+    """The record this create would double, if the vendor has it and would not say so itself.
+
+    Not asked where the vendor refuses doubles by itself, nor just after a listing that would have shown it. Several records: the
+    first that matches all keys is not guessed at; the caller's adoption holds it if it belongs to another link.
+    """
+    facts = engine.connectors[owed.ref.system].capabilities(owed.ref.collection)
+    keys = _keys(engine, owed, facts)
+    if not keys or any(path in facts.create_detects for path, _, _ in keys):
+        return None
+    polled_at = await engine.database.read(lambda tx: cursors.load(tx, (owed.ref.system, owed.ref.collection)).polled_at)
+    if polled_at is not None and engine.clock.now() - polled_at <= engine.timing.fresh + facts.index_lag:
+        return None
+    seen_at = engine.clock.now()
+    found = await _find(engine, owed, keys)
+    return (found[0], seen_at) if len(found) == 1 else None
+
+
+async def probe_create(engine: Engine, owed: Owed) -> None:
+    """Finds out what became of a create, and settles it or says when to look again."""
+    facts = engine.connectors[owed.ref.system].capabilities(owed.ref.collection)
+    keys = _keys(engine, owed, facts)
+    if not keys:
+        reason = "the create may or may not have happened, and nothing in it can be looked for"
+        await engine.database.write(lambda tx: settle_held(engine, tx, owed, reason))
+        return
+    seen_at = engine.clock.now()
+    found = await _find(engine, owed, keys)
+    await engine.database.write(lambda tx: _conclude(engine, tx, owed, found, seen_at, facts.index_lag))
+
+
+def _conclude(
+    engine: Engine, tx: Connection, owed: Owed, found: list[Record], seen_at: Micros, lag: Micros
+) -> None:
+    now = engine.clock.now()
+    own = links.load(tx, [owed.link])[owed.link].members.get(owed.member)
+    if own is not None and own.ref is not None:
+        found = [each for each in found if each.ref == own.ref] or found
+    if len(found) == 1:
+        settle_adopted(engine, tx, owed, found[0], seen_at, "found after a doubtful create")
+    elif found:
+        refs = [each.ref for each in found]
+        settle_held(engine, tx, owed, f"the create was doubtful and {len(found)} records match it", *refs)
+    elif not (owed.error or "").startswith(LOOKED_ONCE):
+        error = LOOKED_ONCE + (owed.error or "no answer")
+        outbox.settle(tx, owed, State.UNKNOWN, now, error=error, due_at=now + lag)
+    elif (owed.error or "").removeprefix(LOOKED_ONCE).startswith(REJECTED):
+        settle_dead(engine, tx, owed, (owed.error or "").removeprefix(LOOKED_ONCE))
+    else:
+        outbox.settle(tx, owed, State.PENDING, now, error=owed.error, due_at=now)
+
+
+def _keys(engine: Engine, owed: Owed, facts: Capabilities) -> list[tuple[str, Json, FieldRule]]:
+    """The vendor paths and values by which the record can be looked for, in the order of the match keys."""
+    rules, member = engine.syncs[owed.sync], engine.rule(owed.sync, owed.member)
+    keys = []
+    for name in rules.match:
+        rule = rules.fields[name]
+        if owed.values.get(name) is None or member.name not in rule.members:
+            continue
+        words = from_hub(rule, member, owed.values[name], {})
+        if not isinstance(words, Unreadable):
+            keys += [(path, value, rule) for path, value in words.items() if path in facts.find_keys and value is not None]
+    return keys
+
+
+async def _find(engine: Engine, owed: Owed, keys: list[tuple[str, Json, FieldRule]]) -> list[Record]:
+    """Records that match by the first key that finds any and contradict none of the earlier ones."""
+    rules, member = engine.syncs[owed.sync], engine.rule(owed.sync, owed.member)
+    connector = engine.connectors[owed.ref.system]
+    for path, value, rule in keys:
+        found = []
+        for record in await connector.find(owed.ref.collection, path, value):
+            shown = to_hub(rules, member, record.fields).get(rule.name)
+            if not isinstance(shown, Unreadable) and equal(rule.type, shown, owed.values[rule.name]):
+                found.append(record)
+        if found:
+            return found
+    return []

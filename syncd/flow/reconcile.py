@@ -1,0 +1,281 @@
+"""Reconcile: takes the records that show something new, loads their links by the hundred, asks the planner, commits what follows.
+
+One turn is one transaction: links, holds, owed writes and the journal are committed together, and the items leave the list with them.
+The rule that keeps it true: nothing is planned before every member has been listed completely once and its keys are in the index; a link
+with a write in the air is not planned; every item ends in exactly one counted outcome.
+It must not know: how records are read or written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from syncd.core.guard import direction
+from syncd.core.link import Gone, Link, Seen
+from syncd.core.outcome import Hold, Plan
+from syncd.core.plan import plan
+from syncd.core.record import Json, LinkId, MemberName, Micros, RecordId, Ref, SyncName
+from syncd.core.rules import SyncRules
+from syncd.core.translate import see
+from syncd.flow.answers import Answers
+from syncd.flow.bus import Bell
+from syncd.flow.engine import Engine
+from syncd.flow.gates import Gates, ask_all
+from syncd.flow.linking import keys_of, link_records, ref_of
+from syncd.store import control, cursors, holds, journal, links, observations, outbox, planning
+from syncd.store.database import Connection
+from syncd.store.holds import Question
+from syncd.store.journal import Entry
+from syncd.store.observations import Observation
+
+BATCH = 200
+LIVE, BULK = 10, 30
+"""Priorities in the outbox: a change somebody just made goes before the backlog of a complete pass."""
+
+
+async def reconcile_forever(engine: Engine) -> None:
+    """Plans whatever shows something new, until cancelled."""
+    while True:
+        worked = False
+        for sync in engine.syncs:
+            worked = await reconcile_once(engine, sync) or worked
+        engine.progress.turned("reconcile", engine.clock.monotonic())
+        if not worked:
+            await engine.bus.wait(Bell.PLAN, engine.timing.tick_s)
+
+
+async def reconcile_once(engine: Engine, sync: SyncName) -> bool:
+    """One turn for one sync; whether there was anything to do."""
+    rules = engine.syncs[sync]
+    indexed = await engine.database.write(lambda tx: _index(engine, tx, rules))
+    if indexed:
+        return True
+    if not await engine.database.read(lambda tx: is_ready(tx, rules)):
+        return False
+    if not await engine.database.read(lambda tx: bool(planning.due(tx, sync, 1))):
+        await engine.database.write(lambda tx: _settle_first_run(tx, rules, engine.clock.now()))
+        return False
+    turn = await engine.database.write(lambda tx: _plan_batch(engine, tx, rules))
+    if turn.owed:
+        engine.bus.ring(Bell.OUTBOX)
+    for reason in turn.froze:
+        engine.log.warning("guard.tripped", sync=sync, reason=reason)
+    engine.log.debug("links.planned", sync=sync, items=turn.items, owed=turn.owed, held=turn.held)
+    return turn.items > 0
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What one turn came to."""
+
+    items: int = 0
+    owed: int = 0
+    held: int = 0
+    froze: tuple[str, ...] = ()
+
+
+def is_ready(tx: Connection, rules: SyncRules) -> bool:
+    """Whether every member was listed completely at least once, so that "nobody else has it" can be believed."""
+    return all(
+        cursors.load(tx, (member.system, member.collection)).complete_at is not None for member in rules.members.values()
+    )
+
+
+def _settle_first_run(tx: Connection, rules: SyncRules, now: Micros) -> None:
+    if not planning.waiting(tx, rules.name) and not control.settled(tx, rules.name):
+        control.settle(tx, rules.name, now)
+
+
+def _index(engine: Engine, tx: Connection, rules: SyncRules) -> int:
+    """Brings the index of match keys up to date; records that share a changed key are looked at again."""
+    items = planning.unindexed(tx, rules.name, BATCH * 5)
+    if not items:
+        return 0
+    seen = observations.load(tx, [ref_of(rules, each.item) for each in items])
+    keyed = []
+    for each in items:
+        observation = seen.get(ref_of(rules, each.item))
+        fields = observation.fields if observation is not None else None
+        keyed.append((each, keys_of(rules, rules.members[each.item.member], fields)))
+    again = planning.index_keys(tx, keyed)
+    planning.enqueue(tx, again, engine.clock.now(), "a shared key changed")
+    return len(items)
+
+
+def _plan_batch(engine: Engine, tx: Connection, rules: SyncRules) -> _Turn:
+    due = planning.due(tx, rules.name, BATCH)
+    linked = links.links_of(tx, [each.item for each in due])
+    alone = [each for each in due if each.item not in linked]
+    seen = observations.load(tx, [ref_of(rules, each.item) for each in alone])
+    found, outcomes = link_records(engine, tx, rules, alone, seen)
+    linked |= found
+    in_flight = outbox.in_flight(tx, linked.values())
+    ready = [each for each in due if linked.get(each.item) not in in_flight]
+    causes = {linked[each.item]: each.cause for each in ready if each.item in linked}
+    batch = _Batch.load(engine, tx, rules, list(causes))
+    for link_id, cause in causes.items():
+        batch.plan_link(link_id, cause)
+    batch.commit()
+    for each in ready:
+        outcomes.setdefault(each.item, batch.outcomes.get(linked.get(each.item, LinkId(0)), ("no-op", "")))
+    planning.done(tx, ready)
+    journal.tally(tx, engine.run_id, rules.name, [outcomes[each.item] for each in ready])
+    return _Turn(items=len(ready), owed=batch.owed, held=batch.held, froze=tuple(batch.gates.frozen.values()))
+
+
+class _Batch:
+    """The links of one turn: loaded together, planned one by one, saved together."""
+
+    def __init__(self, engine: Engine, tx: Connection, rules: SyncRules) -> None:
+        self.engine = engine
+        self.tx = tx
+        self.rules = rules
+        self.now: Micros = engine.clock.now()
+        self.gates = Gates.open(tx, rules, self.now)
+        self.links: dict[LinkId, Link] = {}
+        self.seen: dict[Ref, Observation] = {}
+        self.answers = Answers({})
+        self.outcomes: dict[LinkId, tuple[str, str]] = {}
+        self.owed = 0
+        self.held = 0
+        self._after: list[Link] = []
+        self._entries: list[Entry] = []
+        self._questions: dict[LinkId, list[Question]] = {}
+
+    @classmethod
+    def load(cls, engine: Engine, tx: Connection, rules: SyncRules, ids: list[LinkId]) -> _Batch:
+        """Everything the batch needs, in a handful of statements."""
+        batch = cls(engine, tx, rules)
+        batch.answers = Answers.load(tx, ids)
+        batch.links = {number: batch.answers.relinked(link) for number, link in links.load(tx, ids).items()}
+        refs = [member.ref for link in batch.links.values() for member in link.members.values() if member.ref]
+        batch.seen = observations.load(tx, refs)
+        return batch
+
+    def plan_link(self, link_id: LinkId, cause: str) -> None:
+        """Plans one link and gathers what follows."""
+        link = self.links[link_id]
+        shown = {
+            name: look
+            for name, member in link.members.items()
+            if member.ref is not None and name in self.rules.members and (look := self._look(link, name, member.ref))
+        }
+        decided = plan(
+            self.rules, link, shown, picks=self.answers.picks(link_id), deletion=self.answers.deletion(link_id)
+        )
+        if decided.link != link or self.answers.touches(link_id):
+            self._after.append(decided.link)
+        owed = self._owe(link, decided)
+        self._questions[link_id] = [self._question(link_id, hold) for hold in decided.holds]
+        self._journal(link, decided, cause)
+        self.held += len(decided.holds)
+        self.outcomes[link_id] = _outcome(link, decided, owed, cause)
+
+    def commit(self) -> None:
+        """Saves all of it."""
+        links.save(self.tx, self._after, self.now)
+        holds.close_others(self.tx, self._questions, self.now)
+        holds.ask(self.tx, [each for asked in self._questions.values() for each in asked], self.now)
+        ask_all(self.tx, self.gates.questions, self.now)
+        journal.append(self.tx, self._entries)
+
+    def _look(self, link: Link, name: MemberName, ref: Ref) -> Seen | Gone | None:
+        observation = self.seen.get(ref)
+        if observation is None:
+            return None
+        if observation.fields is None:
+            return Gone(evidence=observation.evidence, survivor=self._survivor(link, name, ref))
+        return see(self.rules, self.rules.members[name], observation.fields, observation.changed)
+
+    def _survivor(self, link: Link, name: MemberName, ref: Ref) -> Ref | None:
+        """Another record of the same member that now carries the gone record's keys, and belongs to no link yet."""
+        base = link.members[name].base
+        wanted = [(key, str(base[key])) for key in self.rules.match if base.get(key) is not None]
+        alike = [
+            each.item
+            for each in planning.kin(self.tx, self.rules.name, wanted)
+            if each.item.member == name and each.item.record_id != ref.id
+        ]
+        free = [each for each in alike if each not in links.links_of(self.tx, alike)]
+        return ref_of(self.rules, free[0]) if len(free) == 1 else None
+
+    def _owe(self, before: Link, decided: Plan) -> int:
+        targets = {write.member for write in decided.writes}
+        idle = [name for name in self.rules.members if name not in targets]
+        outbox.cancel(self.tx, before.id, idle, self.now)
+        count = 0
+        for write in decided.writes:
+            member = self.rules.members[write.member]
+            known = decided.link.members.get(write.member)
+            target = known.ref if known is not None and known.ref else Ref(
+                member.system, member.collection, RecordId("")
+            )
+            count += outbox.owe(
+                self.tx,
+                link=before.id,
+                sync=self.rules.name,
+                revision=decided.link.revision,
+                write=write,
+                target=target,
+                stream=direction(write),
+                gate=self.gates.gate(write, f"{before.id}: {target}"),
+                priority=LIVE if self.gates.settled else BULK,
+                run_id=self.engine.run_id,
+                at=self.now,
+            )
+        self.owed += count
+        return count
+
+    def _question(self, link_id: LinkId, hold: Hold) -> Question:
+        return Question(
+            sync=self.rules.name,
+            kind=hold.kind,
+            reason=hold.reason,
+            sides=hold.sides,
+            link=link_id,
+            member=hold.member,
+            field=hold.field,
+        )
+
+    def _journal(self, before: Link, decided: Plan, cause: str) -> None:
+        for each in decided.decisions:
+            interval = decided.link.hub[each.field].interval
+            detail: dict[str, Json] = {
+                "field": each.field,
+                "value": each.value,
+                "before": each.before,
+                "winner": each.winner,
+                "rule": each.rule,
+                "losers": dict(each.losers),
+                "cause": cause,
+                "between": None if interval is None else [interval.since, interval.until],
+                "revision": decided.link.revision,
+            }
+            self._note(before.id, "field.decided", detail)
+        if decided.link.state is not before.state:
+            state: dict[str, Json] = {"state": decided.link.state.value, "notes": list(decided.notes), "cause": cause}
+            gone = [look.evidence for name, m in before.members.items() if m.ref and isinstance(
+                look := self._look(before, name, m.ref), Gone)]
+            self._note(before.id, "link.ended", {**state, "evidence": [list(each) for each in gone]})
+
+    def _note(self, link_id: LinkId, kind: str, detail: Mapping[str, Json]) -> None:
+        self._entries.append(
+            Entry(at=self.now, run_id=self.engine.run_id, sync=self.rules.name, link=link_id, kind=kind, detail=detail)
+        )
+
+
+def _outcome(before: Link, decided: Plan, owed: int, cause: str) -> tuple[str, str]:
+    """The one name under which this link's turn is counted."""
+    if owed:
+        return ("applied", "writes owed")
+    if decided.decisions:
+        return ("applied", "agreed without a write")
+    if decided.holds:
+        return ("held", decided.holds[0].kind.value)
+    if decided.notes and not decided.writes:
+        return ("skipped", decided.notes[0])
+    if decided.writes:
+        return ("no-op", "already owed")
+    return ("echo", "our own write") if cause in ("write", "webhook") and before == decided.link else ("no-op", "")
+

@@ -1,0 +1,121 @@
+"""Requests: does what the operator asked through a row in the store, and says how far it is.
+
+The daemon looks for rows whenever another process has committed; without a daemon the command runs this same code itself.
+The rule that keeps it true: a request is answered exactly once, with a result or with the error in words; work itself is done by the
+other stages. It must not know: the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from syncd.core.errors import UserError
+from syncd.core.record import Json, Micros, SyncName, SystemName
+from syncd.flow.answering import answer_failures, answer_hold
+from syncd.flow.bus import Bell
+from syncd.flow.engine import Engine
+from syncd.flow.pause import resume_system
+from syncd.flow.work import Backlog, backlog, outcome_sums
+from syncd.store import control, cursors, journal
+from syncd.store.control import Request
+from syncd.store.database import Connection
+from syncd.store.observations import Place
+
+FOLLOW_S = 0.25
+
+
+async def answer_forever(engine: Engine) -> None:
+    """Answers requests until cancelled."""
+    version = -1
+    while True:
+        now_at = await engine.database.version()
+        if now_at != version:
+            version = now_at
+            await answer_once(engine)
+            engine.bus.ring(Bell.PLAN, Bell.OUTBOX, Bell.INBOX)
+        await engine.bus.wait(Bell.REQUESTS, FOLLOW_S)
+
+
+async def answer_once(engine: Engine) -> None:
+    """Answers what is open now; a reconcile goes on until there is nothing left to do."""
+    for request in await engine.database.read(control.open_requests):
+        try:
+            result = await _answer(engine, request)
+        except UserError as error:
+            failure = {"error": error.message, "hint": error.hint}
+            await _report(engine, request, "failed", result=failure)
+        else:
+            await _report(engine, request, "done", result=result)
+
+
+async def _answer(engine: Engine, request: Request) -> Json:
+    arguments = request.arguments
+    match request.kind:
+        case "reconcile":
+            return await _reconcile(engine, request)
+        case "hold":
+            number, choice = int(arguments["hold"]), str(arguments["choice"])
+            said = await engine.database.write(lambda tx: answer_hold(engine, tx, number, choice))
+        case "failures":
+            ids, choice = [int(each) for each in arguments["ids"]], str(arguments["choice"])
+            said = await engine.database.write(lambda tx: answer_failures(engine, tx, ids, choice))
+        case "resume":
+            await resume_system(engine, SystemName(str(arguments["system"])))
+            said = f"{arguments['system']} is used again"
+        case _:
+            raise UserError(f"this syncd knows no request {request.kind!r}", hint="restart the daemon with the same version")
+    engine.bus.ring(*Bell)
+    engine.log.info("request.done", kind=request.kind, said=said)
+    return {"said": said}
+
+
+async def _reconcile(engine: Engine, request: Request) -> Json:
+    """Has every collection of the syncs listed completely, and follows until nothing is left to do."""
+    began = engine.clock.now()
+    names = _wanted(engine, request.arguments)
+    engine.run_id = await engine.database.write(lambda tx: _begin(engine, tx, names, began))
+    engine.bus.ring(*Bell)
+    while True:
+        left = await engine.database.read(lambda tx: backlog(engine, tx))
+        listed = await engine.database.read(lambda tx: _listed(engine, tx, names))
+        await _report(engine, request, "running", progress=left.as_json(engine))
+        if listed and left.idle:
+            return await _result(engine, left)
+        if left.stuck(engine):
+            return await _result(engine, left)
+        await engine.bus.wait(Bell.REQUESTS, FOLLOW_S)
+
+
+def _wanted(engine: Engine, arguments: Mapping[str, Json]) -> list[SyncName]:
+    name = arguments.get("sync")
+    if name is None:
+        return list(engine.syncs)
+    if name not in engine.syncs:
+        raise UserError(f"no sync is called {name!r}", hint=f"configured: {', '.join(engine.syncs)}")
+    return [SyncName(str(name))]
+
+
+def _begin(engine: Engine, tx: Connection, names: list[SyncName], at: Micros) -> int:
+    for place in _places(engine, names):
+        cursors.ask_complete(tx, place, at)
+    return journal.start_run(tx, "reconcile", ", ".join(names), at)
+
+
+def _places(engine: Engine, names: list[SyncName]) -> list[Place]:
+    return sorted({(m.system, m.collection) for name in names for m in engine.syncs[name].members.values()})
+
+
+def _listed(engine: Engine, tx: Connection, names: list[SyncName]) -> bool:
+    return all(not cursors.is_asked(tx, place) for place in _places(engine, names))
+
+
+async def _result(engine: Engine, left: Backlog) -> dict[str, Json]:
+    outcomes = await engine.database.read(lambda tx: outcome_sums(tx, engine.run_id))
+    return {"run": engine.run_id, "outcomes": outcomes, **left.as_json(engine)}
+
+
+async def _report(engine: Engine, request: Request, state: str, *, progress: Json = None, result: Json = None) -> None:
+    at = engine.clock.now() if state in ("done", "failed") else None
+    await engine.database.write(
+        lambda tx: control.report(tx, request.id, state, progress=progress, result=result, at=at)
+    )

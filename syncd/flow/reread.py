@@ -1,0 +1,222 @@
+"""Reread: looks at records that something was said about, and at records that look deleted.
+
+A hint is only a reason to look: the record is read once after its events have been quiet, and the reading is the observation. An event
+that repeats what is known brings no news and costs no call. A full and newest event is an observation by itself.
+The rule that keeps it true: an event leaves the inbox together with what came of it; a deletion is stored only after the vendor denied
+the record by id twice, a grace period apart.
+It must not know: links, who wins, or why somebody wants to know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import anyio
+
+from syncd.connectors.quota import Priority, priority
+from syncd.core.errors import ConnectorError, Unauthorized, Unavailable
+from syncd.core.record import SECOND, Micros, Record, Ref, SystemName
+from syncd.core.retry import delay
+from syncd.flow.bus import Bell
+from syncd.flow.engine import Engine
+from syncd.flow.pause import pause_system, wait_while_paused
+from syncd.store import inbox, observations
+from syncd.store.database import Connection
+from syncd.store.inbox import Waiting
+from syncd.store.observations import Look, Observation, Suspect
+
+BATCH = 200
+READERS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """One look at one record: the record, or None where the vendor denies it, or the error that kept us from looking."""
+
+    ref: Ref
+    seen_at: Micros
+    record: Record | None = None
+    error: ConnectorError | None = None
+
+
+async def reread_forever(engine: Engine, system: SystemName) -> None:
+    """Looks after one system's hints and suspects until cancelled."""
+    failures = 0
+    while True:
+        await wait_while_paused(engine, system)
+        try:
+            worked = await reread_once(engine, system)
+            failures = 0
+        except Unauthorized as error:
+            await pause_system(engine, system, error)
+            continue
+        except Unavailable as error:
+            failures += 1
+            wait = delay(failures, spread=engine.random.random(), wish_s=error.retry_after_s)
+            engine.log.warning("reread.failed", system=system, error=error.message, retry_s=round(wait / SECOND, 1))
+            await anyio.sleep(wait / SECOND)
+            continue
+        engine.progress.turned(f"reread {system}", engine.clock.monotonic())
+        if not worked:
+            await engine.bus.wait(Bell.INBOX, await _patience_s(engine, system))
+
+
+async def _patience_s(engine: Engine, system: SystemName) -> float:
+    """How long nothing can fall due, unless a bell rings."""
+    now = engine.clock.now()
+    due = await engine.database.read(
+        lambda tx: [inbox.next_due(tx, system, engine.timing.quiet), observations.next_suspect(tx)]
+    )
+    known = [each - now for each in due if each is not None]
+    return min(engine.timing.tick_s, max(0.02, min(known) / SECOND)) if known else engine.timing.tick_s
+
+
+async def reread_once(engine: Engine, system: SystemName) -> bool:
+    """One turn; whether there was anything to do. Raises Unavailable or Unauthorized when the vendor cannot be asked."""
+    now = engine.clock.now()
+    timing = engine.timing
+
+    def due(tx: Connection) -> tuple[list[Waiting], list[Suspect], dict[Ref, Observation]]:
+        hints = inbox.due(tx, system, now, quiet=timing.quiet, quiet_max=timing.quiet_max, limit=BATCH)
+        doubts = [each for each in observations.suspects_due(tx, now, BATCH) if each.ref.system == system]
+        return hints, doubts, observations.load(tx, [hint.ref for hint in hints])
+
+    hints, doubts, known = await engine.database.read(due)
+    if not hints and not doubts:
+        return False
+    stale = [hint for hint in hints if _brings_nothing(engine, hint, known.get(hint.ref))]
+    whole = [hint for hint in hints if hint not in stale and _is_observation(hint, known.get(hint.ref))]
+    unclear = [hint for hint in hints if hint not in stale and hint not in whole]
+    if stale or whole:
+        await engine.database.write(lambda tx: _take(engine, tx, stale, whole))
+        engine.bus.ring(Bell.PLAN)
+    refs = list(dict.fromkeys([hint.ref for hint in unclear] + [each.ref for each in doubts]))
+    readings = await _read_all(engine, refs)
+    if readings:
+        await engine.database.write(lambda tx: _record(engine, tx, readings, unclear, doubts))
+        engine.bus.ring(Bell.PLAN)
+    failed = [each.error for each in readings if each.error is not None]
+    if failed:
+        raise failed[0]
+    return True
+
+
+def _brings_nothing(engine: Engine, hint: Waiting, known: Observation | None) -> bool:
+    """Every event repeats, for every path that any sync reads, what the record is known to hold: an echo, or old news."""
+    if known is None or known.fields is None:
+        return False
+    paths = engine.mapped_paths((hint.ref.system, hint.ref.collection))
+    return all(
+        not each.deleted
+        and each.fields is not None
+        and paths <= each.fields.keys()
+        and all(each.fields[path] == known.fields.get(path) for path in paths)
+        for each in hint.arrivals
+    )
+
+
+def _is_observation(hint: Waiting, known: Observation | None) -> bool:
+    """One full event that happened after all we know of the record: it need not be read again."""
+    last = hint.arrivals[-1]
+    if len(hint.arrivals) != 1 or not last.full or last.deleted or last.occurred_at is None:
+        return False
+    if known is None:
+        return True
+    newest = max(known.modified_at or 0, 0)
+    return known.fields is not None and last.occurred_at > newest + SECOND and last.received_at > known.seen_at
+
+
+def _take(engine: Engine, tx: Connection, stale: list[Waiting], whole: list[Waiting]) -> None:
+    now = engine.clock.now()
+    for hint in stale:
+        inbox.finish(tx, hint.ids, "no news", now)
+    looks = []
+    for hint in whole:
+        last = hint.arrivals[-1]
+        assert last.fields is not None
+        skew = engine.connectors[hint.ref.system].skew()
+        record = Record(ref=hint.ref, fields=last.fields, modified_at=last.occurred_at)
+        looks.append(
+            Look(record=record, seen_at=last.received_at, skew=skew.offset, error=engine.modified_error(hint.ref))
+        )
+        inbox.finish(tx, hint.ids, "observed", now)
+    observations.observe(tx, looks, engine.routes, "webhook")
+
+
+async def _read_all(engine: Engine, refs: list[Ref]) -> list[_Reading]:
+    """Reads records side by side; stops at the first sign that the vendor cannot be asked now."""
+    readings: list[_Reading] = []
+    queue = iter(refs)
+
+    async def reader() -> None:
+        for ref in queue:
+            seen_at = engine.clock.now()
+            try:
+                with priority(Priority.LIVE):
+                    record = await engine.connectors[ref.system].get(ref)
+            except ConnectorError as error:
+                readings.append(_Reading(ref=ref, seen_at=seen_at, error=error))
+                if isinstance(error, Unavailable | Unauthorized):
+                    return
+            else:
+                readings.append(_Reading(ref=ref, seen_at=seen_at, record=record))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(min(READERS, len(refs))):
+            tasks.start_soon(reader)
+    return readings
+
+
+def _record(
+    engine: Engine, tx: Connection, readings: list[_Reading], hints: list[Waiting], doubts: list[Suspect]
+) -> None:
+    now = engine.clock.now()
+    by_ref = {each.ref: each for each in readings}
+    shown = [each for each in readings if each.record is not None]
+    observations.observe(
+        tx,
+        [
+            Look(
+                record=each.record,
+                seen_at=each.seen_at,
+                skew=engine.connectors[each.ref.system].skew().offset,
+                error=engine.modified_error(each.ref),
+            )
+            for each in shown
+            if each.record is not None
+        ],
+        engine.routes,
+        "webhook",
+    )
+    suspects = {each.ref: each for each in doubts}
+    for hint in hints:
+        reading = by_ref.get(hint.ref)
+        if reading is None or isinstance(reading.error, Unavailable | Unauthorized):
+            continue
+        if reading.error is not None:
+            inbox.finish(tx, hint.ids, f"refused: {reading.error.message}", now)
+            continue
+        inbox.finish(tx, hint.ids, "read", now)
+        if reading.record is None and hint.ref not in suspects:
+            said = "announced as deleted" if any(each.deleted for each in hint.arrivals) else "was hinted at"
+            suspects[hint.ref] = Suspect(ref=hint.ref, evidence=(said,), missing_at=None)
+            observations.suspect(tx, [hint.ref], said, now)
+    for doubt in suspects.values():
+        reading = by_ref.get(doubt.ref)
+        if reading is not None and reading.error is None and reading.record is None:
+            _denied(engine, tx, doubt, reading.seen_at)
+    troubled = [each.ref for each in readings if each.error is not None and each.ref in suspects]
+    observations.postpone_suspects(tx, troubled, now + engine.timing.quiet_max)
+
+
+def _denied(engine: Engine, tx: Connection, doubt: Suspect, seen_at: Micros) -> None:
+    """The vendor says there is no such record: wait out the grace period, or believe it."""
+    grace = engine.grace((doubt.ref.system, doubt.ref.collection))
+    proof = f"not found by id at {seen_at}"
+    if doubt.missing_at is None:
+        observations.keep_suspect(tx, doubt, proof, missing_at=seen_at, due_at=seen_at + grace)
+    elif seen_at - doubt.missing_at >= grace:
+        observations.bury(tx, doubt.ref, [*doubt.evidence, proof], seen_at, engine.routes)
+        engine.log.info("record.gone", ref=str(doubt.ref))
+    else:
+        observations.keep_suspect(tx, doubt, proof, missing_at=doubt.missing_at, due_at=doubt.missing_at + grace)

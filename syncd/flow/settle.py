@@ -1,0 +1,221 @@
+"""Settling: records what became of a write, in one transaction with what the vendor now shows.
+
+The read-back becomes the member's base, and the value that was written is what the member agreed to: where the two differ in form, that
+is the vendor's normalisation and never an edit.
+The rule that keeps it true: a worker that lost its lease records nothing; a field that did not stick is held, not retried.
+It must not know: how the call was made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syncd.core.fields import FieldType, Unreadable, equal, is_blank
+from syncd.core.link import Link, LinkMember
+from syncd.core.outcome import HoldKind, Operation
+from syncd.core.record import FieldName, Json, Micros, Record, RecordId, Ref
+from syncd.core.rules import SyncRules
+from syncd.core.translate import to_hub
+from syncd.flow.engine import Engine
+from syncd.store import holds, journal, links, observations, outbox, planning
+from syncd.store.database import Connection
+from syncd.store.holds import Question
+from syncd.store.journal import Entry
+from syncd.store.observations import Look
+from syncd.store.outbox import Owed, State
+
+
+def look_at(engine: Engine, record: Record, seen_at: Micros) -> Look:
+    """A record that was read alone, as a look."""
+    connector = engine.connectors[record.ref.system]
+    return Look(record=record, seen_at=seen_at, skew=connector.skew().offset, error=engine.modified_error(record.ref))
+
+
+def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | None, seen_at: Micros, how: str) -> None:
+    """The write took effect. `record` is the read-back (None after a delete); `how` says how we know."""
+    now = engine.clock.now()
+    if not outbox.settle(tx, owed, State.DONE, now):
+        return
+    link = links.load(tx, [owed.link])[owed.link]
+    detail: dict[str, Json] = {"key": owed.key, "operation": owed.operation.value, "values": dict(owed.values), "how": how}
+    if record is not None:
+        others = {
+            place: [route for route in routes if route != (owed.sync, owed.member)]
+            for place, routes in engine.routes.items()
+        }
+        observations.observe(tx, [look_at(engine, record, seen_at)], others, "write")
+        shown = to_hub(engine.syncs[owed.sync], engine.rule(owed.sync, owed.member), record.fields)
+        detail["shown"] = {
+            name: "unreadable" if isinstance(value, Unreadable) else value
+            for name, value in shown.items()
+            if name in owed.values
+        }
+        link = _rebased(engine, tx, owed, link, record.ref, shown, now)
+        links.save(tx, [link], now)
+    _note(engine, tx, owed, "write.done", detail, record.ref.id if record is not None else owed.ref.id, now)
+    # What moved meanwhile, here or in the hub, is planned now that nothing is in the air.
+    planning.enqueue(tx, links.items_of(link)[:1], now, "write")
+
+
+def _rebased(
+    engine: Engine,
+    tx: Connection,
+    owed: Owed,
+    link: Link,
+    ref: Ref,
+    shown: dict[FieldName, Json | Unreadable],
+    now: Micros,
+) -> Link:
+    member = link.members.get(owed.member, LinkMember())
+    if member.ref is not None and member.ref.id != ref.id:
+        _second_record(tx, owed, member.ref, ref, now)
+        return link
+    rules = engine.syncs[owed.sync]
+    base, agreed = dict(member.base), dict(member.agreed)
+    for name, value in owed.values.items():
+        back = shown.get(name)
+        if name not in shown or isinstance(back, Unreadable) or name not in rules.fields:
+            continue
+        base[name], agreed[name] = back, value
+        kind = rules.fields[name].type
+        if not equal(kind, back, value) and equal(kind, back, owed.expected.get(name)):
+            _not_stored(tx, owed, name, back, value, now)
+    if owed.operation is Operation.CREATE:
+        _first_sight(shown, base, agreed, link)
+    return replace(
+        link.with_member(owed.member, LinkMember(ref=ref, base=base, agreed=agreed)), revision=link.revision + 1
+    )
+
+
+def _first_sight(
+    shown: dict[FieldName, Json | Unreadable],
+    base: dict[FieldName, Json],
+    agreed: dict[FieldName, Json],
+    link: Link,
+) -> None:
+    """A record we just made: what it shows beyond what we wrote is its base too, and blank where the hub is blank is agreed."""
+    for name, value in shown.items():
+        if name in base or isinstance(value, Unreadable) or not is_blank(value):
+            continue
+        base[name] = value
+        if name in link.hub and is_blank(link.hub[name].value):
+            agreed[name] = None
+
+
+def _not_stored(tx: Connection, owed: Owed, name: FieldName, back: Json, value: Json, now: Micros) -> None:
+    question = Question(
+        sync=owed.sync,
+        kind=HoldKind.NOT_STORED,
+        reason=f"{owed.member} accepted the write but did not keep {name}",
+        sides={"sent": value, owed.member: back},
+        link=owed.link,
+        member=owed.member,
+        field=name,
+    )
+    holds.ask(tx, [question], now)
+
+
+def _second_record(tx: Connection, owed: Owed, known: Ref, made: Ref, now: Micros) -> None:
+    question = Question(
+        sync=owed.sync,
+        kind=HoldKind.AMBIGUOUS,
+        reason=f"{owed.member} has two records for this link: {known} was linked while {made} was being made",
+        sides={"candidates": [str(known), str(made)]},
+        link=owed.link,
+        member=owed.member,
+        record_id=made.id,
+    )
+    holds.ask(tx, [question], now)
+
+
+def settle_adopted(engine: Engine, tx: Connection, owed: Owed, record: Record, seen_at: Micros, how: str) -> None:
+    """The record we wanted to make is there already: it joins the link, with nothing agreed yet, and is planned."""
+    now = engine.clock.now()
+    link = links.load(tx, [owed.link])[owed.link]
+    item = planning.PlanItem(owed.sync, owed.member, record.ref.id)
+    linked = links.links_of(tx, [item])
+    observations.observe(tx, [look_at(engine, record, seen_at)], engine.routes, "write")
+    if linked and linked[item] != owed.link:
+        settle_held(engine, tx, owed, f"{owed.member} says it has it already as {record.ref}, which another link holds", record.ref)
+        return
+    if not outbox.settle(tx, owed, State.DONE, now):
+        return
+    known = link.members.get(owed.member)
+    if known is None or known.ref is None or known.ref.id != record.ref.id:
+        links.save(tx, [replace(link.with_member(owed.member, LinkMember(ref=record.ref)), revision=link.revision + 1)], now)
+    _note(engine, tx, owed, "write.adopted", {"key": owed.key, "how": how, "ref": str(record.ref)}, record.ref.id, now)
+    planning.enqueue(tx, [item], now, "write")
+
+
+def settle_held(engine: Engine, tx: Connection, owed: Owed, reason: str, *candidates: Ref) -> None:
+    """Nobody but a person can say what became of a create: it is given up, and held with what was found."""
+    now = engine.clock.now()
+    if not outbox.settle(tx, owed, State.DEAD, now, error=reason):
+        return
+    question = Question(
+        sync=owed.sync,
+        kind=HoldKind.UNKNOWN_CREATE,
+        reason=reason,
+        sides={"candidates": [str(each) for each in candidates], "values": dict(owed.values)},
+        link=owed.link,
+        member=owed.member,
+    )
+    holds.ask(tx, [question], now)
+    _note(engine, tx, owed, "write.held", {"key": owed.key, "reason": reason}, owed.ref.id, now)
+
+
+def settle_dead(engine: Engine, tx: Connection, owed: Owed, error: str) -> None:
+    """Given up: shown under failures until a person retries or skips it, or until the hub moves on."""
+    now = engine.clock.now()
+    if outbox.settle(tx, owed, State.DEAD, now, error=error):
+        _note(engine, tx, owed, "write.failed", {"key": owed.key, "error": error, "values": dict(owed.values)}, owed.ref.id, now)
+        journal.tally(tx, engine.run_id, owed.sync, [("failed", owed.operation.value)])
+
+
+def settle_moved(engine: Engine, tx: Connection, owed: Owed) -> None:
+    """The target is not what this write was decided upon: it is taken back and the link planned again."""
+    now = engine.clock.now()
+    if outbox.settle(tx, owed, State.CANCELLED, now, error="the target had moved; planned again"):
+        link = links.load(tx, [owed.link])[owed.link]
+        planning.enqueue(tx, links.items_of(link)[:1], now, "target moved")
+
+
+def differs_from_expected(engine: Engine, owed: Owed, record: Record) -> bool:
+    """Whether the target shows, in any field of this write, something else than it did when the write was decided."""
+    rules = engine.syncs[owed.sync]
+    shown = to_hub(rules, engine.rule(owed.sync, owed.member), record.fields)
+    return any(
+        name in shown and (isinstance(shown[name], Unreadable) or not equal(_kind(rules, name), shown[name], expected))
+        for name, expected in owed.expected.items()
+    )
+
+
+def already_holds(engine: Engine, owed: Owed, record: Record) -> bool:
+    """Whether the target shows every value of this write already."""
+    rules = engine.syncs[owed.sync]
+    shown = to_hub(rules, engine.rule(owed.sync, owed.member), record.fields)
+    return all(
+        name in shown and not isinstance(shown[name], Unreadable) and equal(_kind(rules, name), shown[name], value)
+        for name, value in owed.values.items()
+    )
+
+
+def _kind(rules: SyncRules, name: FieldName) -> FieldType:
+    return rules.fields[name].type if name in rules.fields else FieldType.TEXT
+
+
+def _note(
+    engine: Engine, tx: Connection, owed: Owed, kind: str, detail: dict[str, Json], record_id: RecordId, now: Micros
+) -> None:
+    journal.append(tx, [
+        Entry(
+            at=now,
+            run_id=engine.run_id,
+            sync=owed.sync,
+            link=owed.link,
+            kind=kind,
+            member=owed.member,
+            record_id=record_id,
+            detail={**detail, "attempt": owed.attempts + 1},
+        )
+    ])

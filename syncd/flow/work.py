@@ -1,0 +1,78 @@
+"""How much is left to do, and what became of what was done.
+
+The rule that keeps it true: idle means that nothing will happen unless somebody edits, answers or waits; what waits for a person is
+counted apart from what waits for a machine.
+It must not know: who asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from syncd.core.record import Json
+from syncd.flow.engine import Engine
+from syncd.store import cursors, holds, inbox, journal, observations, outbox, planning
+from syncd.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What waits for a machine (events, looks, plans, writes, reading) and what waits for a person (parked, holds, failures)."""
+
+    events: int
+    suspects: int
+    plans: int
+    writes: int
+    reading: tuple[str, ...]
+    parked: int
+    holds: int
+    failures: int
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is left for a machine."""
+        return not (self.events or self.suspects or self.plans or self.writes or self.reading)
+
+    def stuck(self, engine: Engine) -> bool:
+        """What is left cannot be done while a system is paused."""
+        return bool(engine.paused) and not self.events
+
+    def as_json(self, engine: Engine) -> dict[str, Json]:
+        """For progress rows and results."""
+        return {
+            "events": self.events,
+            "suspects": self.suspects,
+            "plans": self.plans,
+            "writes": self.writes,
+            "reading": list(self.reading),
+            "parked": self.parked,
+            "holds": self.holds,
+            "failures": self.failures,
+            "paused": dict(engine.paused),
+        }
+
+
+def backlog(engine: Engine, tx: Connection) -> Backlog:
+    """What is left, now."""
+    states = outbox.counts(tx)
+    # A suspect whose grace period runs is waiting for time, not for us.
+    soon = engine.clock.now() + engine.timing.quiet_max
+    return Backlog(
+        events=inbox.count_waiting(tx),
+        suspects=len(observations.suspects_due(tx, soon, 1000)),
+        plans=sum(planning.waiting(tx, sync) for sync in engine.syncs),
+        writes=sum(states.get(state, 0) for state in ("pending", "sent", "unknown")),
+        reading=tuple(f"{place[0]}/{place[1]}" for place in engine.places if cursors.load(tx, place).mode is not None),
+        parked=states.get("parked", 0),
+        holds=sum(holds.counts(tx).values()),
+        failures=states.get("dead", 0),
+    )
+
+
+def outcome_sums(tx: Connection, run_id: int | None = None) -> list[dict[str, Json]]:
+    """The named outcomes, summed."""
+    return [
+        {"sync": sync, "outcome": outcome, "reason": reason, "count": count}
+        for sync, outcome, reason, count in journal.sums(tx, run_id)
+    ]
+
