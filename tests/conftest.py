@@ -1,0 +1,16 @@
+"""Sizes a run may be given on the command line.
+
+The rule that keeps it true: the defaults are small, so that a plain ``pytest`` stays quick; larger sizes only look longer.
+It must not know: any room. Fixtures live beside the tests that use them.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Read them with ``request.config.getoption("worlds")``; the `bench` and `slow` markers are declared in pyproject.toml."""
+    sizes = parser.getgroup("sizes", "how long the simulations and soaks look")
+    sizes.addoption("--worlds", type=int, default=20, metavar="N", help="simulated worlds, each from its own seed (default 20)")
+    sizes.addoption("--minutes", type=float, default=1.0, metavar="M", help="length of a soak or a crash series (default 1)")
