@@ -51,6 +51,9 @@ class Answers:
         for held in self._by_link.get(link, []):
             if held.kind is HoldKind.DELETE and held.choice:
                 return DeleteRule.ARCHIVE if held.choice == APPROVE else DeleteRule(held.choice)
+            if held.kind is HoldKind.MERGE and held.choice == APPROVE and held.sides.get("linked"):
+                # The survivor has a link of its own: this one has nothing left to keep equal.
+                return DeleteRule.UNLINK
         return None
 
     def relinked(self, link: Link) -> Link:
@@ -58,6 +61,8 @@ class Answers:
         for held in self._by_link.get(link.id, []):
             survivor = held.sides.get("survivor")
             if held.kind is not HoldKind.MERGE or held.choice != APPROVE or not survivor or held.member is None:
+                continue
+            if held.sides.get("linked"):
                 continue
             member = link.members.get(held.member)
             if member is None or member.ref is None:

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from random import Random
 
+import anyio
 from structlog.typing import FilteringBoundLogger
 
 from syncd.config import Settings
@@ -31,6 +32,8 @@ from syncd.flow.pause import pause_system
 from syncd.store import control, holds, journal, observations, outbox, planning
 from syncd.store.database import Connection, Database
 from syncd.store.observations import Place
+
+PATIENCE_S = 1.5
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,10 +134,15 @@ async def _meet_systems(engine: Engine, settings: Settings) -> None:
 async def _resolve_fields(engine: Engine, settings: Settings) -> None:
     """Finds the vendor's own paths of custom fields, and what may be written, from the vendors' schemas as they are now."""
     schemas: dict[Place, Schema] = {}
-    for place in engine.places:
+
+    async def ask(place: Place) -> None:
         schema = await _schema(engine, place)
         if schema is not None:
             schemas[place] = schema
+
+    async with anyio.create_task_group() as tasks:
+        for place in engine.places:
+            tasks.start_soon(ask, place)
     resolved: dict[SyncName, SyncRules] = {}
     lost: list[holds.Question] = []
     for name, rules in settings.syncs.items():
@@ -148,8 +156,13 @@ async def _resolve_fields(engine: Engine, settings: Settings) -> None:
 
 async def _schema(engine: Engine, place: Place) -> Schema | None:
     system, collection = place
+    known = (await engine.database.read(control.systems))[system].detail or {}
     try:
-        schema = await engine.connectors[system].discover(collection)
+        # A vendor that is slow now does not keep us from starting with what it last said.
+        with anyio.fail_after(PATIENCE_S if collection in known else None):
+            schema = await engine.connectors[system].discover(collection)
+    except TimeoutError:
+        engine.log.warning("discovery.slow", system=system)
     except Unauthorized as error:
         await pause_system(engine, system, error)
     except ConnectorError as error:
@@ -164,7 +177,6 @@ async def _schema(engine: Engine, place: Place) -> Schema | None:
 
         await engine.database.write(commit)
         return schema
-    known = (await engine.database.read(control.systems))[system].detail or {}
     if collection not in known:
         return None
     fields = {path: _spec_out(path, spec) for path, spec in known[collection]["fields"].items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import Enum
 from pathlib import Path
@@ -20,7 +20,7 @@ from anyio.abc import TaskGroup
 from structlog.typing import FilteringBoundLogger
 
 from syncd.config import Settings
-from syncd.core.errors import UserError
+from syncd.core.errors import StoreError, UserError
 from syncd.core.record import DAY
 from syncd.flow import notify
 from syncd.flow.assemble import Assembled, assemble, keep_quotas
@@ -65,8 +65,17 @@ async def run(
     with owning(path):
         async with open_database(path) as database:
             outcome = Outcome.RELOAD
+            proven: Settings | None = None
             while outcome is Outcome.RELOAD:
-                outcome, settings = await _serve(settings, read_settings, database, clock=clock, random=random, log=log)
+                trying = settings
+                try:
+                    outcome, settings = await _serve(trying, read_settings, database, clock=clock, random=random, log=log)
+                    proven = trying
+                except UserError as error:
+                    if proven is None or proven is trying:
+                        raise
+                    log.error("reload.refused", error=error.message, problems=list(error.problems))  # noqa: TRY400
+                    settings = proven
     log.info("daemon.stopped")
 
 
@@ -127,19 +136,31 @@ async def stages(assembled: Assembled, settings: Settings | None = None) -> Asyn
     listen = settings.daemon.listen if settings is not None else None
     async with anyio.create_task_group() as tasks:
         for place in engine.places:
-            tasks.start_soon(poll_forever, engine, place)
+            tasks.start_soon(_keep_going, engine, poll_forever, engine, place)
         for system in sorted({system for system, _ in engine.places}):
-            tasks.start_soon(reread_forever, engine, system)
-            tasks.start_soon(write_forever, engine, system)
-        tasks.start_soon(reconcile_forever, engine)
-        tasks.start_soon(answer_forever, engine)
-        tasks.start_soon(_keep_house, assembled)
+            tasks.start_soon(_keep_going, engine, reread_forever, engine, system)
+            tasks.start_soon(_keep_going, engine, write_forever, engine, system)
+        tasks.start_soon(_keep_going, engine, reconcile_forever, engine)
+        tasks.start_soon(_keep_going, engine, answer_forever, engine)
+        tasks.start_soon(_keep_going, engine, _keep_house, assembled)
         tasks.start_soon(_feed_watchdog, engine)
         if listen is None:
             yield tasks, "off"
         else:
             async with listening(engine, listen.host, listen.port) as (host, port):
                 yield tasks, f"{host}:{port}"
+
+
+async def _keep_going(engine: Engine, stage: Callable[..., Awaitable[None]], *arguments: object) -> None:
+    """Runs a stage; while nothing can be committed (a full disk, say) it rests, and goes on by itself when it can be again."""
+    rest_s = 1.0
+    while True:
+        try:
+            await stage(*arguments)
+        except* StoreError as group:
+            engine.log.error("store.failed", stage=stage.__name__, error=str(group.exceptions[0]), retry_s=rest_s)  # noqa: TRY400
+        await anyio.sleep(rest_s)
+        rest_s = min(15.0, rest_s * 2)
 
 
 async def _keep_house(assembled: Assembled) -> None:

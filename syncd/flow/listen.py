@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import anyio
 from aiohttp import web
 
 from syncd.connectors.base import Change, Event, WebhookRefused
@@ -41,7 +42,8 @@ async def listening(engine: Engine, host: str, port: int) -> AsyncIterator[tuple
         engine.log.info("listen.started", host=bound[0], port=bound[1])
         yield str(bound[0]), int(bound[1])
     finally:
-        await runner.cleanup()
+        with anyio.move_on_after(2.0, shield=True):
+            await runner.cleanup()
 
 
 def build_app(engine: Engine) -> web.Application:

@@ -185,20 +185,24 @@ class _Batch:
         if observation is None:
             return None
         if observation.fields is None:
-            return Gone(evidence=observation.evidence, survivor=self._survivor(link, name, ref))
+            survivor, is_linked = self._survivor(link, name, ref)
+            return Gone(evidence=observation.evidence, survivor=survivor, survivor_linked=is_linked)
         return see(self.rules, self.rules.members[name], observation.fields, observation.changed)
 
-    def _survivor(self, link: Link, name: MemberName, ref: Ref) -> Ref | None:
-        """Another record of the same member that now carries the gone record's keys, and belongs to no link yet."""
+    def _survivor(self, link: Link, name: MemberName, ref: Ref) -> tuple[Ref | None, bool]:
+        """Another record of the same member that now carries the gone record's keys, and whether it has a link of its own."""
         base = link.members[name].base
         wanted = [(key, str(base[key])) for key in self.rules.match if base.get(key) is not None]
-        alike = [
+        alike = sorted(
             each.item
             for each in planning.kin(self.tx, self.rules.name, wanted)
             if each.item.member == name and each.item.record_id != ref.id
-        ]
-        free = [each for each in alike if each not in links.links_of(self.tx, alike)]
-        return ref_of(self.rules, free[0]) if len(free) == 1 else None
+        )
+        if not alike:
+            return None, False
+        linked = links.links_of(self.tx, alike)
+        free = [each for each in alike if each not in linked]
+        return ref_of(self.rules, (free or alike)[0]), not free
 
     def _owe(self, before: Link, decided: Plan) -> int:
         targets = {write.member for write in decided.writes}

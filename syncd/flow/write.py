@@ -187,7 +187,7 @@ async def _adopt(engine: Engine, owed: Owed, answer: Exists) -> None:
 
 async def _change(engine: Engine, group: list[Owed]) -> None:
     """Updates, archivings and deletions: look, compare, write, record."""
-    ready = [each for owed in group if (each := await _prepared(engine, owed)) is not None]
+    ready = await _prepare_all(engine, group)
     sent_ids = {each.id for each in await _mark_sent(engine, [each.owed for each in ready])}
     ready = [each for each in ready if each.owed.id in sent_ids]
     if not ready:
@@ -197,6 +197,26 @@ async def _change(engine: Engine, group: list[Owed]) -> None:
             await _delete(engine, ready[0].owed)
         else:
             await _update(engine, ready)
+
+
+async def _prepare_all(engine: Engine, group: list[Owed]) -> list[_Ready]:
+    """Looks at all targets side by side; those that cannot be looked at now are put back, the others go on."""
+    ready: list[_Ready] = []
+    queue = iter(group)
+
+    async def prepare() -> None:
+        for owed in queue:
+            try:
+                prepared = await _prepared(engine, owed)
+            except ConnectorError as error:
+                await _failed(engine, owed, error, sent=False, alone=len(group) == 1)
+            else:
+                ready.extend([prepared] if prepared is not None else [])
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(min(WORKERS, len(group))):
+            tasks.start_soon(prepare)
+    return ready
 
 
 async def _update(engine: Engine, ready: list[_Ready]) -> None:

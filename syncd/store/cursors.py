@@ -71,8 +71,29 @@ def load(tx: Connection, place: Place) -> Cursor:
 def save(tx: Connection, place: Place, cursor: Cursor) -> None:
     """Writes a cursor back."""
     tx.execute(
-        "INSERT OR REPLACE INTO cursors (system, collection, cursor, pass_id, pass_mode, pass_token, pass_since, pass_started_at,"
-        " pass_listed, pass_newest, polled_at, complete_at, complete_tried_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO cursors (system, collection, cursor, pass_id, pass_mode, pass_token, pass_since, pass_started_at,"
+        " pass_listed, pass_newest, polled_at, complete_at, complete_tried_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (system, collection) DO UPDATE SET cursor = excluded.cursor, pass_id = excluded.pass_id,"
+        " pass_mode = excluded.pass_mode, pass_token = excluded.pass_token, pass_since = excluded.pass_since,"
+        " pass_started_at = excluded.pass_started_at, pass_listed = excluded.pass_listed, pass_newest = excluded.pass_newest,"
+        " polled_at = excluded.polled_at, complete_at = excluded.complete_at, complete_tried_at = excluded.complete_tried_at",
         (*place, cursor.cursor, cursor.pass_id, cursor.mode.value if cursor.mode else None, pack(cursor.token), cursor.since,
          cursor.started_at, cursor.listed, cursor.newest, cursor.polled_at, cursor.complete_at, cursor.complete_tried_at),
     )
+
+
+def ask_complete(tx: Connection, place: Place, at: Micros) -> None:
+    """Has a complete pass begin as soon as the one under way is over."""
+    tx.execute(
+        "INSERT INTO cursors (system, collection, requested_at) VALUES (?, ?, ?)"
+        " ON CONFLICT (system, collection) DO UPDATE SET requested_at = excluded.requested_at",
+        (*place, at),
+    )
+
+
+def is_asked(tx: Connection, place: Place) -> bool:
+    """Whether a complete pass was asked for and has not been tried since."""
+    row = tx.execute(
+        "SELECT requested_at > coalesce(complete_tried_at, 0) FROM cursors WHERE system = ? AND collection = ?", place
+    ).fetchone()
+    return row is not None and bool(row[0])

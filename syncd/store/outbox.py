@@ -1,6 +1,7 @@
 """The outbox: writes owed, and what became of them.
 
-`pending → sent → done | unknown | dead`, with `parked` for a closed gate and `cancelled` for a write the plan no longer owes.
+`pending → sent → done | unknown | dead`, with `parked` for a closed gate, `cancelled` for a write the plan no longer owes and
+`skipped` for one that a person does not want.
 The rule that keeps it true: *sent* is committed before the call; at most one write per (link, member) is open; a key that was ever
 used with other content is a broken invariant; a fence keeps a worker that lost its lease from recording anything.
 It must not know: what is written, or how a call is made.
@@ -30,6 +31,7 @@ class State(Enum):
     DONE = "done"
     DEAD = "dead"
     CANCELLED = "cancelled"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +119,13 @@ def cancel(tx: Connection, link: LinkId, members: Iterable[MemberName], at: Micr
 
 
 def lease(tx: Connection, system: SystemName, now: Micros, *, until: Micros, limit: int) -> list[Owed]:
-    """Takes due writes of a system, most urgent first, never two for one record; the lease ends at `until`."""
+    """Takes due writes of a system, most urgent first, never two for one record; the lease ends at `until`.
+
+    A write in the air whose lease ran out was lost by its worker: its outcome is unknown.
+    """
+    tx.execute(
+        "UPDATE outbox SET state = 'unknown', due_at = ?2 WHERE system = ?1 AND state = 'sent' AND lease_until <= ?2", (system, now)
+    )
     rows = tx.execute(
         f"SELECT {_COLUMNS} FROM outbox AS o WHERE system = ?1 AND state IN ('pending', 'unknown') AND due_at <= ?2"  # noqa: S608
         " AND coalesce(lease_until, 0) <= ?2 AND NOT EXISTS (SELECT 1 FROM outbox AS other WHERE other.system = o.system"
@@ -224,6 +232,14 @@ def select(tx: Connection, states: Iterable[State], *, gate: str | None = None, 
 def counts(tx: Connection) -> dict[str, int]:
     """How many writes are in each state."""
     return dict(tx.execute("SELECT state, count(*) FROM outbox GROUP BY state").fetchall())
+
+
+def skip(tx: Connection, ids: Iterable[int], now: Micros) -> None:
+    """Gives writes up for good on a person's word: the same write is not owed again until the hub moves on."""
+    tx.executemany(
+        "UPDATE outbox SET state = 'skipped', done_at = ? WHERE id = ? AND state IN ('dead', 'parked', 'pending')",
+        [(now, each) for each in ids],
+    )
 
 
 def revive(tx: Connection, owed: Owed, now: Micros) -> None:

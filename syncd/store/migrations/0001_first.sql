@@ -64,6 +64,7 @@ CREATE TABLE cursors (
     polled_at        INTEGER,
     complete_at      INTEGER,
     complete_tried_at INTEGER,
+    requested_at     INTEGER,
     PRIMARY KEY (system, collection)
 ) STRICT, WITHOUT ROWID;
 
