@@ -72,6 +72,8 @@ def _compile_test(written: Mapping[str, Json]) -> Condition:
     if (op in _UNARY) == ("value" in written):
         raise ConditionError(f"`op = \"{op}\"` takes {'no' if op in _UNARY else 'a'} `value`")
     test, wanted = _TESTS[op], written.get("value")
+    if op == "in" and not isinstance(wanted, list):
+        raise ConditionError(f'`op = "in"` takes a list as its `value`, not {wanted!r}')
     text = f"{name} {op}" + ("" if op in _UNARY else f" {wanted!r}")
     return Condition(text, frozenset({name}), lambda fields: test(fields.get(name), wanted))
 

@@ -6,8 +6,9 @@
 | one, or several to the same value       | that value                                                                        |
 | several, to different values            | the owner; else as the conflict rule says; else the source of truth; else a hold  |
 | a set                                   | element by element: every addition and every removal survives                     |
-| a member not allowed to                 | not heard here; `plan` puts it back (owner) or notes it (direction)               |
-| no base yet                             | equal: agreed; blank loses to non-blank; else as several changed it; sets: union  |
+| a member not allowed to                 | not heard, and a loser; `plan` puts it back (owner) or notes it (direction)       |
+| no base yet                             | equal: agreed; blank loses to non-blank, and a member not allowed to change it to |
+|                                         | those that are; else as several changed it; sets: union                           |
 
 The rule that keeps it true: each member is compared with its own base only, and the answer does not depend on the order of members.
 It must not know: records as wholes, deletions, writes, the clock.
@@ -16,7 +17,7 @@ It must not know: records as wholes, deletions, writes, the clock.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from syncd.core.fields import FieldType, as_set, elements, equal, is_blank, key
@@ -52,6 +53,8 @@ class Verdict:
     hub: HubField | None
     losers: Mapping[MemberName, Json]
     conflict: str = ""
+    why: str = ""
+    """The rule by which the losers lost, where it is not the one by which the hub got its value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +75,13 @@ def decide(
     rules: SyncRules, rule: FieldRule, hub: HubField | None, voices: Sequence[Voice], pick: MemberName | None
 ) -> Verdict:
     """The verdict on one field. `voices` are the members that show it readably; `pick` is a person's choice, if one was made."""
-    if rule.type is FieldType.SET:
-        return _merge_sets(rule, hub, voices)
+    verdict = _merge_sets(rule, hub, voices) if rule.type is FieldType.SET else _weigh(rules, rule, hub, voices, pick)
+    return verdict if verdict.conflict else _with_unheard(rule, hub, voices, verdict)
+
+
+def _weigh(
+    rules: SyncRules, rule: FieldRule, hub: HubField | None, voices: Sequence[Voice], pick: MemberName | None
+) -> Verdict:
     claims = _claims(rule, hub, voices)
     if not claims:
         # Nobody changed it: the hub stays. Where there was none, all are blank, and blank is agreed.
@@ -86,6 +94,31 @@ def decide(
     return _won(winner, why, claims, rules)
 
 
+def _with_unheard(rule: FieldRule, hub: HubField | None, voices: Sequence[Voice], verdict: Verdict) -> Verdict:
+    """Adds what was said but not heard, where it will be written over: it must be found again in the journal."""
+    now = verdict.hub.value if verdict.hub is not None else None
+    moved = hub is None or not equal(rule.type, hub.value, now)
+    unheard: dict[MemberName, Json] = {}
+    why = ""
+    for voice in sorted(voices, key=lambda each: each.member):
+        if voice.stand is Stand.SAME or equal(rule.type, voice.value, now):
+            continue
+        if may_speak(rule, voice.member):
+            if voice.stand is Stand.CHANGED and _ignored_blank(rule, voice):
+                unheard[voice.member], why = voice.value, why or "clearing is ignored: put back"
+        elif voice.stand is Stand.NEW:
+            if rule.type is not FieldType.SET and not is_blank(voice.value):
+                unheard[voice.member], why = voice.value, why or f"{voice.member} may not change it"
+        elif rule.owner is not None:
+            unheard[voice.member], why = voice.value, why or f"owner {rule.owner}: put back"
+        elif moved or voice.behind:
+            unheard[voice.member], why = voice.value, why or f"{voice.member} may not change it"
+    if not unheard:
+        return verdict
+    same = not moved and not verdict.losers
+    return replace(verdict, losers={**verdict.losers, **unheard}, why=why if same else "")
+
+
 def _claims(rule: FieldRule, hub: HubField | None, voices: Sequence[Voice]) -> list[_Claim]:
     speakers = [
         voice
@@ -93,9 +126,11 @@ def _claims(rule: FieldRule, hub: HubField | None, voices: Sequence[Voice]) -> l
         if (voice.stand is Stand.CHANGED and may_speak(rule, voice.member) and not _ignored_blank(rule, voice))
         or (voice.stand is Stand.NEW and not is_blank(voice.value))
     ]
+    if any(may_speak(rule, voice.member) for voice in speakers) or (hub is not None and not is_blank(hub.value)):
+        speakers = [voice for voice in speakers if may_speak(rule, voice.member)]
     claims = [(voice.value, voice.member, voice.interval) for voice in speakers]
     if hub is not None and _hub_contends(hub, speakers):
-        claims.append((hub.value, hub.winner or MemberName(""), hub.interval))
+        claims.extend((hub.value, member, hub.interval) for member in _hub_holders(hub, speakers, voices))
     grouped: dict[str, list[tuple[Json, MemberName, Interval | None]]] = {}
     for claim in claims:
         grouped.setdefault(key(rule.type, claim[0]), []).append(claim)
@@ -116,14 +151,22 @@ def _ignored_blank(rule: FieldRule, voice: Voice) -> bool:
 def _hub_contends(hub: HubField, speakers: Sequence[Voice]) -> bool:
     """The hub's own value is one of the claims where a speaker never knew it: it was behind, or is new here.
 
-    Not when the one who gave the hub that value has since said something else: then it is superseded, not contested. And a blank
-    hub gives way to a newcomer's value.
+    Not when one who had taken it over has since said something else: then it is superseded, not contested. And a blank hub gives
+    way to a newcomer's value.
     """
-    if any(voice.member == hub.winner and voice.stand is Stand.CHANGED for voice in speakers):
+    if any(voice.stand is Stand.CHANGED and not voice.behind for voice in speakers):
         return False
-    if any(voice.stand is Stand.CHANGED and voice.behind for voice in speakers):
+    if any(voice.stand is Stand.CHANGED for voice in speakers):
         return True
-    return not is_blank(hub.value) and any(voice.stand is Stand.NEW for voice in speakers)
+    return not is_blank(hub.value) and bool(speakers)
+
+
+def _hub_holders(hub: HubField, speakers: Sequence[Voice], voices: Sequence[Voice]) -> list[MemberName]:
+    """Who stands for the hub's value: whoever gave it, and, against newcomers, all who still agree to it as at a first link."""
+    holders = {hub.winner or MemberName("")}
+    if all(voice.stand is Stand.NEW for voice in speakers):
+        holders |= {voice.member for voice in voices if voice.stand is Stand.SAME and not voice.behind}
+    return sorted(holders - {voice.member for voice in speakers}) or [MemberName("")]
 
 
 def _latest(intervals: Sequence[Interval | None]) -> Interval | None:

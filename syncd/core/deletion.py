@@ -18,27 +18,43 @@ from syncd.core.record import Json, MemberName
 from syncd.core.rules import DeleteRule, SyncRules
 
 
+def deletion_rule(rules: SyncRules, drafts: Mapping[MemberName, Draft]) -> DeleteRule:
+    """The rule of the sync, but nothing is deleted or archived where a member had never been compared with the others."""
+    unknown = any(draft.was.ref is not None and not draft.was.base for draft in drafts.values())
+    if unknown and rules.delete in (DeleteRule.PROPAGATE, DeleteRule.ARCHIVE):
+        return DeleteRule.UNLINK
+    return rules.delete
+
+
 def decide_deletion(
     rules: SyncRules,
     link: Link,
     drafts: dict[MemberName, Draft],
     fields: Fields,
-    policy: DeleteRule,
+    answer: DeleteRule | None,
 ) -> Plan | None:
-    """What follows from a record that is gone; None when the link goes on, the drafts then saying how."""
+    """What follows from a record that is gone; None when the link goes on, the drafts then saying how.
+
+    `answer` is what a person said to do, whatever the rule and wherever its keys live on.
+    """
     gone = [draft for draft in drafts.values() if draft.gone is not None]
     live = [draft for draft in drafts.values() if draft.live]
     for draft in gone:
         assert draft.gone is not None
-        if draft.gone.survivor is not None:
+        if draft.gone.survivor is not None and answer is None:
             return _hold_deletion(link, draft, HoldKind.MERGE, f"its keys live on in {draft.gone.survivor}")
+    waiting = sorted(name for name, draft in drafts.items() if draft.was.ref and not draft.live and draft.gone is None)
+    if waiting:
+        # The link stays as it was: what has not been seen may hold an edit.
+        return Plan(link=link, notes=(f"deleted in {gone[0].name}: undecided until {', '.join(waiting)} was seen",))
     if not live:
         return _end(link, drafts, LinkState.DELETED, (), "deleted everywhere")
-    if _edited_since(rules, drafts, gone, live, fields):
+    if _edited_since(rules, gone, live, fields):
         for draft in gone:
             draft.was, draft.base, draft.agreed, draft.gone = LinkMember(), {}, {}, None
             fields.notes.append(f"deleted in {draft.name} but edited elsewhere: the edit wins, it is made again there")
         return None
+    policy = answer or deletion_rule(rules, drafts)
     if policy is DeleteRule.REVIEW:
         return _hold_deletion(link, gone[0], HoldKind.DELETE, "the rule is review")
     if policy is DeleteRule.UNLINK:
@@ -46,19 +62,12 @@ def decide_deletion(
     return _carry_deletion(rules, link, drafts, live, gone[0], policy)
 
 
-def _edited_since(
-    rules: SyncRules,
-    drafts: Mapping[MemberName, Draft],
-    gone: list[Draft],
-    live: list[Draft],
-    fields: Fields,
-) -> bool:
+def _edited_since(rules: SyncRules, gone: list[Draft], live: list[Draft], fields: Fields) -> bool:
     """Whether somebody edited the record and the member that lost it had not received that edit."""
     if any(draft.edited for draft in live):
         return True
     return any(
         draft.behind(rule.name, fields.hub)
-        and fields.hub[rule.name].winner in drafts
         and fields.hub[rule.name].winner != draft.name
         and rule.name in draft.was.agreed
         and undeliverable(rule, rules.members[draft.name], fields.hub[rule.name].value) is None
@@ -87,7 +96,7 @@ def _hold_deletion(link: Link, draft: Draft, kind: HoldKind, reason: str) -> Pla
     assert draft.gone is not None
     sides: dict[str, Json] = {"evidence": list(draft.gone.evidence)}
     if draft.gone.survivor is not None:
-        sides["survivor"] = str(draft.gone.survivor)
+        sides |= {"survivor": str(draft.gone.survivor), "linked": draft.gone.survivor_linked}
     return Plan(link=link, holds=(Hold(kind=kind, member=draft.name, reason=reason, sides=sides),))
 
 
@@ -99,6 +108,7 @@ def _end(
         for name, draft in drafts.items()
         if draft.was.ref is not None
     }
+    members |= {name: member for name, member in link.members.items() if name not in drafts}
     return Plan(
         link=replace(link, state=state, members=members, revision=link.revision + 1), writes=writes, notes=(note,)
     )

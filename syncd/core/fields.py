@@ -55,7 +55,7 @@ def read(kind: FieldType, raw: Json, region: str = "US") -> Json | Unreadable:
 
     `region` is the two-letter default region for phone numbers written without a country code.
     """
-    if raw is None or raw in ("", []):
+    if raw is None or raw == [] or (isinstance(raw, str) and not raw.strip()):
         return None
     try:
         return _READERS[kind](raw, region)
@@ -69,6 +69,8 @@ def equal(kind: FieldType, left: Json, right: Json) -> bool:
         return elements(left).keys() == elements(right).keys()
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
+    if kind is FieldType.JSON:
+        return key(kind, left) == key(kind, right)
     return bool(left == right)
 
 
@@ -99,8 +101,8 @@ def _element_key(item: str) -> str:
 def _text(raw: Json, _region: str) -> Json:
     if isinstance(raw, (dict, list, bool)):
         raise TypeError("not a text")
-    text = unicodedata.normalize("NFC", str(raw)).replace("\r\n", "\n").replace("\x00", "")
-    return text.strip() or None
+    text = str(raw).replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
+    return unicodedata.normalize("NFC", text).strip() or None
 
 
 def _email(raw: Json, region: str) -> Json:
@@ -120,7 +122,7 @@ def _phone(raw: Json, region: str) -> Json:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException as error:
         raise ValueError("not a phone number") from error
-    if not phonenumbers.is_possible_number(number):
+    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
         raise ValueError("not a possible phone number")
     if number.extension:
         raise ValueError("a phone number with an extension, which E.164 cannot hold")
@@ -133,12 +135,12 @@ def _number(raw: Json, _region: str) -> Json:
     value = Decimal(raw.strip()) if isinstance(raw, str) else Decimal(str(raw))
     if not value.is_finite():
         raise ValueError("not a finite number")
-    if value == value.to_integral_value() and abs(value) < 2**53:
-        return int(value)
     as_float = float(value)
     if not math.isfinite(as_float):
         raise ValueError("too large a number")
-    return as_float
+    if abs(value) < 2**63 and value == value.to_integral_value():
+        return int(value)
+    return int(as_float) if as_float.is_integer() and abs(as_float) < 2**63 else as_float
 
 
 _TRUE = frozenset({"true", "yes", "y", "on", "1"})
@@ -181,7 +183,7 @@ def _set(raw: Json, region: str) -> Json:
 
 
 def _json(raw: Json, _region: str) -> Json:
-    return json.loads(json.dumps(raw, sort_keys=True))
+    return json.loads(json.dumps(raw, sort_keys=True, allow_nan=False))
 
 
 _READERS: dict[FieldType, Callable[[Json, str], Json]] = {

@@ -49,6 +49,8 @@ def believe_listing(guards: Guards, *, known: int, missing: int, total: int | No
 
     `known` records were expected, `missing` of them were not listed; `listed` rows came, where the vendor said there are `total`.
     """
+    if not missing:
+        return None
     if total is not None and total != listed:
         return f"the listing has {listed} records where the vendor counts {total}"
     if known and not listed:

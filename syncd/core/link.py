@@ -10,7 +10,7 @@ It must not know: where links are kept, how records are fetched, who wins.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from syncd.core.fields import Unreadable
@@ -73,6 +73,10 @@ class Link:
         """The hub as plain values."""
         return {name: each.value for name, each in self.hub.items()}
 
+    def with_member(self, name: MemberName, member: LinkMember) -> Link:
+        """The same link with one side replaced or added."""
+        return replace(self, members={**self.members, name: member})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -92,3 +96,5 @@ class Gone:
     evidence: tuple[str, ...]
     survivor: Ref | None = None
     """Another record of the same member that carries this one's keys: a merge, not a deletion."""
+    survivor_linked: bool = False
+    """Whether that other record has a link of its own already."""

@@ -85,11 +85,9 @@ def match(order: Sequence[FieldName], member: MemberName, keys: Keys, candidates
 def _judge(
     name: FieldName, earlier: Sequence[FieldName], member: MemberName, keys: Keys, found: list[Candidate]
 ) -> Match:
-    contradicting = [
-        each for each in found for key in earlier if key in keys and key in each.keys and each.keys[key] != keys[key]
-    ]
-    if contradicting:
-        return _ambiguous(f"same {name}, but another {earlier[0]}", found)
+    for key in earlier:
+        if any(key in keys and key in each.keys and each.keys[key] != keys[key] for each in found):
+            return _ambiguous(f"same {name}, but another {key}", found)
     by_member: dict[MemberName, int] = {}
     for each in found:
         by_member[each.member] = by_member.get(each.member, 0) + 1

@@ -9,6 +9,8 @@ The table, case by case (field by field in `decide`):
 | deleted here, untouched everywhere else            | the delete rule: archive, propagate, unlink, or review                |
 | deleted here, edited elsewhere                     | the edit wins: the record is made again here                          |
 | deleted here, its keys live on in another record   | a merge: held, with the relink proposed                               |
+| deleted here, another member not seen yet          | nothing, until it was seen                                            |
+| deleted here, never compared with the others       | unlinked: nothing is deleted or archived                              |
 | deleted everywhere                                 | the link ends                                                         |
 
 Pure: rules, link, what was seen and a person's picks come in; a `Plan` comes out. The same input gives the same plan in any order of
@@ -50,7 +52,7 @@ def plan(
     fields = _decide_fields(rules, link, drafts, picks or {})
     gone = [draft for draft in drafts.values() if draft.gone is not None]
     if gone:
-        ended = decide_deletion(rules, link, drafts, fields, deletion or rules.delete)
+        ended = decide_deletion(rules, link, drafts, fields, deletion)
         if ended is not None:
             return ended
     for name, draft in drafts.items():
@@ -63,7 +65,10 @@ def plan(
 
 
 def _revived(link: Link, seen: Mapping[MemberName, Seen | Gone]) -> Link:
-    """A record that was gone and is shown again brings its link back, as if it had just been linked there."""
+    """A record that was gone and is shown again brings its link back, as if it had just been linked there.
+
+    Members that are still gone have no record any more: it is made again. Their deletion was decided once and is not news.
+    """
     back = [
         name for name, member in link.members.items() if member.gone and member.ref and isinstance(seen.get(name), Seen)
     ]
@@ -72,6 +77,7 @@ def _revived(link: Link, seen: Mapping[MemberName, Seen | Gone]) -> Link:
     members = {
         name: replace(member, gone=False, base={}, agreed={}) if name in back else member
         for name, member in link.members.items()
+        if name in back or not (member.gone or isinstance(seen.get(name), Gone))
     }
     return replace(link, state=LinkState.LIVE, members=members)
 
@@ -88,6 +94,7 @@ def _decide_fields(
         verdict = decide(rules, rule, link.hub.get(rule.name), voices, picks.get(rule.name))
         if verdict.conflict:
             fields.held.add(rule.name)
+            _mark_edited(rule, link, drafts, voices)
             sides: dict[str, Json] = {voice.member: voice.value for voice in voices}
             fields.holds.append(
                 Hold(kind=HoldKind.CONFLICT, field=rule.name, reason=verdict.conflict, sides=sides)
@@ -97,6 +104,7 @@ def _decide_fields(
         if hub is None:
             continue
         fields.hub[rule.name] = hub
+        _mark_edited(rule, link, drafts, voices)
         _settle_voices(rule, link, drafts, voices, hub, fields)
         before = link.hub[rule.name].value if rule.name in link.hub else None
         if verdict.losers or not equal(rule.type, before, hub.value):
@@ -106,7 +114,7 @@ def _decide_fields(
                     value=hub.value,
                     before=before,
                     winner=hub.winner,
-                    rule=hub.rule,
+                    rule=verdict.why or hub.rule,
                     losers=dict(sorted(verdict.losers.items())),
                 )
             )
@@ -118,6 +126,8 @@ def _unreadable(rule: FieldRule, drafts: Mapping[MemberName, Draft]) -> list[Hol
     for draft in drafts.values():
         shown = draft.seen.fields.get(rule.name) if draft.seen is not None else None
         if isinstance(shown, Unreadable):
+            # What was readable and is not any more was edited, whatever it says now.
+            draft.edited = draft.edited or (rule.name in draft.was.base and may_speak(rule, draft.name))
             holds.append(
                 Hold(
                     kind=HoldKind.UNREADABLE,
@@ -128,6 +138,20 @@ def _unreadable(rule: FieldRule, drafts: Mapping[MemberName, Draft]) -> list[Hol
                 )
             )
     return holds
+
+
+def _mark_edited(
+    rule: FieldRule, link: Link, drafts: Mapping[MemberName, Draft], voices: list[Voice]
+) -> None:
+    """Notes whose edits a deletion elsewhere must not undo, held ones too.
+
+    To have come to the hub's value is no edit: it may be our own write.
+    """
+    known = link.hub.get(rule.name)
+    for voice in voices:
+        arrived = known is not None and equal(rule.type, voice.value, known.value)
+        if voice.stand is Stand.CHANGED and may_speak(rule, voice.member) and not arrived:
+            drafts[voice.member].edited = True
 
 
 def _settle_voices(
@@ -143,16 +167,20 @@ def _settle_voices(
     for voice in voices:
         draft = drafts[voice.member]
         draft.base[rule.name] = voice.value
-        if voice.stand is Stand.CHANGED:
-            draft.edited = draft.edited or may_speak(rule, voice.member)
+        owed = rule.name in draft.was.agreed and voice.behind
         if equal(rule.type, voice.value, hub.value):
             draft.agreed[rule.name] = hub.value
         elif voice.stand is Stand.SAME:
             # Differs from the hub in form only, as long as the hub is what it agreed to.
             if same_hub and not voice.behind:
                 draft.agreed[rule.name] = hub.value
-        elif voice.stand is Stand.CHANGED and not may_speak(rule, voice.member) and rule.owner is None:
-            draft.agreed[rule.name] = hub.value
+            elif not same_hub and rule.name in link.hub:
+                # Still owed an older value, and now a newer edit: as below.
+                draft.agreed.setdefault(rule.name, voice.value)
+        elif owed or (rule.name in link.hub and not same_hub):
+            # It lost, or was merged, against an edit it has not received: what it agrees to is what it says itself.
+            draft.agreed[rule.name] = voice.value
+        elif voice.stand is Stand.CHANGED and rule.owner is None and not may_speak(rule, voice.member) and not voice.behind:
             fields.notes.append(f"{rule.name}: an edit by {voice.member} was noted, not taken over (direction)")
         else:
             draft.agreed.pop(rule.name, None)
@@ -216,6 +244,7 @@ def _finish(link: Link, drafts: Mapping[MemberName, Draft], fields: Fields) -> P
         for name, draft in drafts.items()
         if draft.was.ref is not None
     }
+    members |= {name: member for name, member in link.members.items() if name not in drafts}
     after = replace(link, hub=fields.hub, members=members)
     if after != link:
         after = replace(after, revision=link.revision + 1)

@@ -47,17 +47,14 @@ def from_hub(rule: FieldRule, member: MemberRule, value: Json, before: Mapping[s
     held = rule.members[member.name]
     if is_blank(value):
         return dict.fromkeys(held.paths, [] if rule.type is FieldType.SET else None)
-    if held.transform is not None:
-        parts = TRANSFORMS[held.transform].from_hub(value)
-        return dict(zip(held.paths, parts, strict=True))
-    (path,) = held.paths
-    if rule.type is FieldType.SET:
-        own = elements(read(FieldType.SET, before.get(path), member.region))
-        wanted = [own.get(element, spelling) for element, spelling in elements(value).items()]
-        return {path: [_word_out(held, each) for each in wanted]}
-    if rule.choices is not None and value not in rule.choices:
+    if rule.type is FieldType.SET and held.transform is None:
+        (path,) = held.paths
+        return {path: _elements_out(held, value, read(FieldType.SET, before.get(path), member.region))}
+    if rule.type is not FieldType.SET and rule.choices is not None and value not in rule.choices:
         return Unreadable(raw=str(value), reason=f"{value!r} is none of the values listed for {rule.name}")
-    return {path: _word_out(held, value)}
+    word = _word_out(held, value)
+    parts = TRANSFORMS[held.transform].from_hub(word) if held.transform is not None else (word,)
+    return dict(zip(held.paths, parts, strict=True))
 
 
 def change_interval(
@@ -74,7 +71,7 @@ def change_interval(
     earliest, latest = modified - skew - error, modified - skew + error
     if earliest > until or (since is not None and latest < since):
         return Interval(since, until)
-    return Interval(earliest if since is None else max(since, earliest), min(until, latest))
+    return Interval(earliest - 1 if since is None else max(since, earliest - 1), min(until, latest))
 
 
 def _field_to_hub(rule: FieldRule, held: MemberField, region: str, record: Mapping[str, Json]) -> Json | Unreadable:
@@ -107,6 +104,14 @@ def _hub_word(held: MemberField, word: Json) -> Json:
         if own == word or (isinstance(word, str) and own.casefold() == word.casefold()):
             return hub
     return word
+
+
+def _elements_out(held: MemberField, value: Json, before: Json | Unreadable) -> list[Json]:
+    """A set in the member's words: the spelling it has already, else its word by the value map, else the hub's spelling."""
+    shown = () if isinstance(before, Unreadable) else elements(before).values()
+    own = {element: word for word in shown for element in elements([_hub_word(held, word)])}
+    words = {element: word for hub, word in (held.values or {}).items() for element in elements([hub])}
+    return [own.get(element) or words.get(element, spelling) for element, spelling in elements(value).items()]
 
 
 def _word_out(held: MemberField, value: Json) -> Json:

@@ -52,6 +52,10 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
         }
         link = _rebased(engine, tx, owed, link, record.ref, shown, now)
         links.save(tx, [link], now)
+    elif owed.operation is Operation.DELETE:
+        observations.bury(tx, owed.ref, [f"deleted by syncd, write {owed.key}"], seen_at, {})
+        gone = replace(link.members.get(owed.member, LinkMember(ref=owed.ref)), gone=True)
+        links.save(tx, [link.with_member(owed.member, gone)], now)
     _note(engine, tx, owed, "write.done", detail, record.ref.id if record is not None else owed.ref.id, now)
     # What moved meanwhile, here or in the hub, is planned now that nothing is in the air.
     planning.enqueue(tx, links.items_of(link)[:1], now, "write")
@@ -93,12 +97,12 @@ def _first_sight(
     agreed: dict[FieldName, Json],
     link: Link,
 ) -> None:
-    """A record we just made: what it shows beyond what we wrote is its base too, and blank where the hub is blank is agreed."""
+    """A record we just made: what it shows beyond what we wrote is the vendor's own filling, and no news to anybody."""
     for name, value in shown.items():
-        if name in base or isinstance(value, Unreadable) or not is_blank(value):
+        if name in base or isinstance(value, Unreadable):
             continue
         base[name] = value
-        if name in link.hub and is_blank(link.hub[name].value):
+        if name not in link.hub or is_blank(link.hub[name].value):
             agreed[name] = None
 
 
