@@ -28,8 +28,15 @@ def test_a_delay_is_in_the_upper_half(attempt: int, spread: float) -> None:
 
 @given(st.integers(1, 200), SPREAD, st.floats(0, 10**6))
 def test_the_vendors_wish_is_never_undercut(attempt: int, spread: float, wish: float) -> None:
-    """What the vendor asks for is waited, even where we would wait less."""
-    assert delay(attempt, spread=spread, wish_s=wish) >= int(wish * SECOND)
+    """What the vendor asks for is waited, even where we would wait less; but never more than a day at once."""
+    assert delay(attempt, spread=spread, wish_s=wish) >= min(int(wish * SECOND), DAY)
+    assert delay(attempt, spread=spread, wish_s=wish) <= max(DAY, LONGEST_DELAY)
+
+
+@pytest.mark.parametrize("wish", [float("inf"), float("nan"), -1.0])
+def test_an_absurd_wish_is_passed_over(wish: float) -> None:
+    """A wish that is no length of time changes nothing."""
+    assert delay(3, spread=0.5) == delay(3, spread=0.5, wish_s=wish)
 
 
 def test_a_write_is_given_up_after_about_three_days() -> None:
