@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncd.core.fields import FieldType, Unreadable, equal, is_blank
+from syncd.core.fields import FieldType, Unreadable, as_set, elements, equal, is_blank
 from syncd.core.link import Link, LinkMember
 from syncd.core.outcome import HoldKind, Operation
 from syncd.core.record import FieldName, Json, Micros, Record, RecordId, Ref
@@ -80,8 +80,9 @@ def _rebased(
         back = shown.get(name)
         if name not in shown or isinstance(back, Unreadable) or name not in rules.fields:
             continue
-        base[name], agreed[name] = back, value
         kind = rules.fields[name].type
+        base[name] = _set_base(owed.expected.get(name), value, back) if kind is FieldType.SET else back
+        agreed[name] = value
         if not equal(kind, back, value) and equal(kind, back, owed.expected.get(name)):
             _not_stored(tx, owed, name, back, value, now)
     if owed.operation is Operation.CREATE:
@@ -89,6 +90,14 @@ def _rebased(
     return replace(
         link.with_member(owed.member, LinkMember(ref=ref, base=base, agreed=agreed)), revision=link.revision + 1
     )
+
+
+def _set_base(expected: Json, value: Json, back: Json) -> Json:
+    """What the set would be had only our additions and removals happened: whatever else the vendor shows is somebody's edit."""
+    before, wanted, shown = elements(expected), elements(value), elements(back)
+    stuck = {key: each for key, each in wanted.items() if key in before or key in shown}
+    stayed = {key: each for key, each in before.items() if key not in wanted and key in shown}
+    return as_set({**stuck, **stayed}.values())
 
 
 def _first_sight(

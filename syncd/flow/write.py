@@ -35,7 +35,7 @@ from syncd.flow.settle import (
     settle_done,
     settle_moved,
 )
-from syncd.store import cursors, observations, outbox
+from syncd.store import cursors, inbox, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.observations import Observation
 from syncd.store.outbox import Owed, State
@@ -283,14 +283,18 @@ async def _prepared(engine: Engine, owed: Owed) -> _Ready | None:
 
 
 def _last_look(engine: Engine, tx: Connection, owed: Owed) -> tuple[Observation | None, bool]:
-    """What the target last showed, and whether that is recent: seen by itself, or by a poll that would have shown a change."""
+    """What the target last showed, and whether that is recent: seen by itself, or by a poll that would have shown a change.
+
+    Not where there is word of a change that was not looked at yet.
+    """
     known = observations.load(tx, [owed.ref]).get(owed.ref)
     if known is None or known.fields is None:
         return None, False
     polled_at = cursors.load(tx, (owed.ref.system, owed.ref.collection)).polled_at or 0
     lag = engine.connectors[owed.ref.system].capabilities(owed.ref.collection).index_lag
     newest = max(known.seen_at, polled_at - lag)
-    return known, engine.clock.now() - newest <= engine.timing.fresh
+    rumoured = inbox.is_waiting(tx, owed.ref) or planning.is_waiting(tx, owed.sync, owed.member, owed.ref.id)
+    return known, not rumoured and engine.clock.now() - newest <= engine.timing.fresh
 
 
 async def _vanished(engine: Engine, owed: Owed) -> None:

@@ -69,6 +69,7 @@ class Database:
         self._reader = reader
         self._waiting: list[_Job] = []
         self._bell = anyio.Event()
+        self._closed = False
         self.commits = 0
 
     async def write(self, job: Callable[[Connection], T]) -> T:
@@ -77,6 +78,8 @@ class Database:
         If `job` raises, its own changes are undone and the error is raised here. Raises StoreError when nothing can be committed.
         A caller that is cancelled while waiting does not stop its job.
         """
+        if self._closed:
+            raise StoreError("the database is closed", hint="nothing was written; this is a fault in syncd")
         waiting = _Job(job)
         self._waiting.append(waiting)
         self._bell.set()
@@ -96,17 +99,33 @@ class Database:
 
     async def commit_forever(self) -> None:
         """The committing task: takes whatever waits, commits it at once, wakes the callers."""
-        while True:
-            await self._bell.wait()
-            self._bell = anyio.Event()
-            while self._waiting:
-                jobs, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
-                try:
-                    await self._writer.call(lambda connection, jobs=jobs: _commit(connection, jobs))  # type: ignore[misc]
-                    self.commits += 1
-                finally:
-                    for job in jobs:
-                        job.done.set()
+        try:
+            while True:
+                await self._bell.wait()
+                self._bell = anyio.Event()
+                while self._waiting:
+                    await self._commit_some()
+        finally:
+            self._closed = True
+            _fail(self._waiting, "the database was closed before this was written")
+
+    async def _commit_some(self) -> None:
+        jobs, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+        try:
+            await self._writer.call(lambda connection: _commit(connection, jobs))
+        except BaseException:
+            # Nobody may take a commit that we did not see for one that happened.
+            _fail(jobs, "whether this was written is not known")
+            raise
+        self.commits += 1
+        for job in jobs:
+            job.done.set()
+
+
+def _fail(jobs: list[_Job], message: str) -> None:
+    for job in jobs:
+        job.error = StoreError(message, hint="it is looked for at the next start")
+        job.done.set()
 
 
 def _snapshot(connection: Connection, job: Callable[[Connection], T]) -> T:

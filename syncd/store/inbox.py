@@ -95,6 +95,14 @@ def finish(tx: Connection, ids: Iterable[int], outcome: str, at: Micros) -> None
     )
 
 
+def is_waiting(tx: Connection, ref: Ref) -> bool:
+    """Whether something was announced of a record that nobody has looked at."""
+    return tx.execute(
+        "SELECT 1 FROM events WHERE done_at IS NULL AND system = ? AND collection = ? AND record_id = ? LIMIT 1",
+        (ref.system, ref.collection, ref.id),
+    ).fetchone() is not None
+
+
 def count_waiting(tx: Connection) -> int:
     """How many events wait."""
     (count,) = tx.execute("SELECT count(*) FROM events WHERE done_at IS NULL").fetchone()

@@ -63,11 +63,13 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
     """Stores looks; answers the refs that show something new, which are then put on the list of links to plan."""
     known = load(tx, [look.record.ref for look in looks])
     fresh: dict[Ref, tuple[Look, Mapping[str, Json], Mapping[str, Interval]]] = {}
+    shown: list[Ref] = []
     for look in looks:
         ref = look.record.ref
         before = known.get(ref)
         if before is not None and _outdated(look, before):
             continue
+        shown.append(ref)
         fields = _laid_over(look.record.fields, before)
         if before is None or before.fields is None or fingerprint(fields) != fingerprint(before.fields):
             fresh[ref] = (look, fields, _intervals(look, fields, before))
@@ -92,7 +94,7 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
             for ref, (look, fields, changed) in fresh.items()
         ],
     )
-    clear_suspects(tx, [look.record.ref for look in looks])
+    clear_suspects(tx, shown)
     if fresh:
         enqueue(tx, routed(fresh, routes), max(look.seen_at for look, _, _ in fresh.values()), cause)
     return set(fresh)
@@ -159,27 +161,33 @@ def all_refs(tx: Connection, place: Place) -> list[Ref]:
 
 def suspect(tx: Connection, refs: Iterable[Ref], evidence: str, due_at: Micros) -> None:
     """Notes that records look deleted; more evidence is added to what there is. Known tombstones are left alone."""
-    for ref in refs:
-        tx.execute(
-            "INSERT INTO suspects (system, collection, record_id, evidence, due_at)"
-            " SELECT ?1, ?2, ?3, json_array(?4), ?5 WHERE NOT EXISTS (SELECT 1 FROM observations"
-            " WHERE system = ?1 AND collection = ?2 AND record_id = ?3 AND fields IS NULL)"
-            " ON CONFLICT (system, collection, record_id) DO UPDATE SET"
-            " evidence = json_insert(CAST(suspects.evidence AS TEXT), '$[#]', ?4)",
-            (*_key(ref), evidence, due_at),
-        )
+    wanted = list(refs)
+    gone = {ref for ref, each in load(tx, wanted).items() if each.fields is None}
+    known = _suspects(tx, wanted)
+    tx.executemany(
+        "INSERT INTO suspects (system, collection, record_id, evidence, due_at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (system, collection, record_id) DO UPDATE SET evidence = excluded.evidence",
+        [(*_key(ref), pack([*known.get(ref, ()), evidence]), due_at) for ref in wanted if ref not in gone],
+    )
+
+
+def _suspects(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, list[str]]:
+    rows = tx.execute(
+        "SELECT s.system, s.collection, s.record_id, s.evidence FROM json_each(?) AS wanted JOIN suspects AS s"
+        " ON s.system = wanted.value ->> 0 AND s.collection = wanted.value ->> 1 AND s.record_id = wanted.value ->> 2",
+        (pack([_key(ref) for ref in refs]).decode(),),
+    )
+    return {Ref(*row[:3]): unpack(row[3]) for row in rows}
 
 
 def suspects_due(tx: Connection, now: Micros, limit: int) -> list[Suspect]:
     """Suspects to look at now."""
     rows = tx.execute(
-        "SELECT system, collection, record_id, CAST(evidence AS TEXT), missing_at FROM suspects WHERE due_at <= ?"
+        "SELECT system, collection, record_id, evidence, missing_at FROM suspects WHERE due_at <= ?"
         " ORDER BY due_at LIMIT ?",
         (now, limit),
     ).fetchall()
-    return [
-        Suspect(ref=Ref(*row[:3]), evidence=tuple(unpack(row[3].encode())), missing_at=row[4]) for row in rows
-    ]
+    return [Suspect(ref=Ref(*row[:3]), evidence=tuple(unpack(row[3])), missing_at=row[4]) for row in rows]
 
 
 def next_suspect(tx: Connection) -> Micros | None:

@@ -130,7 +130,8 @@ def lease(tx: Connection, system: SystemName, now: Micros, *, until: Micros, lim
         f"SELECT {_COLUMNS} FROM outbox AS o WHERE system = ?1 AND state IN ('pending', 'unknown') AND due_at <= ?2"  # noqa: S608
         " AND coalesce(lease_until, 0) <= ?2 AND NOT EXISTS (SELECT 1 FROM outbox AS other WHERE other.system = o.system"
         " AND other.collection = o.collection AND other.record_id = o.record_id AND other.id <> o.id"
-        " AND (other.state = 'sent' OR coalesce(other.lease_until, 0) > ?2) AND other.state IN ('pending', 'sent', 'unknown'))"
+        " AND other.state IN ('pending', 'sent', 'unknown') AND (other.state = 'sent' OR coalesce(other.lease_until, 0) > ?2"
+        " OR (other.state = 'unknown' AND (o.state <> 'unknown' OR other.id < o.id))))"
         " ORDER BY priority, due_at, id LIMIT ?3",
         (system, now, limit),
     ).fetchall()

@@ -89,6 +89,13 @@ def waiting(tx: Connection, sync: SyncName) -> int:
     return int(count)
 
 
+def is_waiting(tx: Connection, sync: SyncName, member: MemberName, record_id: RecordId) -> bool:
+    """Whether a record showed something new that was not planned yet."""
+    return tx.execute(
+        "SELECT 1 FROM to_plan WHERE sync = ? AND member = ? AND record_id = ?", (sync, member, record_id)
+    ).fetchone() is not None
+
+
 def index_keys(tx: Connection, items: Sequence[tuple[DuePlan, Mapping[FieldName, str]]]) -> list[PlanItem]:
     """Replaces the keys of items; answers the unlinked records elsewhere that share an old or a new key of those that changed."""
     touched: set[tuple[str, str, str]] = set()

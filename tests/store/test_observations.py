@@ -1,0 +1,181 @@
+"""Observations: newer wins whatever the order, only news is news, suspects collect proof, a pass shows what it lacked."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncd.core.link import Interval
+from syncd.store import observations, planning
+from tests.store.build import PLACE_A, ROUTES, item, look, observe, planned, ref
+
+
+def shown(tx, number="1"):
+    found = observations.load(tx, [ref(number)]).get(ref(number))
+    return None if found is None else found.fields
+
+
+def suspects(tx, now=10**9):
+    return [(each.ref.id, each.evidence, each.missing_at) for each in observations.suspects_due(tx, now, 10)]
+
+
+def test_news_is_answered_and_put_on_the_list(tx):
+    """What a record shows for the first time, or differently, is news for every sync that reads it; a repeat is not."""
+    assert {ref()} == observe(tx, look(at=1))
+    assert [item()] == planned(tx)
+    planning.done(tx, planning.due(tx, "s", 10))
+
+    assert set() == observe(tx, look(at=2))
+    assert [] == planned(tx)
+    assert {ref()} == observe(tx, look(at=3, fields={"name": "Ben"}))
+    assert [item()] == planned(tx)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (look(at=5, fields={"name": "new"}), look(at=4, fields={"name": "old"}), "new"),
+        (look(at=4, fields={"name": "old"}), look(at=5, fields={"name": "new"}), "new"),
+        (look(at=4, modified=9, fields={"name": "new"}), look(at=5, modified=8, fields={"name": "lagging"}), "new"),
+        (look(at=4, modified=9, fields={"name": "a"}), look(at=5, modified=9, fields={"name": "b"}), "b"),
+        (look(at=4, modified=9, fields={"name": "a"}), look(at=5, fields={"name": "b"}), "b"),
+    ],
+    ids=["older look later", "in order", "later look at an older state", "same modified time", "no modified time"],
+)
+def test_the_newer_state_wins(tx, first, second, expected):
+    """Two looks at one record leave the newer state, in whatever order they come in."""
+    observe(tx, first)
+    observe(tx, second)
+
+    assert {"name": expected} == shown(tx)
+
+
+def test_the_newer_of_two_looks_in_one_batch_wins(tx):
+    """One listing may show a record twice."""
+    observe(tx, look(at=1, modified=2, fields={"name": "new"}), look(at=1, modified=1, fields={"name": "old"}))
+
+    assert {"name": "new"} == shown(tx)
+
+
+def test_a_look_that_shows_nothing_new_still_proves_presence(tx):
+    """The time and the pass move; a time that is not shown takes nothing away."""
+    observe(tx, look(at=1, modified=5, pass_id=1))
+    observe(tx, look(at=9, pass_id=2))
+
+    assert (9, 5) == tuple(getattr(observations.load(tx, [ref()])[ref()], name) for name in ("seen_at", "modified_at"))
+    assert ([], 1) == observations.missing(tx, PLACE_A, 2, 8)
+
+
+def test_an_outdated_look_does_not_prove_an_older_state(tx):
+    """A listing that lags behind a read neither takes its state nor says it was seen later with it."""
+    observe(tx, look(at=5, modified=9, fields={"name": "new"}))
+    observe(tx, look(at=7, modified=8, fields={"name": "old"}, pass_id=3))
+
+    assert {"name": "new"} == shown(tx)
+    assert 9 == observations.load(tx, [ref()])[ref()].modified_at
+
+
+def test_a_path_that_was_not_shown_is_kept(tx):
+    """Not shown is not blank; shown as None is."""
+    observe(tx, look(at=1, fields={"name": "Ada", "phone": "1", "city": "X"}))
+
+    assert set() == observe(tx, look(at=2, fields={"name": "Ada"}))
+    assert {ref()} == observe(tx, look(at=3, fields={"city": None}))
+    assert {"name": "Ada", "phone": "1", "city": None} == shown(tx)
+
+
+def test_change_intervals_lie_between_two_looks(tx):
+    """A path that changed did so after the last look without it and not after the first with it; the others keep their own."""
+    observe(tx, look(at=10, fields={"name": "a", "city": "x"}))
+    observe(tx, look(at=20, fields={"name": "a", "city": "x"}))
+    observe(tx, look(at=30, fields={"name": "b", "city": "x"}))
+
+    assert {"name": Interval(20, 30), "city": Interval(None, 10)} == observations.load(tx, [ref()])[ref()].changed
+
+
+def test_change_intervals_are_cut_by_the_vendors_time(tx):
+    """The vendor's time, moved to our clock and give or take its error, narrows the interval; a listing without it does so too."""
+    observe(tx, look(at=1_000, fields={"name": "a"}))
+    observe(tx, look(at=9_000, modified=5_500, skew=500, error=100, fields={"name": "b"}))
+    cut = observations.load(tx, [ref()])[ref()].changed["name"]
+    observe(tx, look(at=20_000, unchanged_at=15_000, fields={"name": "c"}))
+
+    assert Interval(4_899, 5_100) == cut
+    assert Interval(15_000, 20_000) == observations.load(tx, [ref()])[ref()].changed["name"]
+
+
+def test_a_tombstone_has_its_evidence(tx):
+    """A deletion is stored with its proof, is news, and is forgotten when the record is seen again."""
+    observe(tx, look(at=1))
+    observations.bury(tx, ref(), ["not listed", "404"], 5, ROUTES)
+    gone = observations.load(tx, [ref()])[ref()]
+
+    assert (None, ("not listed", "404"), {}) == (gone.fields, gone.evidence, gone.changed)
+    assert 0 == observations.count_alive(tx, PLACE_A)
+    assert set() == observe(tx, look(at=4))
+    assert {ref()} == observe(tx, look(at=6))
+    back = observations.load(tx, [ref()])[ref()]
+    assert ({"name": "Ada"}, ()) == (back.fields, back.evidence)
+
+
+def test_a_tombstone_is_put_on_the_list(tx):
+    """Whoever reads the collection plans the deletion."""
+    observations.bury(tx, ref(), ["404"], 5, ROUTES)
+
+    assert [item()] == planned(tx)
+
+
+def test_a_suspect_collects_evidence(tx):
+    """Every further doubt adds to the proof; the first denial by id is remembered."""
+    observe(tx, look(at=1))
+    observations.suspect(tx, [ref()], "not listed", 5)
+    observations.suspect(tx, [ref()], "announced", 6)
+    (first,) = observations.suspects_due(tx, 5, 10)
+    observations.keep_suspect(tx, first, "404", missing_at=7, due_at=20)
+
+    assert [] == suspects(tx, 19)
+    assert [("1", ("not listed", "announced", "404"), 7)] == suspects(tx, 20)
+    assert 20 == observations.next_suspect(tx)
+
+
+def test_a_suspect_that_is_seen_is_cleared(tx):
+    """A record that shows itself, even unchanged, is under no suspicion."""
+    observe(tx, look(at=1))
+    observations.suspect(tx, [ref()], "not listed", 5)
+    observe(tx, look(at=6))
+
+    assert [] == suspects(tx)
+
+
+def test_an_older_look_clears_no_suspect(tx):
+    """A reading that began before the record was missed proves nothing about afterwards."""
+    observe(tx, look(at=10))
+    observations.suspect(tx, [ref()], "announced as deleted", 11)
+    observe(tx, look(at=3))
+
+    assert ["1"] == [name for name, _, _ in suspects(tx)]
+
+
+def test_what_is_known_to_be_gone_is_no_suspect(tx):
+    """A tombstone needs no further proof."""
+    observations.bury(tx, ref(), ["404"], 5, ROUTES)
+    observations.suspect(tx, [ref()], "not listed", 6)
+
+    assert [] == suspects(tx)
+
+
+def test_suspects_can_wait(tx):
+    """A suspect that could not be looked at is looked at later."""
+    observe(tx, look(at=1))
+    observations.suspect(tx, [ref()], "not listed", 5)
+    observations.postpone_suspects(tx, [ref()], 30)
+
+    assert ([], ["1"]) == (suspects(tx, 29), [name for name, _, _ in suspects(tx, 30)])
+
+
+def test_a_complete_pass_tells_what_it_lacked(tx):
+    """Missing is what was known before the pass and was not listed in it: not what was read since, nor what is gone, nor what is elsewhere."""
+    observe(tx, *(look(n, at=1, pass_id=1) for n in "12345"), look("9", at=1, system="b"))
+    observations.bury(tx, ref("5"), ["404"], 2, ROUTES)
+    observe(tx, look("1", at=11, pass_id=2), look("4", at=12))
+
+    assert ([ref("2"), ref("3")], 4) == observations.missing(tx, PLACE_A, 2, 10)
