@@ -1,0 +1,143 @@
+"""What the operator says about one GoHighLevel location, and the limits its calls are made within.
+
+`GoHighLevelSettings` is the system's section; `quota` and `session` turn it into what carries the calls; `DIALECT` reads the headers.
+The rule that keeps it true: limits start at the documented ones and then follow what the vendor's own headers say.
+It must not know: contacts, or what the calls are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from pydantic import Field, field_validator
+
+from syncd.connectors.budgets import number
+from syncd.connectors.clock import Clock
+from syncd.connectors.http import Dialect, Session
+from syncd.connectors.kind import MemberOptions, Secret, Settings
+from syncd.connectors.quota import DailyBudget, Limits, Quota, WindowBudget
+from syncd.core.record import Json, SystemName
+
+# GHL: the marketplace's webhook guide. The key has no place in the API specification, so it can be replaced in the settings.
+PUBLISHED_KEY = """-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAi2HR1srL4o18O8BRa7gVJY7G7bupbN3H9AwJrHCDiOg=
+-----END PUBLIC KEY-----
+"""
+# GHL: docs, WebhookAuthentication. The older RSA signature, being withdrawn since 2026.
+PUBLISHED_LEGACY_KEY = """-----BEGIN PUBLIC KEY-----
+MIICIjANBgkqhkiG9w0BAQEFAAOCAg8AMIICCgKCAgEAokvo/r9tVgcfZ5DysOSC
+Frm602qYV0MaAiNnX9O8KxMbiyRKWeL9JpCpVpt4XHIcBOK4u3cLSqJGOLaPuXw6
+dO0t6Q/ZVdAV5Phz+ZtzPL16iCGeK9po6D6JHBpbi989mmzMryUnQJezlYJ3DVfB
+csedpinheNnyYeFXolrJvcsjDtfAeRx5ByHQmTnSdFUzuAnC9/GepgLT9SM4nCpv
+uxmZMxrJt5Rw+VUaQ9B8JSvbMPpez4peKaJPZHBbU3OdeCVx5klVXXZQGNHOs8gF
+3kvoV5rTnXV0IknLBXlcKKAQLZcY/Q9rG6Ifi9c+5vqlvHPCUJFT5XUGG5RKgOKU
+J062fRtN+rLYZUV+BjafxQauvC8wSWeYja63VSUruvmNj8xkx2zE/Juc+yjLjTXp
+IocmaiFeAO6fUtNjDeFVkhf5LNb59vECyrHD2SQIrhgXpO4Q3dVNA5rw576PwTzN
+h/AMfHKIjE4xQA1SZuYJmNnmVZLIZBlQAF9Ntd03rfadZ+yDiOXCCs9FkHibELhC
+HULgCsnuDJHcrGNd5/Ddm5hxGQ0ASitgHeMZ0kcIOwKDOzOU53lDza6/Y09T7sYJ
+PQe7z0cvj7aE4B+Ax1ZoZGPzpJlZtGXCsu9aTEGEnKzmsFqwcSsnw3JB31IGKAyk
+T1hhTiaCeIY/OwwwNUY2yvcCAwEAAQ==
+-----END PUBLIC KEY-----
+"""
+_DAY_S = 86_400
+
+
+class GoHighLevelSettings(Settings):
+    """One location (sub-account). `token` is a private integration token or an OAuth access token of that location.
+
+    Retries of a webhook may carry its first timestamp, so the window it is believed in is wide; repeated ids are refused elsewhere.
+    """
+
+    base_url: str = "https://services.leadconnectorhq.com"
+    location_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    token: Secret
+    webhook_keys: tuple[str, ...] = (PUBLISHED_KEY,)
+    legacy_signature: bool = False
+    legacy_webhook_keys: tuple[str, ...] = (PUBLISHED_LEGACY_KEY,)
+    webhook_age_max_s: int = Field(default=3 * _DAY_S, ge=60, le=30 * _DAY_S)
+    webhook_ahead_max_s: int = Field(default=300, ge=0, le=_DAY_S)
+    calls_per_window: int = Field(default=100, ge=1, le=10_000)
+    window_s: float = Field(default=10.0, ge=0.1, le=3_600)
+    calls_per_day: int = Field(default=200_000, ge=1)
+
+    @field_validator("webhook_keys")
+    @classmethod
+    def _ed25519(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        return _checked(keys, Ed25519PublicKey, "an Ed25519 public key in PEM form")
+
+    @field_validator("legacy_webhook_keys")
+    @classmethod
+    def _rsa(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        return _checked(keys, RSAPublicKey, "an RSA public key in PEM form")
+
+
+class ContactsOptions(MemberOptions):
+    """Contacts need nothing beyond what every member says."""
+
+
+def quota(system: SystemName, settings: GoHighLevelSettings, clock: Clock) -> Quota:
+    """GHL: docs, rate limits: 100 calls in 10 seconds and 200,000 a day, per app and location."""
+    return Quota(
+        system=system,
+        clock=clock,
+        budget=WindowBudget(limit=settings.calls_per_window, window_s=settings.window_s),
+        daily=DailyBudget(limit=settings.calls_per_day),
+    )
+
+
+def session(system: SystemName, settings: GoHighLevelSettings, clock: Clock, shared: Quota) -> Session:
+    """The connection that carries the token."""
+    return Session(
+        system=system,
+        base_url=settings.base_url,
+        headers={"Authorization": f"Bearer {settings.token.get_secret_value()}"},
+        dialect=DIALECT,
+        quota=shared,
+        clock=clock,
+        timeout_s=settings.timeout_s,
+    )
+
+
+def _limits(status: int, headers: Mapping[str, str]) -> Limits:
+    """GHL: docs, rate limits. `Retry-After` is undocumented: used when it is there, else the interval is waited out."""
+    interval_ms = number(headers, "X-RateLimit-Interval-Milliseconds")
+    return Limits(
+        limit=_whole(number(headers, "X-RateLimit-Max")),
+        remaining=_whole(number(headers, "X-RateLimit-Remaining")),
+        interval_s=None if interval_ms is None else interval_ms / 1_000,
+        daily_limit=_whole(number(headers, "X-RateLimit-Limit-Daily")),
+        daily_remaining=_whole(number(headers, "X-RateLimit-Daily-Remaining")),
+        retry_after_s=number(headers, "Retry-After", most=_DAY_S),
+        refused=status == 429,
+    )
+
+
+def _message(body: Json) -> str:
+    """`message` is a string, or in a 422 a list of them; `traceId` is what the vendor's support asks for."""
+    if not isinstance(body, dict):
+        return ""
+    message, trace = body.get("message"), body.get("traceId")
+    text = "; ".join(map(str, message)) if isinstance(message, list) else str(message or "")
+    return f"{text} [trace {trace}]" if isinstance(trace, str) and len(trace) <= 64 else text
+
+
+DIALECT = Dialect(limits=_limits, message=_message)
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _checked(keys: tuple[str, ...], wanted: type, what: str) -> tuple[str, ...]:
+    for key in keys:
+        try:
+            fits = isinstance(load_pem_public_key(key.encode()), wanted)
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise ValueError(f"not {what}") from error
+        if not fits:
+            raise ValueError(f"not {what}")
+    return keys

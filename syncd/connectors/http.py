@@ -1,0 +1,212 @@
+"""Calls to a vendor: bounded in time and size, within its quota, and with every failure named for the next step.
+
+`Session` is one vendor account's connection; `Operation` is one row of a connector's table; `Dialect` is how the vendor words its
+limits and refusals.
+The rule that keeps it true: whatever happens on the wire becomes an `Answer` or one `ConnectorError` here and nowhere else, and an
+error says truly whether the call may have had an effect. No error carries a body, an address with its query, or a credential.
+It must not know: any vendor's paths, fields or header names; what a record is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+import aiohttp
+import orjson
+
+from syncd import __version__
+from syncd.connectors.address import check_base_url, fill
+from syncd.connectors.base import Skew
+from syncd.connectors.clock import Clock, SkewMeter
+from syncd.connectors.quota import Limits, Quota, Slot
+from syncd.core.errors import ConnectorError, Effect, Rejected, Stale, Unauthorized, Unavailable
+from syncd.core.record import Json, SystemName
+
+RESPONSE_BYTES_MAX = 8 * 1024 * 1024
+MESSAGE_MAX = 300
+_CHUNK = 64 * 1024
+_PERSONAL = re.compile(r"[^\s\"'<>]+@[^\s\"'<>]+|\+?\d[\d ().-]{6,}\d")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One vendor operation. `writes` says that it changes something, so that a lost answer leaves a doubt."""
+
+    name: str
+    method: str
+    path: str
+    writes: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the vendor said. `body` is its JSON; None where there was no body."""
+
+    operation: Operation
+    status: int
+    body: Json
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How one vendor words things that every vendor says: its limits in headers, and why it refuses in a body."""
+
+    limits: Callable[[int, Mapping[str, str]], Limits]
+    message: Callable[[Json], str]
+
+
+class Session:
+    """One account's connection. Use as `async with`; the socket pool is closed at its end."""
+
+    def __init__(
+        self,
+        *,
+        system: SystemName,
+        base_url: str,
+        headers: Mapping[str, str],
+        dialect: Dialect,
+        quota: Quota,
+        clock: Clock,
+        timeout_s: float = 45.0,
+    ) -> None:
+        self.system = system
+        self.quota = quota
+        self._base = check_base_url(base_url)
+        self._headers = {"Accept": "application/json", "User-Agent": f"syncd/{__version__}", **headers}
+        self._dialect = dialect
+        self._clock = clock
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(timeout_s, 10), sock_read=min(timeout_s, 30))
+        self._skew = SkewMeter()
+        self._client: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._client = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self.quota.in_flight_max),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=self._headers,
+            timeout=self._timeout,
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+    def skew(self) -> Skew:
+        """The vendor's clock as last measured."""
+        return self._skew.skew()
+
+    async def call(
+        self,
+        operation: Operation,
+        *,
+        ids: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        body: Json = None,
+        accept: Collection[int] = (),
+    ) -> Answer:
+        """Makes one call when the quota has room. 2xx and the statuses in `accept` are answers; all else is a ConnectorError."""
+        path = fill(operation.path, ids or {}, system=self.system)
+        url = self._base.with_path(self._base.path.rstrip("/") + path, encoded=True).with_query(query or {})
+        headers = dict(operation.headers)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        data = None if body is None else orjson.dumps(body)
+        assert self._client is not None, "the session is not open"
+        async with self.quota.slot() as slot:
+            try:
+                sent_at = self._clock.monotonic()
+                async with self._client.request(
+                    operation.method, url, headers=headers, data=data, allow_redirects=False
+                ) as response:
+                    self._measure(response, sent_at)
+                    return await self._read(operation, response, slot, accept)
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                raise self._broken(operation, error) from error
+
+    def refusal(self, answer: Answer, *, hint: str = "") -> ConnectorError:
+        """The error that a status other than 2xx stands for; for connectors that looked into an accepted answer and found nothing."""
+        operation, status = answer.operation, answer.status
+        maybe = Effect.MAYBE if operation.writes else Effect.NONE
+        message = f"{operation.name} was answered {status}"
+        if said := clean(self._dialect.message(answer.body)):
+            message = f"{message}: {said}"
+        if status == 429:
+            return Unavailable(
+                message, system=self.system, hint="the quota waits", status=status, retry_after_s=answer.retry_after_s
+            )
+        if status >= 500 or status == 408:
+            return Unavailable(
+                message, system=self.system, hint=hint, effect=maybe, status=status, retry_after_s=answer.retry_after_s
+            )
+        if status in (401, 403):
+            return Unauthorized(
+                message, system=self.system, hint=hint or "check the credential and its permissions", status=status
+            )
+        if status in (409, 412):
+            return Stale(message, system=self.system, hint=hint, status=status)
+        if status < 400:
+            hint = "the vendor points elsewhere, and credentials are not sent elsewhere; check `base_url`"
+            return Rejected(message, system=self.system, hint=hint, effect=maybe, status=status)
+        return Rejected(message, system=self.system, hint=hint, status=status)
+
+    def unexpected(self, operation: Operation, what: str) -> Unavailable:
+        """A 2xx whose body is not what it should be: nothing may be concluded from it, not even that nothing happened."""
+        effect = Effect.MAYBE if operation.writes else Effect.NONE
+        return Unavailable(f"{operation.name} was answered with {what}", system=self.system, effect=effect)
+
+    async def _read(self, operation: Operation, response: aiohttp.ClientResponse, slot: Slot, accept: Collection[int]) -> Answer:
+        """Reads a response whose head has arrived; what the head says of limits is believed even if the body breaks off."""
+        limits = self._dialect.limits(response.status, response.headers)
+        slot.learn(limits)
+        raw = await self._bounded(operation, response)
+        good = 200 <= response.status < 300
+        body = self._decode(operation, raw, must=good and response.status != 204)
+        answer = Answer(operation=operation, status=response.status, body=body, retry_after_s=limits.retry_after_s)
+        if good or response.status in accept:
+            return answer
+        raise self.refusal(answer)
+
+    async def _bounded(self, operation: Operation, response: aiohttp.ClientResponse) -> bytes:
+        raw = bytearray()
+        async for chunk in response.content.iter_chunked(_CHUNK):
+            raw += chunk
+            if len(raw) > RESPONSE_BYTES_MAX:
+                raise self.unexpected(operation, f"more than {RESPONSE_BYTES_MAX} bytes")
+        return bytes(raw)
+
+    def _decode(self, operation: Operation, raw: bytes, *, must: bool) -> Json:
+        """The JSON in a body. An error page need not hold any; a success must, or it was not the vendor who answered."""
+        try:
+            return orjson.loads(raw)
+        except orjson.JSONDecodeError as error:
+            if must:
+                raise self.unexpected(operation, "something that is no JSON") from error
+            return None
+
+    def _measure(self, response: aiohttp.ClientResponse, sent_at: float) -> None:
+        round_trip_s = self._clock.monotonic() - sent_at
+        self._skew.measure(response.headers.get("Date"), answered_at=self._clock.now(), round_trip_s=round_trip_s)
+
+    def _broken(self, operation: Operation, error: Exception) -> Unavailable:
+        """No whole response. Where no connection came about, nothing can have happened."""
+        never_sent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+        maybe = operation.writes and not never_sent
+        return Unavailable(
+            f"{operation.name} got no answer: {type(error).__name__}",
+            system=self.system,
+            hint="no connection could be made" if never_sent else "",
+            effect=Effect.MAYBE if maybe else Effect.NONE,
+        )
+
+
+def clean(text: str) -> str:
+    """A vendor's message without what looks like an e-mail address or a phone number, and not too long."""
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    return _PERSONAL.sub("…", printable)[:MESSAGE_MAX].strip()

@@ -1,0 +1,112 @@
+"""What a kind of connector says about itself before any account is connected.
+
+`Kind` is one row of the registry: settings, member options, what can be done, which fields are known, and how to open it.
+The rule that keeps it true: everything in a kind is known without a network, so that a configuration can be checked offline.
+It must not know: which kinds there are, or what the configuration file looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from syncd.connectors.address import check_base_url
+from syncd.connectors.base import Capabilities, Connector, FieldSpec, Schema
+from syncd.connectors.clock import Clock
+from syncd.connectors.http import Session
+from syncd.connectors.quota import Quota
+from syncd.core.errors import UserError
+from syncd.core.record import CollectionName, SystemName
+
+Secret: TypeAlias = SecretStr
+"""A setting that is never shown; the configuration hands it over already resolved."""
+
+
+class Settings(BaseModel):
+    """What every system's own section holds. `base_url` is the vendor's unless an emulator stands in for it.
+
+    `timeout_s` bounds one call from its start to the last byte of its answer.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base_url: str
+    timeout_s: float = Field(default=45.0, ge=0.1, le=600)
+
+    @field_validator("base_url")
+    @classmethod
+    def _callable_address(cls, value: str) -> str:
+        try:
+            return str(check_base_url(value))
+        except UserError as error:
+            raise ValueError(str(error)) from error
+
+
+class MemberOptions(BaseModel):
+    """What a member of a sync may say beyond what every member may."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of system.
+
+    `secret_fields` are the settings that hold secrets. `collection_name` gives a member's full collection name from its options.
+    `fields` are the paths known before discovery; a path that begins with one of `open_prefixes` only discovery can check, and
+    `resolve` turns the way an operator may write such a path into the path records really have (None: there is none).
+    `quota_key` is equal for settings that draw on the same quota at the vendor, which must then share one `Quota`.
+    `identity` says which account the settings lead to, as far as they tell (a key may be renewed, an account not exchanged).
+    """
+
+    name: str
+    about: str
+    settings: type[Settings]
+    secret_fields: frozenset[str]
+    member: type[MemberOptions]
+    collections: tuple[str, ...]
+    collection_name: Callable[[str, Any], CollectionName]
+    capabilities: Callable[[str], Capabilities]
+    fields: Callable[[str], Mapping[str, FieldSpec]]
+    open_prefixes: tuple[str, ...]
+    resolve: Callable[[Schema, str], str | None]
+    quota_key: Callable[[Any], str]
+    identity: Callable[[Any], str]
+    quota: Callable[[SystemName, Any, Clock], Quota]
+    session: Callable[[SystemName, Any, Clock, Quota], Session]
+    connect: Callable[[SystemName, Any, Session], Connector]
+
+
+def matching_path(schema: Schema, path: str, *, prefix: str) -> str | None:
+    """The path of the schema that is meant: itself, else the only one under `prefix` with this name or label in any spelling."""
+    if path in schema.fields:
+        return path
+    if not path.startswith(prefix):
+        return None
+    wanted = path.removeprefix(prefix).casefold()
+    open_ones = [spec for spec in schema.fields.values() if spec.path.startswith(prefix)]
+    names = [spec.path for spec in open_ones if spec.path.removeprefix(prefix).casefold() == wanted]
+    found = names or [spec.path for spec in open_ones if spec.label.casefold() == wanted]
+    return found[0] if len(found) == 1 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A connected system, with the quota its calls are made within."""
+
+    connector: Connector
+    quota: Quota
+
+
+@asynccontextmanager
+async def open_connector(
+    kind: Kind, system: SystemName, settings: Settings, *, clock: Clock, quota: Quota | None = None
+) -> AsyncIterator[Opened]:
+    """Connects a system for the length of the block. Give the `quota` of another with the same `quota_key`, if there is one."""
+    shared = quota if quota is not None else kind.quota(system, settings, clock)
+    async with kind.session(system, settings, clock, shared) as session:
+        yield Opened(connector=kind.connect(system, settings, session), quota=shared)
