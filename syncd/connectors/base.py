@@ -144,7 +144,7 @@ class Update:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
-    """The vendor made the record; `record` is what it now holds (the read-back)."""
+    """The vendor made the record; `record` is what it now holds (the read-back), as far as the vendor's answer shows it."""
 
     record: Record
 

@@ -44,11 +44,16 @@ def trip(guards: Guards, stream: Direction, *, owed: int, links: int) -> str | N
     return f"more than {limit} {stream.value} within {guards.window // 60_000_000} min ({links} links are alive)"
 
 
-def believe_listing(guards: Guards, *, known: int, missing: int, total: int | None, listed: int) -> str | None:
+def believe_listing(
+    guards: Guards, *, known: int, missing: int, total: int | None, listed: int, first: bool = False
+) -> str | None:
     """Why a complete listing must not be believed, in words, or None.
 
     `known` records were expected, `missing` of them were not listed; `listed` rows came, where the vendor said there are `total`.
+    `first`: no listing was believed before, so this one will be taken for all there is.
     """
+    if first and total is not None and listed < total:
+        return f"the listing has {listed} records where the vendor counts {total}"
     if not missing:
         return None
     if total is not None and total != listed:

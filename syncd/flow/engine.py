@@ -34,14 +34,20 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """How often and how long. `fresh` is how long a look at a record is good enough to write upon it."""
+    """How often and how long.
+
+    A look at a record is good enough to write upon it for `fresh`; for `fresh_many` where many are written together; and for
+    `fresh_first` in a first sync, which has just listed everything. Word of a change ends any of these at once.
+    """
 
     poll_min: Micros = MINUTE
     poll_max: Micros = 15 * MINUTE
     full_pass: Micros = 24 * 60 * MINUTE
     quiet: Micros = 2 * SECOND
     quiet_max: Micros = 10 * SECOND
-    fresh: Micros = 30 * SECOND
+    fresh: Micros = 2 * SECOND
+    fresh_many: Micros = 30 * SECOND
+    fresh_first: Micros = 10 * MINUTE
     lease: Micros = 5 * MINUTE
     tick_s: float = 1.0
 

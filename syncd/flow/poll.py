@@ -99,7 +99,7 @@ async def run_pass(engine: Engine, place: Place, mode: PassMode | None = None) -
 def _due_mode(engine: Engine, place: Place, cursor: Cursor) -> PassMode:
     tried = cursor.complete_tried_at
     incremental = engine.connectors[place[0]].capabilities(place[1]).incremental and cursor.cursor is not None
-    if not incremental or tried is None or engine.clock.now() - tried >= engine.timing.full_pass:
+    if not incremental or tried is None or cursor.complete_at is None or engine.clock.now() - tried >= engine.timing.full_pass:
         return PassMode.COMPLETE
     return PassMode.INCREMENTAL
 
@@ -190,7 +190,10 @@ def _conclude(
     readers = [sync for sync, _ in engine.routes[place]]
     guards = [engine.syncs[sync].guards for sync in readers] or [Guards()]
     doubts = [
-        believe_listing(each, known=known, missing=len(gone), total=total, listed=ended.listed) for each in guards
+        believe_listing(
+            each, known=known, missing=len(gone), total=total, listed=ended.listed, first=ended.complete_at is None
+        )
+        for each in guards
     ]
     doubt = next((each for each in doubts if each is not None), None)
     now = engine.clock.now()

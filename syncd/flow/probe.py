@@ -33,7 +33,7 @@ async def is_there_already(engine: Engine, owed: Owed) -> tuple[Record, Micros] 
     if not keys or any(path in facts.create_detects for path, _, _ in keys):
         return None
     polled_at = await engine.database.read(lambda tx: cursors.load(tx, (owed.ref.system, owed.ref.collection)).polled_at)
-    if polled_at is not None and engine.clock.now() - polled_at <= engine.timing.fresh + facts.index_lag:
+    if polled_at is not None and engine.clock.now() - polled_at <= engine.timing.fresh_many + facts.index_lag:
         return None
     seen_at = engine.clock.now()
     found = await _find(engine, owed, keys)

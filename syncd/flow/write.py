@@ -19,7 +19,7 @@ from syncd.connectors.quota import Priority, priority
 from syncd.core.errors import ConnectorError, Effect, Rejected, Stale, Unauthorized, Unavailable
 from syncd.core.fields import Unreadable
 from syncd.core.outcome import Operation
-from syncd.core.record import Json, Record, Ref, SystemName
+from syncd.core.record import Json, Micros, Record, Ref, SystemName
 from syncd.core.retry import delay, exhausted
 from syncd.core.translate import from_hub
 from syncd.flow.bus import Bell
@@ -41,6 +41,8 @@ from syncd.store.observations import Observation
 from syncd.store.outbox import Owed, State
 
 WORKERS = 8
+MANY = 10
+"""More than this in one call are written upon one listing rather than upon a look at each."""
 LIVE = 10
 """Outbox priorities up to this are changes somebody just made."""
 
@@ -203,11 +205,13 @@ async def _prepare_all(engine: Engine, group: list[Owed]) -> list[_Ready]:
     """Looks at all targets side by side; those that cannot be looked at now are put back, the others go on."""
     ready: list[_Ready] = []
     queue = iter(group)
+    timing = engine.timing
+    good_for = timing.fresh_first if group[0].priority > LIVE else timing.fresh_many if len(group) > MANY else timing.fresh
 
     async def prepare() -> None:
         for owed in queue:
             try:
-                prepared = await _prepared(engine, owed)
+                prepared = await _prepared(engine, owed, good_for)
             except ConnectorError as error:
                 await _failed(engine, owed, error, sent=False, alone=len(group) == 1)
             else:
@@ -258,9 +262,9 @@ async def _mark_sent(engine: Engine, owed: Sequence[Owed]) -> list[Owed]:
     return await engine.database.write(lambda tx: outbox.mark_sent(tx, owed, engine.clock.now()))
 
 
-async def _prepared(engine: Engine, owed: Owed) -> _Ready | None:
+async def _prepared(engine: Engine, owed: Owed, good_for: Micros) -> _Ready | None:
     """The write in the vendor's words, over a target that was looked at recently; None when it is settled already."""
-    known, fresh = await engine.database.read(lambda tx: _last_look(engine, tx, owed))
+    known, fresh = await engine.database.read(lambda tx: _last_look(engine, tx, owed, good_for))
     if known is None or not fresh:
         seen_at = engine.clock.now()
         record = await engine.connectors[owed.ref.system].get(owed.ref)
@@ -282,7 +286,7 @@ async def _prepared(engine: Engine, owed: Owed) -> _Ready | None:
     return _Ready(owed=owed, changes=changes, before={path: shown.get(path) for path in changes})
 
 
-def _last_look(engine: Engine, tx: Connection, owed: Owed) -> tuple[Observation | None, bool]:
+def _last_look(engine: Engine, tx: Connection, owed: Owed, good_for: Micros) -> tuple[Observation | None, bool]:
     """What the target last showed, and whether that is recent: seen by itself, or by a poll that would have shown a change.
 
     Not where there is word of a change that was not looked at yet.
@@ -294,7 +298,7 @@ def _last_look(engine: Engine, tx: Connection, owed: Owed) -> tuple[Observation 
     lag = engine.connectors[owed.ref.system].capabilities(owed.ref.collection).index_lag
     newest = max(known.seen_at, polled_at - lag)
     rumoured = inbox.is_waiting(tx, owed.ref) or planning.is_waiting(tx, owed.sync, owed.member, owed.ref.id)
-    return known, not rumoured and engine.clock.now() - newest <= engine.timing.fresh
+    return known, not rumoured and engine.clock.now() - newest <= good_for
 
 
 async def _vanished(engine: Engine, owed: Owed) -> None:

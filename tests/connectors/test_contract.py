@@ -58,11 +58,13 @@ async def test_get_says_none_for_what_is_gone(bench):
 
 
 async def test_create_answers_what_is_there(bench):
-    """The read-back of a create is the record as it now is."""
+    """The read-back of a create shows all that was written, as it now is, and nothing that is not so."""
     record = await created(bench, email="A@Example.com", name="A", tags=["vip"], plan=bench.plan_values[0])
+    whole = await bench.connector.get(record.ref)
 
     assert {record.ref.id: bench.neutral(record.fields)} == bench.truth()
-    assert await bench.connector.get(record.ref) == record
+    assert {path: whole.fields[path] for path in record.fields} == record.fields
+    assert whole.modified_at == record.modified_at
 
 
 async def test_create_answers_exists_where_it_claims_to_notice(bench):

@@ -121,7 +121,10 @@ class GoHighLevel:
             raise refusal
         if answer.status >= 400:
             raise self._session.refusal(answer)
-        return Created(record=await self._read_back(self._created_ref(answer)))
+        # The answer shows what was stored of what we sent; what it leaves out was not shown, and a later look will show it.
+        ref = self._created_ref(answer)
+        contact = answer.body["contact"]
+        return Created(record=shown(contact, ref, await self._location.custom_for([contact]), blank=frozenset()))
 
     async def update(self, updates: Sequence[Update]) -> Sequence[Record | ConnectorError]:
         """One by one: an update is a call of its own here, and a tag change one or two more."""

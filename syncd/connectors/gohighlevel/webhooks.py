@@ -40,6 +40,13 @@ _CHANGES = {
     "ContactDelete": Change.DELETED,
 }
 
+# GHL: webhook documents: what a contact's payload shows. What is missing of it is blank, or did not concern the event: in both
+# cases it can only tell that the event brings no news, never what the contact holds.
+CARRIED = frozenset({
+    "address1", "assignedTo", "city", "companyName", "country", "customFields", "dateOfBirth", "dnd", "email", "firstName",
+    "lastName", "name", "phone", "postalCode", "source", "state", "tags", "website",
+})
+
 
 class Webhooks:
     """Receives the webhooks of one location."""
@@ -92,7 +99,7 @@ class Webhooks:
             change=change,
             dedupe_key=str(webhook_id) if named else hashlib.sha256(body).hexdigest(),
             # Here `type` is the event's, not the contact's.
-            fields=fields_of({name: value for name, value in event.items() if name != "type"}, custom),
+            fields=fields_of({name: value for name, value in event.items() if name != "type"}, custom, blank=CARRIED),
             occurred_at=occurred_at,
         )
 
