@@ -146,7 +146,8 @@ def _carry_out(
             refs, by = {item.member: ref_of(rules, item)}, FieldName("")
             link_id = links.create(tx, rules.name, refs, now).id
     found[item] = link_id
-    holds.close_record(tx, rules.name, item.member, item.record_id, now)
+    for name, ref in refs.items():
+        holds.close_record(tx, rules.name, name, ref.id, now)
     _note(engine, tx, rules, link_id, refs, by, now)
 
 

@@ -175,10 +175,19 @@ class _Batch:
     def commit(self) -> None:
         """Saves all of it."""
         links.save(self.tx, self._after, self.now)
+        for link in self._after:
+            if self.answers.touches(link.id):
+                self._close_questions_about(link)
         holds.close_others(self.tx, self._questions, self.now)
         holds.ask(self.tx, [each for asked in self._questions.values() for each in asked], self.now)
         ask_all(self.tx, self.gates.questions, self.now)
         journal.append(self.tx, self._entries)
+
+    def _close_questions_about(self, link: Link) -> None:
+        """A record that an answer brought into a link is no open question any more."""
+        for name, member in link.members.items():
+            if member.ref is not None:
+                holds.close_record(self.tx, self.rules.name, name, member.ref.id, self.now)
 
     def _look(self, link: Link, name: MemberName, ref: Ref) -> Seen | Gone | None:
         observation = self.seen.get(ref)

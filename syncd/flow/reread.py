@@ -95,9 +95,11 @@ async def reread_once(engine: Engine, system: SystemName) -> bool:
     if readings:
         await engine.database.write(lambda tx: _record(engine, tx, readings, unclear, doubts))
         engine.bus.ring(Bell.PLAN)
-    failed = [each.error for each in readings if each.error is not None]
-    if failed:
-        raise failed[0]
+    for each in readings:
+        if isinstance(each.error, Unavailable | Unauthorized):
+            raise each.error
+        if each.error is not None:
+            engine.log.warning("record.unreadable", ref=str(each.ref), error=each.error.message)
     return True
 
 

@@ -57,8 +57,9 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
         gone = replace(link.members.get(owed.member, LinkMember(ref=owed.ref)), gone=True)
         links.save(tx, [link.with_member(owed.member, gone)], now)
     _note(engine, tx, owed, "write.done", detail, record.ref.id if record is not None else owed.ref.id, now)
-    # What moved meanwhile, here or in the hub, is planned now that nothing is in the air.
-    planning.enqueue(tx, links.items_of(link)[:1], now, "write")
+    # What moved meanwhile, here or in the hub, is planned now that nothing is in the air; and its match keys may be new.
+    written = planning.PlanItem(owed.sync, owed.member, record.ref.id if record is not None else owed.ref.id)
+    planning.enqueue(tx, [written], now, "write")
 
 
 def _rebased(
