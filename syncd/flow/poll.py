@@ -133,6 +133,7 @@ async def _commit_page(engine: Engine, place: Place, cursor: Cursor, page: Page,
             skew=skew.offset,
             error=skew.error + facts.modified_resolution,
             pass_id=cursor.pass_id if complete else 0,
+            lag=facts.index_lag,
         )
         for record in page.records
     ]

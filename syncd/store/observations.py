@@ -28,6 +28,7 @@ class Look:
 
     `seen_at` is when the reading began, on our clock. `unchanged_at`: the last moment at which the listing it came from would
     have shown an earlier change. `skew` and `error` place the vendor's modified time on our clock. `pass_id` marks the pass.
+    `lag` is how far the listing it came from may run behind the vendor's own store (None: it was read by itself).
     """
 
     record: Record
@@ -36,6 +37,7 @@ class Look:
     skew: Micros = 0
     error: Micros = 0
     pass_id: int = 0
+    lag: Micros | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +65,13 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
     """Stores looks; answers the refs that show something new, which are then put on the list of links to plan."""
     known = load(tx, [look.record.ref for look in looks])
     fresh: dict[Ref, tuple[Look, Mapping[str, Json], Mapping[str, Interval]]] = {}
-    shown: list[Ref] = []
+    present: list[Ref] = []
     for look in looks:
         ref = look.record.ref
         before = known.get(ref)
         if before is not None and _outdated(look, before):
             continue
-        shown.append(ref)
+        present.append(ref)
         fields = _laid_over(look.record.fields, before)
         if before is None or before.fields is None or fingerprint(fields) != fingerprint(before.fields):
             fresh[ref] = (look, fields, _intervals(look, fields, before))
@@ -94,7 +96,7 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
             for ref, (look, fields, changed) in fresh.items()
         ],
     )
-    clear_suspects(tx, shown)
+    _clear_proven(tx, looks, present)
     if fresh:
         enqueue(tx, routed(fresh, routes), max(look.seen_at for look, _, _ in fresh.values()), cause)
     return set(fresh)
@@ -171,6 +173,29 @@ def suspect(tx: Connection, refs: Iterable[Ref], evidence: str, due_at: Micros) 
     )
 
 
+def _clear_proven(tx: Connection, looks: Sequence[Look], present: Sequence[Ref]) -> None:
+    """Records that are there are no suspects any more; a listing that runs behind proves that only for the time before its lag."""
+    listed = {look.record.ref: look.seen_at - look.lag for look in looks if look.lag is not None}
+    denied = _missing_since(tx, listed)
+    clear_suspects(
+        tx,
+        [
+            ref
+            for ref in present
+            if ref not in listed or (ref in denied and (missing_at := denied[ref]) is not None and listed[ref] > missing_at)
+        ],
+    )
+
+
+def _missing_since(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, Micros | None]:
+    rows = tx.execute(
+        "SELECT s.system, s.collection, s.record_id, s.missing_at FROM json_each(?) AS wanted JOIN suspects AS s"
+        " ON s.system = wanted.value ->> 0 AND s.collection = wanted.value ->> 1 AND s.record_id = wanted.value ->> 2",
+        (pack([_key(ref) for ref in refs]).decode(),),
+    )
+    return {Ref(*row[:3]): row[3] for row in rows}
+
+
 def _suspects(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, list[str]]:
     rows = tx.execute(
         "SELECT s.system, s.collection, s.record_id, s.evidence FROM json_each(?) AS wanted JOIN suspects AS s"
@@ -235,6 +260,8 @@ def _key(ref: Ref) -> tuple[str, str, str]:
 def _outdated(look: Look, before: Observation) -> bool:
     """Older than what we have: by our clock, or, from a listing or a cache that lags, by the vendor's."""
     if look.seen_at < before.seen_at:
+        return True
+    if before.fields is None and look.lag is not None and look.seen_at - look.lag <= before.seen_at:
         return True
     shown, had = look.record.modified_at, before.modified_at
     return shown is not None and had is not None and shown < had and before.fields is not None
