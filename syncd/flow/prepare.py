@@ -1,0 +1,129 @@
+"""Preparing a write: a recent look at its target, and the write in the vendor's words.
+
+The rule that keeps it true: a target that is not what the write was decided upon is never written; the link is planned again.
+It must not know: how the call is made, or what becomes of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import anyio
+
+from syncd.core.errors import ConnectorError
+from syncd.core.fields import Unreadable
+from syncd.core.outcome import Operation
+from syncd.core.record import Json, Micros, Record
+from syncd.core.translate import from_hub
+from syncd.flow.bus import Bell
+from syncd.flow.engine import Engine
+from syncd.flow.failing import record_failure
+from syncd.flow.settle import already_holds, differs_from_expected, look_at, settle_done, settle_moved
+from syncd.store import cursors, inbox, observations, planning
+from syncd.store.database import Connection
+from syncd.store.observations import Observation
+from syncd.store.outbox import Owed
+
+LOOKERS = 8
+MANY = 10
+"""More than this in one call are written upon one listing rather than upon a look at each."""
+LIVE = 10
+"""Outbox priorities up to this are changes somebody just made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A leased write with what its target was last seen to hold, in the vendor's words."""
+
+    owed: Owed
+    changes: dict[str, Json]
+    before: dict[str, Json]
+
+
+async def prepare_all(engine: Engine, group: list[Owed]) -> list[Ready]:
+    """Looks at all targets side by side; those that cannot be looked at now are put back, the others go on."""
+    ready: list[Ready] = []
+    queue = iter(group)
+    timing = engine.timing
+    good_for = timing.fresh_first if group[0].priority > LIVE else timing.fresh_many if len(group) > MANY else timing.fresh
+
+    async def prepare() -> None:
+        for owed in queue:
+            try:
+                prepared = await _prepared(engine, owed, good_for)
+            except ConnectorError as error:
+                await record_failure(engine, owed, error, sent=False, alone=len(group) == 1)
+            else:
+                ready.extend([prepared] if prepared is not None else [])
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(min(LOOKERS, len(group))):
+            tasks.start_soon(prepare)
+    return ready
+
+
+async def _prepared(engine: Engine, owed: Owed, good_for: Micros) -> Ready | None:
+    """The write in the vendor's words, over a target that was looked at recently; None when it is settled already."""
+    known, fresh = await engine.database.read(lambda tx: _last_look(engine, tx, owed, good_for))
+    if known is None or not fresh:
+        seen_at = engine.clock.now()
+        record = await engine.connectors[owed.ref.system].get(owed.ref)
+        if record is None:
+            await vanished(engine, owed)
+            return None
+        look = look_at(engine, record, seen_at)
+        await engine.database.write(lambda tx: observations.observe(tx, [look], engine.routes, "look before writing"))
+        shown = dict(record.fields)
+    else:
+        record, shown = Record(ref=owed.ref, fields=known.fields or {}), dict(known.fields or {})
+    if owed.operation is Operation.UPDATE and already_holds(engine, owed, record):
+        await engine.database.write(lambda tx: settle_done(engine, tx, owed, record, engine.clock.now(), "held already"))
+        return None
+    if differs_from_expected(engine, owed, record):
+        await engine.database.write(lambda tx: settle_moved(engine, tx, owed))
+        return None
+    changes = native(engine, owed, shown)
+    return Ready(owed=owed, changes=changes, before={path: shown.get(path) for path in changes})
+
+
+def _last_look(engine: Engine, tx: Connection, owed: Owed, good_for: Micros) -> tuple[Observation | None, bool]:
+    """What the target last showed, and whether that is recent: seen by itself, or by a poll that would have shown a change.
+
+    Not where there is word of a change that was not looked at yet.
+    """
+    known = observations.load(tx, [owed.ref]).get(owed.ref)
+    if known is None or known.fields is None:
+        return None, False
+    polled_at = cursors.load(tx, (owed.ref.system, owed.ref.collection)).polled_at or 0
+    lag = engine.connectors[owed.ref.system].capabilities(owed.ref.collection).index_lag
+    newest = max(known.seen_at, polled_at - lag)
+    rumoured = inbox.is_waiting(tx, owed.ref) or planning.is_waiting(tx, owed.sync, owed.member, owed.ref.id)
+    return known, not rumoured and engine.clock.now() - newest <= good_for
+
+
+async def vanished(engine: Engine, owed: Owed) -> None:
+    now = engine.clock.now()
+
+    def commit(tx: Connection) -> None:
+        observations.suspect(tx, [owed.ref], "not found when it was to be written", now)
+        settle_moved(engine, tx, owed)
+
+    await engine.database.write(commit)
+    engine.bus.ring(Bell.INBOX)
+
+
+def native(engine: Engine, owed: Owed, shown: dict[str, Json]) -> dict[str, Json]:
+    """The write in the vendor's paths."""
+    rules, member = engine.syncs[owed.sync], engine.rule(owed.sync, owed.member)
+    if owed.operation is Operation.ARCHIVE:
+        return dict(member.archive or {})
+    out: dict[str, Json] = {}
+    for name, value in owed.values.items():
+        if name not in rules.fields:
+            continue
+        words = from_hub(rules.fields[name], member, value, shown)
+        assert not isinstance(words, Unreadable), "the planner owed a value this member has no words for"
+        out.update(words)
+    if owed.operation is Operation.CREATE:
+        return {**member.create, **{path: value for path, value in out.items() if value is not None}}
+    return out
