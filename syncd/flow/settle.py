@@ -85,7 +85,9 @@ def _rebased(
         base[name] = _set_base(owed.expected.get(name), value, back) if kind is FieldType.SET else back
         agreed[name] = value
         if not equal(kind, back, value) and equal(kind, back, owed.expected.get(name)):
-            _not_stored(tx, owed, name, back, value, now)
+            holds.ask(tx, [_not_stored(owed, name, back, value)], now)
+        elif equal(kind, back, value):
+            holds.close(tx, _not_stored(owed, name, back, value).key, now)
     if owed.operation is Operation.CREATE:
         _first_sight(shown, base, agreed, link)
     return replace(
@@ -116,8 +118,8 @@ def _first_sight(
             agreed[name] = None
 
 
-def _not_stored(tx: Connection, owed: Owed, name: FieldName, back: Json, value: Json, now: Micros) -> None:
-    question = Question(
+def _not_stored(owed: Owed, name: FieldName, back: Json, value: Json) -> Question:
+    return Question(
         sync=owed.sync,
         kind=HoldKind.NOT_STORED,
         reason=f"{owed.member} accepted the write but did not keep {name}",
@@ -126,7 +128,6 @@ def _not_stored(tx: Connection, owed: Owed, name: FieldName, back: Json, value: 
         member=owed.member,
         field=name,
     )
-    holds.ask(tx, [question], now)
 
 
 def _second_record(tx: Connection, owed: Owed, known: Ref, made: Ref, now: Micros) -> None:

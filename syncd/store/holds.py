@@ -108,6 +108,11 @@ def close_record(tx: Connection, sync: SyncName, member: MemberName, record_id: 
     )
 
 
+def close(tx: Connection, key: str, at: Micros) -> None:
+    """The reason for this hold is gone."""
+    tx.execute("UPDATE holds SET state = 'closed', updated_at = ? WHERE key = ? AND state <> 'closed'", (at, key))
+
+
 def answers(tx: Connection, links: Iterable[LinkId]) -> list[Held]:
     """What persons answered about these links, not yet carried out."""
     rows = tx.execute(
