@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import anyio
+
 from syncd.core.errors import UserError
 from syncd.core.record import Json, Micros, SyncName, SystemName
 from syncd.flow.answering import answer_failures, answer_hold
@@ -25,27 +27,37 @@ FOLLOW_S = 0.25
 
 
 async def answer_forever(engine: Engine) -> None:
-    """Answers requests until cancelled."""
-    version = -1
-    while True:
-        now_at = await engine.database.version()
-        if now_at != version:
-            version = now_at
-            await answer_once(engine)
-            engine.bus.ring(Bell.PLAN, Bell.OUTBOX, Bell.INBOX)
-        await engine.bus.wait(Bell.REQUESTS, FOLLOW_S)
+    """Answers requests until cancelled, each in a task of its own: one that takes long keeps no other waiting."""
+    version, attended = -1, set[int]()
+    async with anyio.create_task_group() as tasks:
+        while True:
+            now_at = await engine.database.version()
+            if now_at != version:
+                version = now_at
+                for request in await engine.database.read(control.open_requests):
+                    if request.id not in attended:
+                        attended.add(request.id)
+                        tasks.start_soon(_attend, engine, request)
+                engine.bus.ring(Bell.PLAN, Bell.OUTBOX, Bell.INBOX)
+            await engine.bus.wait(Bell.REQUESTS, FOLLOW_S)
 
 
 async def answer_once(engine: Engine) -> None:
-    """Answers what is open now; a reconcile goes on until there is nothing left to do."""
+    """Answers what is open now, one after the other; a reconcile goes on until there is nothing left to do."""
     for request in await engine.database.read(control.open_requests):
-        try:
-            result = await _answer(engine, request)
-        except UserError as error:
-            failure = {"error": error.message, "hint": error.hint}
-            await _report(engine, request, "failed", result=failure)
-        else:
-            await _report(engine, request, "done", result=result)
+        await _attend(engine, request)
+
+
+async def _attend(engine: Engine, request: Request) -> None:
+    try:
+        result = await _answer(engine, request)
+    except UserError as error:
+        await _report(engine, request, "failed", result={"error": error.message, "hint": error.hint})
+    except (KeyError, TypeError, ValueError) as error:
+        said = {"error": f"this is no {request.kind} request: {error!r}", "hint": "use the commands of this syncd's own version"}
+        await _report(engine, request, "failed", result=said)
+    else:
+        await _report(engine, request, "done", result=result)
 
 
 async def _answer(engine: Engine, request: Request) -> Json:
