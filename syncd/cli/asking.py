@@ -1,0 +1,180 @@
+"""Asking: has something done by the running daemon, or does it here where none runs.
+
+With a daemon a request row is left and followed to its end. Without one, this process takes the database's lock and becomes the
+daemon for as long as it takes.
+The rule that keeps it true: a request is the only way in, and whoever carries it out runs the same code.
+It must not know: how a command shows its progress.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import SystemRandom
+
+import anyio
+from structlog.typing import FilteringBoundLogger
+
+from syncd.cli.exits import Interrupted, NotNow
+from syncd.config import Settings
+from syncd.connectors.clock import SystemClock
+from syncd.core.errors import UserError
+from syncd.core.record import Json
+from syncd.flow.assemble import assemble
+from syncd.flow.daemon import STOP_GRACE_S, database_path, stages
+from syncd.flow.engine import Engine
+from syncd.store import control
+from syncd.store.control import Request
+from syncd.store.database import Connection, is_owned, open_database, owning
+from syncd.store.visiting import leave, reading
+
+FOLLOW_S = 0.15
+ANSWER_S = 120.0
+Follow = Callable[[Request], None]
+
+
+def daemon_runs(settings: Settings) -> bool:
+    """Whether a daemon serves this configuration's state now."""
+    return is_owned(database_path(settings))
+
+
+async def ask_daemon(
+    settings: Settings, kind: str, arguments: Mapping[str, Json], *, timeout_s: float | None, follow: Follow | None = None
+) -> Json:
+    """Leaves a request with the running daemon; its result. Raises UserError in the daemon's words, NotNow after `timeout_s`."""
+    path, clock = database_path(settings), SystemClock()
+    number = leave(path, lambda tx: control.ask(tx, kind, arguments, clock.now()))
+    try:
+        with anyio.fail_after(timeout_s):
+            while True:
+                request = _look(path, number)
+                if request.state in ("done", "failed"):
+                    return _result(request)
+                if not is_owned(path):
+                    raise UserError("the daemon stopped before this was done", hint="it is done when the daemon starts again")
+                if follow is not None:
+                    follow(request)
+                await anyio.sleep(FOLLOW_S)
+    except TimeoutError:
+        raise NotNow(
+            f"request {number} is not done after {timeout_s:.0f} s", hint="the daemon goes on with it; look at `syncd status`"
+        ) from None
+
+
+def _look(path: Path, number: int) -> Request:
+    with reading(path) as read:
+        request = read(lambda tx: control.get_request(tx, number))
+    assert request is not None, "a request row was removed"
+    return request
+
+
+def _result(request: Request) -> Json:
+    if request.state == "failed":
+        raise UserError(str(request.result["error"]), hint=str(request.result.get("hint", "")))
+    return request.result
+
+
+async def ask_here(
+    settings: Settings,
+    kind: str,
+    arguments: Mapping[str, Json],
+    *,
+    timeout_s: float | None,
+    log: FilteringBoundLogger,
+    follow: Follow,
+) -> Json:
+    """Does the work of a daemon in this process until a request is answered, then stops. Raises as `ask_daemon` does."""
+    path, clock = database_path(settings), SystemClock()
+    with owning(path):
+        async with (
+            open_database(path) as database,
+            assemble(settings, database, clock=clock, random=SystemRandom(), log=log, reason=kind) as assembled,
+            stages(assembled) as (tasks, _address),
+        ):
+            engine = assembled.engine
+            number = await database.write(lambda tx: control.ask(tx, kind, arguments, clock.now()))
+            try:
+                with anyio.fail_after(timeout_s):
+                    async with _stopped_by_signals():
+                        request = await _until_answered(engine, number, follow)
+            except TimeoutError:
+                raise NotNow(
+                    f"not done after {timeout_s:.0f} s", hint="what was done is kept; run it again, or start the daemon"
+                ) from None
+            finally:
+                await _give_up(engine, number)
+                engine.stop_within(STOP_GRACE_S)
+                tasks.cancel_scope.cancel()
+    return _result(request)
+
+
+async def _until_answered(engine: Engine, number: int, follow: Follow) -> Request:
+    while True:
+        request = await engine.database.read(lambda tx: control.get_request(tx, number))
+        assert request is not None, "a request row was removed"
+        if request.state in ("done", "failed"):
+            return request
+        follow(request)
+        await anyio.sleep(FOLLOW_S)
+
+
+async def _give_up(engine: Engine, number: int) -> None:
+    """A request nobody follows any more must not start again with the next daemon."""
+
+    def commit(tx: Connection) -> None:
+        request = control.get_request(tx, number)
+        if request is not None and request.state in ("new", "running"):
+            failure = {"error": "the command gave up waiting", "hint": ""}
+            control.report(tx, number, "failed", result=failure, at=engine.clock.now())
+
+    with anyio.CancelScope(shield=True):
+        await engine.database.write(commit)
+
+
+@asynccontextmanager
+async def _stopped_by_signals() -> AsyncIterator[None]:
+    """SIGTERM and Ctrl-C end the block as a time-out does, so that writes in the air are still recorded."""
+    async with anyio.create_task_group() as tasks:
+
+        async def watch() -> None:
+            with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                async for _ in signals:
+                    raise Interrupted("stopped", hint="what was done is kept; run it again, or start the daemon")
+
+        tasks.start_soon(watch)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def engine_without_network(settings: Settings, log: FilteringBoundLogger) -> AsyncIterator[Engine]:
+    """An engine over the database alone, for answers that need no vendor. Takes the lock."""
+    path = database_path(settings)
+    with owning(path):
+        async with open_database(path) as database:
+            yield Engine(
+                database=database,
+                connectors={},
+                syncs=settings.syncs,
+                clock=SystemClock(),
+                random=SystemRandom(),
+                log=log,
+            )
+
+
+async def answer(
+    settings: Settings,
+    kind: str,
+    arguments: Mapping[str, Json],
+    offline: Callable[[Engine, Connection], str],
+    *,
+    log: FilteringBoundLogger,
+) -> str:
+    """Gives an answer to the daemon, or does what it would do where none runs; what followed, in words."""
+    if daemon_runs(settings):
+        result = await ask_daemon(settings, kind, arguments, timeout_s=ANSWER_S)
+        return str(result["said"])
+    async with engine_without_network(settings, log) as engine:
+        return await engine.database.write(lambda tx: offline(engine, tx))

@@ -1,0 +1,112 @@
+"""`syncd check`: everything that is wrong with a configuration, and with `--online` everything the vendors contradict in it.
+
+The rule that keeps it true: all mistakes at once, each with its line and how to mend it; without `--online` nothing is called.
+It must not know: any rule of the configuration.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated
+
+import anyio
+import typer
+
+from syncd.cli import online, screen
+from syncd.cli.exits import Code
+from syncd.cli.logs import quiet_log
+from syncd.cli.options import SET_UP, ConfigOption, JsonOption, config_path
+from syncd.cli.text import counted
+from syncd.config import Finding, Settings
+from syncd.config.check import check as check_file
+from syncd.connectors.registry import KINDS
+from syncd.core.record import Json
+
+app = typer.Typer()
+
+OnlineOption = Annotated[bool, typer.Option("--online", help="Also ask the vendors: credentials, custom fields, today's records.")]
+
+
+@app.command(rich_help_panel=SET_UP, epilog="Example: syncd check --online")
+def check(config: ConfigOption = None, ask_vendors: OnlineOption = False, as_json: JsonOption = False) -> None:
+    """Say everything that is wrong with the configuration.
+
+    With --online the vendors are asked too: whether the credentials open the door, whether the custom fields exist, and whether
+    today's records can be told apart and read. Nothing is written anywhere. Ends with 3 when there are problems.
+    """
+    path = config_path(config)
+    report = check_file(path, KINDS, environ=os.environ)
+    looked = online.Looked()
+    if ask_vendors and report.settings is not None:
+        quiet_log(report.settings)
+        with online.progress(shown=screen.on_terminal()) as progress:
+            looked = anyio.run(partial(online.look, report.settings, progress))
+    problems, notes = [*report.problems, *looked.problems], [*report.notes, *looked.notes]
+    if as_json:
+        screen.show_json(_as_json(problems, notes, looked, report.settings))
+    else:
+        _show(problems, notes, looked, report.settings)
+        _conclude(str(path), problems, ask_vendors)
+    raise typer.Exit(_code(problems, looked))
+
+
+def _show(problems: Sequence[Finding], notes: Sequence[Finding], looked: online.Looked, settings: Settings | None) -> None:
+    for finding in problems:
+        screen.show(f"problem: {finding}")
+    for trouble in (*looked.refused, *looked.unreached):
+        screen.show(f"problem: {trouble}")
+    for finding in notes:
+        screen.show(f"note: {finding}")
+    for line in looked.facts:
+        screen.show(line)
+    for system, address in _hooks(settings).items():
+        screen.show(f"webhooks of {system}: register {address}")
+
+
+def _conclude(path: str, problems: Sequence[Finding], ask_vendors: bool) -> None:
+    if problems:
+        screen.say(f"{path}: {counted(len(problems), 'problem')}", style="red")
+    elif ask_vendors:
+        screen.say(f"{path} is right, as far as the vendors can be asked", style="green")
+    else:
+        screen.say(f"{path} is right; `syncd check --online` asks the vendors too", style="green")
+
+
+def _hooks(settings: Settings | None) -> dict[str, str]:
+    if settings is None or not settings.daemon.public_url:
+        return {}
+    return {name: f"{settings.daemon.public_url}/hooks/{name}" for name in settings.systems}
+
+
+def _as_json(
+    problems: Sequence[Finding], notes: Sequence[Finding], looked: online.Looked, settings: Settings | None
+) -> dict[str, Json]:
+    return {
+        "problems": [_finding(each) for each in problems],
+        "notes": [_finding(each) for each in notes],
+        "refused": looked.refused,
+        "unreached": looked.unreached,
+        "facts": looked.facts,
+        "webhooks": _hooks(settings),
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Json]:
+    return {
+        "file": finding.file,
+        "line": finding.line,
+        "where": finding.where,
+        "what": finding.what,
+        "suggestion": finding.suggestion,
+        "mend": finding.mend,
+    }
+
+
+def _code(problems: Sequence[Finding], looked: online.Looked) -> Code:
+    if looked.refused:
+        return Code.AUTHENTICATION
+    if problems:
+        return Code.CONFIG
+    return Code.TEMPORARY if looked.unreached else Code.OK

@@ -1,0 +1,107 @@
+"""`syncd init`: a first configuration, from a recipe.
+
+The rule that keeps it true: no secret is ever asked for or written, and nothing that is there is written over unless that is said.
+It must not know: what any recipe says.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.prompt import Prompt
+
+from syncd import recipes
+from syncd.cli import screen
+from syncd.cli.options import SET_UP, JsonOption
+from syncd.core.errors import UserError
+
+app = typer.Typer()
+
+_STDOUT = Path("-")
+
+RecipeArgument = Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Which recipe; --list shows them.", show_default=False)]
+ListOption = Annotated[bool, typer.Option("--list", help="Show the recipes there are.")]
+OutputOption = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where to write it; - is standard output.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Write over a file that is there.")]
+
+
+@app.command(rich_help_panel=SET_UP, epilog="Example: syncd init ghl-emailoctopus -o /etc/syncd/syncd.toml")
+def init(
+    recipe: RecipeArgument = None,
+    show_list: ListOption = False,
+    output: OutputOption = Path("syncd.toml"),
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a first, commented configuration.
+
+    On a terminal it asks for what only you can know; elsewhere it leaves marked places. Secrets are named in it, never written.
+    """
+    if show_list:
+        _show_recipes(as_json=as_json)
+        return
+    name = recipe or _only_recipe()
+    text = recipes.read(name)
+    if output != _STDOUT and output.exists() and not force:
+        raise UserError(f"{output} is there already", hint="choose another name with -o, or write over it with --force")
+    questions = recipes.questions(text)
+    answers = _ask(questions) if screen.on_terminal() and output != _STDOUT and not as_json else {}
+    filled = recipes.fill(text, answers)
+    if output == _STDOUT:
+        screen.show_json({"recipe": name, "text": filled, "to_fill": questions}) if as_json else screen.show_text(filled)
+        return
+    _write(output, filled, force=force)
+    left = {place: what for place, what in questions.items() if place not in answers}
+    if as_json:
+        screen.show_json({"recipe": name, "file": str(output), "to_fill": left})
+    else:
+        _tell_next(output, left)
+
+
+def _show_recipes(*, as_json: bool) -> None:
+    known = recipes.list_recipes()
+    if as_json:
+        screen.show_json([{"name": each.name, "about": each.about} for each in known])
+    else:
+        screen.show_rows([[each.name, each.about] for each in known], indent=0)
+
+
+def _only_recipe() -> str:
+    known = [each.name for each in recipes.list_recipes()]
+    if len(known) == 1:
+        return known[0]
+    raise UserError("which recipe?", hint=f"there are: {', '.join(known)}; `syncd init --list` says what they are for")
+
+
+def _ask(questions: dict[str, str]) -> dict[str, str]:
+    """What only the operator knows; an empty answer leaves the place marked."""
+    asked = {place: Prompt.ask(what, console=screen.console(messages=True)) for place, what in questions.items()}
+    return {place: answer.strip() for place, answer in asked.items() if answer and answer.strip()}
+
+
+def _write(path: Path, text: str, *, force: bool) -> None:
+    """Writes a file that only its owner may read; made anew, so that it is never half there under this name."""
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(text)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}", hint="choose another place with -o") from error
+
+
+def _tell_next(path: Path, left: dict[str, str]) -> None:
+    screen.say(f"wrote {path}")
+    steps = [f"fill in {place}: {what}" for place, what in left.items()]
+    steps += [
+        "put the two secrets where its comments say",
+        f"syncd check --online -c {path}",
+        f"syncd plan -c {path}",
+        f"syncd run -c {path}",
+    ]
+    for number, step in enumerate(steps, start=1):
+        screen.say(f"  {number}. {step}")

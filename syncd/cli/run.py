@@ -1,0 +1,47 @@
+"""`syncd run`: the daemon in the foreground, as a supervisor wants it.
+
+The rule that keeps it true: standard output stays empty; everything there is to say is a log line.
+It must not know: what the daemon does.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from random import SystemRandom
+from typing import Annotated
+
+import anyio
+import typer
+
+from syncd.cli.logs import LogFormat, set_up_logs
+from syncd.cli.options import WORK, ConfigOption, JsonOption, read_settings
+from syncd.connectors.clock import SystemClock
+from syncd.flow import daemon
+
+app = typer.Typer()
+
+LogFormatOption = Annotated[
+    LogFormat | None,
+    typer.Option("--log-format", help="How log lines look; else console on a terminal and JSON elsewhere.", show_default=False),
+]
+
+
+@app.command(rich_help_panel=WORK, epilog="Example: syncd run -c /etc/syncd/syncd.toml")
+def run(config: ConfigOption = None, log_format: LogFormatOption = None, as_json: JsonOption = False) -> None:
+    """Keep everything equal until stopped.
+
+    Takes webhooks, polls, plans and writes. SIGTERM stops it within five seconds, SIGHUP reads the configuration again.
+    Log lines go to standard error.
+    """
+    settings = read_settings(config, secrets=True)
+    log = set_up_logs(settings.daemon.log_level, LogFormat.JSON if as_json else log_format)
+    anyio.run(
+        partial(
+            daemon.run,
+            settings,
+            lambda: read_settings(config, secrets=True),
+            clock=SystemClock(),
+            random=SystemRandom(),
+            log=log,
+        )
+    )

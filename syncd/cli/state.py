@@ -1,0 +1,87 @@
+"""The state as a whole, read from the store alone: what `status` tells.
+
+The rule that keeps it true: one snapshot, nothing called, nothing written; the daemon may run or not.
+It must not know: how it is shown.
+"""
+
+from __future__ import annotations
+
+from syncd.cli.quotas import quota_of
+from syncd.cli.text import iso
+from syncd.config import Settings
+from syncd.core.record import Json, Micros, SyncName, SystemName
+from syncd.core.rules import SyncRules
+from syncd.flow.reconcile import is_ready
+from syncd.flow.work import outcome_sums
+from syncd.store import control, cursors, holds, inbox, observations, outbox, overview, planning
+from syncd.store.database import Connection
+from syncd.store.observations import Place
+
+
+def state_of(tx: Connection, settings: Settings) -> dict[str, Json]:
+    """Everything, as JSON-able values."""
+    places = sorted({(m.system, m.collection) for sync in settings.syncs.values() for m in sync.members.values()})
+    return {
+        "systems": {name: _system(tx, settings, name) for name in settings.systems},
+        "collections": {f"{place[0]}/{place[1]}": _collection(tx, place) for place in places},
+        "syncs": {name: _sync(tx, name, rules) for name, rules in settings.syncs.items()},
+        "events_waiting": inbox.count_waiting(tx),
+        "looking_deleted": overview.count_suspects(tx),
+        "writes": outbox.counts(tx),
+        "failures": outbox.counts(tx).get("dead", 0),
+        "holds": holds.counts(tx),
+        "requests": [{"number": each.id, "kind": each.kind, "state": each.state} for each in control.open_requests(tx)],
+        "outcomes": _outcomes(tx),
+    }
+
+
+def _system(tx: Connection, settings: Settings, name: SystemName) -> dict[str, Json]:
+    row = control.systems(tx).get(name)
+    quota = quota_of(tx, settings, name).snapshot()
+    return {
+        "kind": settings.systems[name].kind,
+        "account": row.identity if row is not None else None,
+        "paused": row.paused if row is not None else None,
+        "quota": {
+            "limit": quota.limit,
+            "remaining": quota.remaining,
+            "daily_limit": quota.daily_limit,
+            "daily_remaining": quota.daily_remaining,
+            "refused_for_s": round(quota.paused_s, 1),
+            "known_at": iso(_kept_at(row.quota)) if row is not None else None,
+        },
+        "writes_owed": overview.owed_by_system(tx).get(name, 0),
+    }
+
+
+def _kept_at(quota: Json) -> Micros | None:
+    return quota["at"] if isinstance(quota, dict) else None
+
+
+def _collection(tx: Connection, place: Place) -> dict[str, Json]:
+    cursor = cursors.load(tx, place)
+    return {
+        "records": observations.count_alive(tx, place),
+        "polled_at": cursor.polled_at,
+        "complete_at": cursor.complete_at,
+        "cursor_at": cursor.cursor,
+        "reading": None if cursor.mode is None else {"mode": cursor.mode.value, "listed": cursor.listed},
+    }
+
+
+def _sync(tx: Connection, name: SyncName, rules: SyncRules) -> dict[str, Json]:
+    return {
+        "members": {member: f"{each.system}/{each.collection}" for member, each in rules.members.items()},
+        "links": overview.links_by_state(tx, name),
+        "plans_waiting": planning.waiting(tx, name),
+        "listed_completely": is_ready(tx, rules),
+        "first_run": rules.first_run.value,
+        "approved_at": control.approved_at(tx, name),
+        "first_run_over": control.settled(tx, name),
+    }
+
+
+def _outcomes(tx: Connection) -> dict[str, Json]:
+    """The named outcomes with their sum: whatever was looked at is in it once."""
+    each = outcome_sums(tx)
+    return {"sum": sum(one["count"] for one in each if one["outcome"] != "failed"), "each": each}

@@ -1,0 +1,154 @@
+"""`syncd status`: how things stand, from the store alone.
+
+The rule that keeps it true: it works while the daemon runs and while it does not, and never changes anything.
+It must not know: how the state came to be.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import typer
+
+from syncd.cli import screen
+from syncd.cli.options import WATCH, ConfigOption, JsonOption, read_settings
+from syncd.cli.state import state_of
+from syncd.cli.text import ago, counted, duration, iso
+from syncd.config import Settings
+from syncd.core.record import Json, Micros
+from syncd.flow.daemon import database_path
+from syncd.store.database import is_owned
+from syncd.store.visiting import reading
+
+app = typer.Typer()
+
+_TIMES = ("polled_at", "complete_at", "cursor_at", "approved_at")
+
+
+@app.command(rich_help_panel=WATCH, epilog="Example: syncd status --json | jq .holds")
+def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show how things stand: systems, collections, links, writes, holds, failures.
+
+    Reads the database only, so it is safe at any time, with the daemon running or not.
+    """
+    settings = read_settings(config, secrets=False)
+    path = database_path(settings)
+    about = {"config": str(settings.path), "database": str(path), "daemon": "running" if is_owned(path) else "not running"}
+    if not path.exists():
+        _show_nothing_yet(about, as_json=as_json)
+        return
+    with reading(path) as read:
+        state = read(lambda tx: state_of(tx, settings))
+    if as_json:
+        screen.show_json({**about, "exists": True, **_with_iso(state)})
+    else:
+        _show(about, state, settings, time.time_ns() // 1_000)
+
+
+def _show_nothing_yet(about: Mapping[str, str], *, as_json: bool) -> None:
+    if as_json:
+        screen.show_json({**about, "exists": False})
+        return
+    screen.show(f"nothing has been synced yet: there is no database {about['database']}")
+    screen.show("next: `syncd plan` shows what would be done, `syncd run` starts")
+    screen.say('(if the service keeps its state elsewhere, say so: `state = "/var/lib/syncd"` under [daemon])')
+
+
+def _with_iso(state: Json) -> Json:
+    """The same with times as programs read them."""
+    if isinstance(state, dict):
+        return {key: iso(held) if key in _TIMES else _with_iso(held) for key, held in state.items()}
+    return [_with_iso(each) for each in state] if isinstance(state, list) else state
+
+
+def _show(about: Mapping[str, str], state: Mapping[str, Json], settings: Settings, now: Micros) -> None:
+    screen.show(f"daemon     {about['daemon']}", style="" if about["daemon"] == "running" else "yellow")
+    screen.show(f"config     {about['config']}")
+    screen.show(f"database   {about['database']}")
+    _show_systems(state)
+    _show_collections(state, now)
+    _show_syncs(state, now)
+    _show_work(state)
+    _show_outcomes(state)
+    for line in _next_steps(state, settings):
+        screen.show(f"next: {line}", style="yellow")
+
+
+def _show_systems(state: Mapping[str, Json]) -> None:
+    screen.show_heading("systems")
+    rows = []
+    for name, each in state["systems"].items():
+        quota = each["quota"]
+        left = f"{quota['remaining']:,} of {quota['limit']:,} calls free"
+        if quota["daily_limit"] is not None:
+            left += f", {quota['daily_remaining']:,} of {quota['daily_limit']:,} today"
+        if quota["refused_for_s"]:
+            left += f", refused for {duration(quota['refused_for_s'])}"
+        paused = f"PAUSED: {each['paused']}" if each["paused"] else "in use" if each["account"] else "never used"
+        rows.append([name, each["kind"], paused, left])
+    screen.show_rows(rows)
+
+
+def _show_collections(state: Mapping[str, Json], now: Micros) -> None:
+    screen.show_heading("collections")
+    rows = []
+    for name, each in state["collections"].items():
+        reading_now = f"{each['reading']['listed']:,} so far" if each["reading"] else ""
+        rows.append([
+            name,
+            f"{each['records']:,}",
+            ago(each["polled_at"], now),
+            ago(each["complete_at"], now),
+            ago(each["cursor_at"], now),
+            reading_now,
+        ])
+    screen.show_rows(rows, head=["", "records", "polled", "all listed", "newest change read", "reading now"])
+
+
+def _show_syncs(state: Mapping[str, Json], now: Micros) -> None:
+    screen.show_heading("syncs")
+    rows = []
+    for name, each in state["syncs"].items():
+        links = each["links"]
+        ended = ", ".join(f"{count:,} {kind}" for kind, count in sorted(links.items()) if kind != "live")
+        first = f"approved {ago(each['approved_at'], now)}" if each["approved_at"] else "not approved"
+        ready = "yes" if each["listed_completely"] else "not yet: first every record must have been listed"
+        rows.append([
+            name, f"{links.get('live', 0):,}" + (f" ({ended})" if ended else ""), f"{each['plans_waiting']:,}", first, ready
+        ])
+    screen.show_rows(rows, head=["", "links", "to plan", "first run", "matching"])
+
+
+def _show_work(state: Mapping[str, Json]) -> None:
+    screen.show_heading("work")
+    writes = ", ".join(f"{count:,} {kind}" for kind, count in sorted(state["writes"].items())) or "none yet"
+    held = ", ".join(f"{count:,} {kind}" for kind, count in sorted(state["holds"].items())) or "none"
+    rows = [["writes", writes], ["holds", held], ["failures", f"{state['failures']:,}" if state["failures"] else "none"]]
+    rows += [["events waiting", f"{state['events_waiting']:,}"]] if state["events_waiting"] else []
+    rows += [["look deleted", f"{state['looking_deleted']:,}"]] if state["looking_deleted"] else []
+    rows += [["requests", ", ".join(f"{each['kind']} ({each['state']})" for each in state["requests"])]] if state["requests"] else []
+    screen.show_rows(rows)
+
+
+def _show_outcomes(state: Mapping[str, Json]) -> None:
+    outcomes = state["outcomes"]
+    screen.show_heading(f"outcomes: {outcomes['sum']:,} looks at records")
+    screen.show_rows([[each["sync"], each["outcome"], f"{each['count']:,}", each["reason"]] for each in outcomes["each"]])
+
+
+def _next_steps(state: Mapping[str, Json], settings: Settings) -> list[str]:
+    steps = [
+        f"{name} is paused; mend its credential, then `syncd resume {name}`"
+        for name, each in state["systems"].items()
+        if each["paused"]
+    ]
+    if "first_run" in state["holds"]:
+        steps.append("the first writes wait for you: `syncd plan`, then `syncd holds`")
+    elif state["holds"]:
+        steps.append(f"{counted(sum(state['holds'].values()), 'decision')} wait for you: `syncd holds`")
+    if state["failures"]:
+        steps.append(f"{counted(state['failures'], 'write')} failed: `syncd failures`")
+    if not settings.syncs:
+        steps.append("there is no sync in the configuration")
+    return steps

@@ -1,0 +1,101 @@
+"""`syncd check`, offline and online."""
+
+from __future__ import annotations
+
+from tests.cli.world import World
+
+
+def test_a_right_configuration(world: World) -> None:
+    """Nothing is called, and the way to ask the vendors is told."""
+    result = world.here("check")
+
+    assert 0 == result.code
+    assert "is right" in result.err
+    assert 0 == world.do(lambda sandbox: sandbox.ghl.stats.requests.total())
+
+
+def test_every_mistake_with_line_and_mend(world: World) -> None:
+    """All at once, each with file, line, what is wrong, a suggestion and how to mend it; code 3."""
+    world.edit_config("conflict =", "conflct =")
+    world.edit_config('kind = "emailoctopus"', 'kind = "emailoctopuss"')
+    world.edit_config('owner = "ghl"', 'owner = "ghll"')
+    result = world.here("check", "--json")
+    problems = result.json["problems"]
+
+    assert 3 == result.code
+    assert {"file", "line", "where", "what", "suggestion", "mend"} == problems[0].keys()
+    assert [("systems.octopus.kind", world.line("emailoctopuss"), "emailoctopus")] == [
+        (each["where"], each["line"], each["suggestion"]) for each in problems if each["where"] == "systems.octopus.kind"
+    ]
+    assert {"conflict", "ghl"} <= {each["suggestion"] for each in problems}
+    assert f"syncd.toml:{world.line('emailoctopuss')}: systems.octopus.kind" in world.here("check").out
+
+
+def test_the_webhooks_to_register(world: World) -> None:
+    """With a public address, each system's own webhook address is told."""
+    world.edit_config("[daemon]", '[daemon]\npublic_url = "https://sync.example.com/"')
+
+    assert "https://sync.example.com/hooks/ghl" in world.here("check").out
+    assert {"octopus", "ghl"} == world.here("check", "--json").json["webhooks"].keys()
+
+
+def test_online_finds_everything_in_order(looked: World) -> None:
+    """The credentials open the door; records are counted, shared keys and unreadable values told, with 0."""
+    result = looked.syncd("check", "--online")
+
+    assert 0 == result.code
+    assert "ghl: the credential opens contacts" in result.out
+    assert "2 records share their email with another" in result.out
+    assert "plan cannot be read in 1 record: 'platinum' is none of the values listed" in result.out
+    assert "not come back" not in result.out
+
+
+def test_online_writes_nothing(world: World) -> None:
+    """It only reads: no vendor changes, and no database is made."""
+    world.syncd("check", "--online")
+
+    assert (0, 0) == world.do(lambda sandbox: (sandbox.ghl.stats.writes_by_api, sandbox.octopus.stats.writes_by_api))
+    assert not world.database.exists()
+
+
+def test_a_custom_field_that_is_not_there(world: World) -> None:
+    """Only the account knows: a problem at its line, with the field that was meant; code 3."""
+    world.edit_config("fields.FirstName", "fields.FistName")
+    world.edit_config("custom.plan", "custom.pan")
+    result = world.syncd("check", "--online", "--json")
+
+    assert 3 == result.code
+    assert [
+        (world.line("FistName"), "syncs.contacts.fields.first_name.octopus", "fields.FirstName"),
+        (world.line("custom.pan"), "syncs.contacts.fields.plan.ghl", "custom.plan"),
+    ] == [(each["line"], each["where"], each["suggestion"]) for each in result.json["problems"]]
+
+
+def test_a_word_the_vendor_does_not_take(world: World) -> None:
+    """A choice's own word must be one of the vendor's options."""
+    world.edit_config('octopus = "Gold"', 'octopus = "Golden"')
+    result = world.syncd("check", "--online", "--json")
+
+    assert 3 == result.code
+    assert [("octopus takes no `Golden` for gold", "Gold")] == [(each["what"], each["suggestion"]) for each in result.json["problems"]]
+
+
+def test_a_credential_that_opens_nothing(world: World) -> None:
+    """Code 4, with the system named; the other system is looked at all the same; the credential is not shown."""
+    (world.folder / "ghl-token").write_text("pit-wrong-0000\n")
+    result = world.syncd("check", "--online")
+
+    assert 4 == result.code
+    assert "problem: ghl:" in result.out
+    assert "octopus: the credential opens" in result.out
+    assert "pit-wrong" not in result.out + result.err
+
+
+def test_a_vendor_that_does_not_answer(world: World) -> None:
+    """Code 5: it may be different tomorrow."""
+    told = world.do(lambda sandbox: sandbox.describe())
+    world.edit_config(told["gohighlevel"]["base_url"], "http://127.0.0.1:9")
+    result = world.syncd("check", "--online")
+
+    assert 5 == result.code
+    assert "problem: ghl:" in result.out

@@ -1,0 +1,84 @@
+"""`syncd status`."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from tests.cli.world import World
+
+
+def test_before_anything_happened(world: World) -> None:
+    """Without a database it says so, and what to do; nothing is made."""
+    result = world.here("status")
+
+    assert 0 == result.code
+    assert "nothing has been synced yet" in result.out
+    assert "syncd plan" in result.out
+    assert not world.database.exists()
+    assert {"daemon": "not running", "exists": False} == {
+        name: each for name, each in world.here("status", "--json").json.items() if name in ("daemon", "exists")
+    }
+
+
+def test_what_it_tells(looked: World) -> None:
+    """Systems with quotas, collections with times, syncs with links, writes, holds, and the next step."""
+    told = looked.here("status", "--json").json
+
+    assert {"ghl", "octopus"} == told["systems"].keys()
+    assert told["systems"]["ghl"]["paused"] is None
+    assert 200_000 == told["systems"]["ghl"]["quota"]["daily_limit"]
+    assert {True} == {each["records"] > 0 and each["complete_at"] is not None for each in told["collections"].values()}
+    assert told["syncs"]["contacts"]["listed_completely"]
+    assert told["syncs"]["contacts"]["approved_at"] is None
+    assert 1 == told["holds"]["first_run"]
+    assert told["writes"]["parked"] > 0
+
+
+def test_outcomes_balance(looked: World) -> None:
+    """The sum is the sum of the named outcomes, and covers every record once."""
+    told = looked.here("status", "--json").json
+    records = sum(each["records"] for each in told["collections"].values())
+
+    assert sum(each["count"] for each in told["outcomes"]["each"]) == told["outcomes"]["sum"] == records
+
+
+def test_for_people(looked: World) -> None:
+    """The same in words, with what to do next."""
+    out = looked.here("status").out
+
+    assert "daemon     not running" in out
+    assert "ghl/contacts" in out
+    assert "not approved" in out
+    assert "next: the first writes wait for you: `syncd plan`, then `syncd holds`" in out
+
+
+def test_it_changes_nothing(looked: World) -> None:
+    """The file is the same before and after, byte for byte."""
+    before = looked.database.read_bytes()
+
+    looked.here("status")
+
+    assert before == looked.database.read_bytes()
+
+
+def test_another_schema_is_said(world: World) -> None:
+    """A database that another syncd wrote is not guessed at."""
+    world.database.parent.mkdir()
+    with sqlite3.connect(world.database) as connection:
+        connection.execute("PRAGMA user_version=99")
+    connection.close()
+    result = world.here("status")
+
+    assert 1 == result.code
+    assert "schema 99" in result.err
+
+
+def test_a_database_that_is_none(world: World) -> None:
+    """A broken file is an error of one line, no traceback."""
+    world.database.parent.mkdir()
+    world.database.write_bytes(b"this is no database, " * 100)
+    result = world.here("status")
+
+    assert 1 == result.code
+    assert "cannot be used" in result.err
+    assert "Traceback" not in result.err
