@@ -48,7 +48,7 @@ def check(config: ConfigOption = None, ask_vendors: OnlineOption = False, as_jso
         screen.show_json(_as_json(problems, notes, looked, report.settings))
     else:
         _show(problems, notes, looked, report.settings)
-        _conclude(str(path), problems, ask_vendors)
+        _conclude(str(path), problems, looked, ask_vendors=ask_vendors, asked=report.settings is not None)
     raise typer.Exit(_code(problems, looked))
 
 
@@ -65,9 +65,12 @@ def _show(problems: Sequence[Finding], notes: Sequence[Finding], looked: online.
         screen.show(f"webhooks of {system}: register {address}")
 
 
-def _conclude(path: str, problems: Sequence[Finding], ask_vendors: bool) -> None:
+def _conclude(path: str, problems: Sequence[Finding], looked: online.Looked, *, ask_vendors: bool, asked: bool) -> None:
     if problems:
-        screen.say(f"{path}: {counted(len(problems), 'problem')}", style="red")
+        unasked = "; the vendors were not asked: mend these first" if ask_vendors and not asked else ""
+        screen.say(f"{path}: {counted(len(problems), 'problem')}{unasked}", style="red")
+    elif looked.refused or looked.unreached:
+        screen.say(f"{path} is right, but not every vendor could be asked", style="red")
     elif ask_vendors:
         screen.say(f"{path} is right, as far as the vendors can be asked", style="green")
     else:

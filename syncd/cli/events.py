@@ -44,17 +44,13 @@ def events(
         return
     while not path.exists():
         time.sleep(_FOLLOW_S)
-    last = _show_known(path, since, limit, as_json=as_json)
+    with reading(path) as read:
+        newest = read(journal.last_number)
+    # Whoever goes on from a number wants everything since; only a look back is cut short.
+    last = _show_after(path, max(0, newest - limit) if since is None else since, None if follow else limit, as_json=as_json)
     while follow:
         time.sleep(_FOLLOW_S)
         last = _show_after(path, last, None, as_json=as_json)
-
-
-def _show_known(path: Path, since: int | None, limit: int, *, as_json: bool) -> int:
-    with reading(path) as read:
-        newest = read(journal.last_number)
-    _show_after(path, max(0, newest - limit) if since is None else since, limit, as_json=as_json)
-    return newest if since is None else max(newest, since)
 
 
 def _show_after(path: Path, last: int, limit: int | None, *, as_json: bool) -> int:

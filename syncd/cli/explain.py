@@ -32,7 +32,7 @@ _OVER = ("done", "cancelled")
 RefArgument = Annotated[
     str, typer.Argument(metavar="REF", help="system/collection/id, system/id, an e-mail address or other match key, link/NUMBER.")
 ]
-FieldArgument = Annotated[str | None, typer.Argument(metavar="[FIELD]", help="Only this field.", show_default=False)]
+FieldArgument = Annotated[str | None, typer.Argument(metavar="FIELD", help="Only this field.", show_default=False)]
 
 
 @app.command(

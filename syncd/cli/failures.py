@@ -33,7 +33,7 @@ app = typer.Typer(invoke_without_command=True)
 _SHOWN_MAX = 200
 
 NumbersArgument = Annotated[
-    list[int] | None, typer.Argument(metavar="[NUMBER]...", help="Without numbers: all of them.", show_default=False)
+    list[int] | None, typer.Argument(metavar="NUMBER", help="Without numbers: all of them.", show_default=False)
 ]
 
 

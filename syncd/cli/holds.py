@@ -40,7 +40,7 @@ _APPROVED = {HoldKind.FIRST_RUN, HoldKind.GUARD, HoldKind.LISTING, HoldKind.MERG
 _MENDED = {HoldKind.UNREADABLE, HoldKind.UNMAPPABLE, HoldKind.REQUIRED, HoldKind.NOT_STORED, HoldKind.OSCILLATION}
 _SHOWN_MAX = 200
 
-NumbersArgument = Annotated[list[int] | None, typer.Argument(metavar="[NUMBER]...", show_default=False)]
+NumbersArgument = Annotated[list[int] | None, typer.Argument(metavar="NUMBER", show_default=False)]
 KindOption = Annotated[
     HoldKind | None, typer.Option("--kind", help="Every open hold of this kind.", show_default=False, metavar="KIND")
 ]

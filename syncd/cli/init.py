@@ -22,7 +22,7 @@ app = typer.Typer()
 
 _STDOUT = Path("-")
 
-RecipeArgument = Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Which recipe; --list shows them.", show_default=False)]
+RecipeArgument = Annotated[str | None, typer.Argument(metavar="RECIPE", help="Which recipe; --list shows them.", show_default=False)]
 ListOption = Annotated[bool, typer.Option("--list", help="Show the recipes there are.")]
 OutputOption = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where to write it; - is standard output.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Write over a file that is there.")]
@@ -98,7 +98,7 @@ def _tell_next(path: Path, left: dict[str, str]) -> None:
     screen.say(f"wrote {path}")
     steps = [f"fill in {place}: {what}" for place, what in left.items()]
     steps += [
-        "put the two secrets where its comments say",
+        "put the secrets where its comments say",
         f"syncd check --online -c {path}",
         f"syncd plan -c {path}",
         f"syncd run -c {path}",

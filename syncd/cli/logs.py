@@ -39,9 +39,14 @@ class LogFormat(Enum):
     CONSOLE = "console"
 
 
+def is_plain(form: LogFormat | None) -> bool:
+    """Whether the log is for a person: asked for so, or on a terminal."""
+    return form is LogFormat.CONSOLE or (form is None and sys.stderr.isatty())
+
+
 def set_up_logs(level: LogLevel, form: LogFormat | None = None) -> FilteringBoundLogger:
     """The log everything goes to. Without a form: plain on a terminal, JSON elsewhere."""
-    plain = form is LogFormat.CONSOLE or (form is None and sys.stderr.isatty())
+    plain = is_plain(form)
     shared: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -60,6 +60,7 @@ class Preview:
     outcomes: list[dict[str, Json]]
     looking_deleted: int
     in_the_air: int
+    failures: int
     calls: Mapping[SystemName, int]
     eta_s: Mapping[SystemName, float]
 
@@ -90,6 +91,7 @@ class Preview:
             "outcomes": self.outcomes,
             "looking_deleted": self.looking_deleted,
             "in_the_air": self.in_the_air,
+            "failures": self.failures,
             "calls_at_most": dict(self.calls),
             "about_seconds": {name: round(seconds, 1) for name, seconds in self.eta_s.items()},
         }
@@ -120,6 +122,7 @@ def preview(
         looking_deleted=overview.count_suspects(tx),
         in_the_air=sum(each.state in (State.SENT, State.UNKNOWN) for each in owed)
         + sum(planning.waiting(tx, name) for name in engine.syncs),
+        failures=outbox.counts(tx).get(State.DEAD.value, 0),
         calls=calls,
         eta_s={system: quotas[system].eta_s(count) for system, count in calls.items()},
     )

@@ -46,7 +46,7 @@ _VERBS = {
     Operation.DELETE: "delete",
 }
 
-SyncArgument = Annotated[str | None, typer.Argument(metavar="[SYNC]", help="Show one sync; all of them without.", show_default=False)]
+SyncArgument = Annotated[str | None, typer.Argument(metavar="SYNC", help="Show one sync; all of them without.", show_default=False)]
 DetailedOption = Annotated[bool, typer.Option("--detailed-exitcode", help="End with 2 when something would be written.")]
 AllOption = Annotated[bool, typer.Option("--all", help=f"Show every write, not the first {_SHOWN_MAX} of each kind.")]
 
@@ -131,6 +131,8 @@ def _show_rest(found: Preview) -> None:
         rows.append(["look deleted", f"{found.looking_deleted:,}; it takes a grace period before that is believed"])
     if found.in_the_air:
         rows.append(["not planned", f"{found.in_the_air:,} have a write of unknown outcome, which is looked for first"])
+    if found.failures:
+        rows.append(["failed before", f"{counted(found.failures, 'write')}; not tried again by itself: `syncd failures`"])
     for system, calls in found.calls.items():
         rows.append([f"calls to {system}", f"{calls:,} at most, about {duration(found.eta_s[system])} by its quota"])
     screen.show_rows(rows or [["", "nothing"]])

@@ -20,7 +20,7 @@ from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
 from syncd.cli.options import WORK, ConfigOption, JsonOption, read_settings
 from syncd.cli.quotas import eta_s
-from syncd.cli.text import counted, duration
+from syncd.cli.text import counted, duration, safe
 from syncd.config import Settings
 from syncd.core.outcome import HoldKind
 from syncd.core.record import Json
@@ -34,7 +34,7 @@ app = typer.Typer()
 STOPPING = (HoldKind.FIRST_RUN.value, HoldKind.GUARD.value, HoldKind.LISTING.value)
 _ETA_EVERY = 10
 
-SyncArgument = Annotated[str | None, typer.Argument(metavar="[SYNC]", help="One sync; all of them without.", show_default=False)]
+SyncArgument = Annotated[str | None, typer.Argument(metavar="SYNC", help="One sync; all of them without.", show_default=False)]
 TimeoutOption = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", min=1, help="Give up waiting after so long.")]
 
 
@@ -82,7 +82,7 @@ def _following(settings: Settings) -> Iterator[asking.Follow]:
             if turns % _ETA_EVERY == 0 and database_path(settings).exists():
                 left_s = _left_s(settings)
             turns += 1
-            status.update(_progress(request.progress or {}, left_s))
+            status.update(safe(_progress(request.progress or {}, left_s)))
 
         yield follow
 

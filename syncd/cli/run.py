@@ -7,14 +7,17 @@ It must not know: what the daemon does.
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from random import SystemRandom
 from typing import Annotated
 
 import anyio
 import typer
 
-from syncd.cli.logs import LogFormat, set_up_logs
+from syncd.cli.exits import Code, ConfigInvalid
+from syncd.cli.logs import LogFormat, is_plain, set_up_logs
 from syncd.cli.options import WORK, ConfigOption, JsonOption, read_settings
+from syncd.config import LogLevel, Settings
 from syncd.connectors.clock import SystemClock
 from syncd.flow import daemon
 
@@ -33,8 +36,9 @@ def run(config: ConfigOption = None, log_format: LogFormatOption = None, as_json
     Takes webhooks, polls, plans and writes. SIGTERM stops it within five seconds, SIGHUP reads the configuration again.
     Log lines go to standard error.
     """
-    settings = read_settings(config, secrets=True)
-    log = set_up_logs(settings.daemon.log_level, LogFormat.JSON if as_json else log_format)
+    form = LogFormat.JSON if as_json else log_format
+    settings = _first_settings(config, form)
+    log = set_up_logs(settings.daemon.log_level, form)
     anyio.run(
         partial(
             daemon.run,
@@ -45,3 +49,14 @@ def run(config: ConfigOption = None, log_format: LogFormatOption = None, as_json
             log=log,
         )
     )
+
+
+def _first_settings(config: Path | None, form: LogFormat | None) -> Settings:
+    """The configuration; where the log is for machines, what is wrong with it is a log line too."""
+    try:
+        return read_settings(config, secrets=True)
+    except ConfigInvalid as error:
+        if is_plain(form):
+            raise
+        set_up_logs(LogLevel.INFO, form).critical("config.invalid", error=error.message, problems=list(error.problems))
+        raise typer.Exit(Code.CONFIG) from error

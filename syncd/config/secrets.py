@@ -52,7 +52,7 @@ class Secrets:
         return _tidy(self._credential(name) if form == "credential" else self._file(name), name)
 
     def _credential(self, name: str) -> bytes:
-        unit = f"under systemd, put LoadCredential={name}:/etc/syncd/secrets/{name} into the unit"
+        unit = f"under systemd, put LoadCredential={name}:/etc/syncd/credentials/{name} into the unit"
         unit += ", or LoadCredentialEncrypted= with what `systemd-creds encrypt` made"
         by_hand = 'run by hand, set CREDENTIALS_DIRECTORY or write { file = "…" }'
         directory = self.environ.get("CREDENTIALS_DIRECTORY")
