@@ -14,7 +14,23 @@ from typing import Annotated
 import typer
 
 import syncd
-from syncd.cli import check, demo, events, explain, failures, holds, init, plan, reconcile, resume, run, sandbox, screen, status
+from syncd.cli import (
+    check,
+    demo,
+    discover,
+    events,
+    explain,
+    failures,
+    holds,
+    init,
+    plan,
+    reconcile,
+    resume,
+    run,
+    sandbox,
+    screen,
+    status,
+)
 from syncd.cli.options import ANSWER
 
 __all__ = ["app"]
@@ -31,7 +47,7 @@ app = typer.Typer(
 )
 
 # The order is the order of `syncd --help`.
-for command in (init, check, plan, run, reconcile, status, explain, events):
+for command in (init, check, discover, plan, run, reconcile, status, explain, events):
     app.add_typer(command.app)
 app.add_typer(holds.app, name="holds", rich_help_panel=ANSWER)
 app.add_typer(failures.app, name="failures", rich_help_panel=ANSWER)

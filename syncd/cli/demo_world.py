@@ -124,7 +124,7 @@ async def open_world(directory: Path, *, seed: int, people: int, chaos: bool) ->
     options = SandboxOptions(
         ghl=GoHighLevelOptions(index_lag_s=1.5 if chaos else 0.3), octopus=EmailOctopusOptions(buffer_s=0.2), seed=seed
     )
-    async with Sandbox(options) as sandbox:
+    async with _running(Sandbox(options)) as sandbox:
         port = _free_port()
         world = World(
             sandbox=sandbox,
@@ -136,6 +136,16 @@ async def open_world(directory: Path, *, seed: int, people: int, chaos: bool) ->
         )
         _write_files(world, port)
         yield world
+
+
+@asynccontextmanager
+async def _running(sandbox: Sandbox) -> AsyncIterator[Sandbox]:
+    """The emulators for the length of the block; closing them is not cut short by the signal that ends the demo."""
+    try:
+        yield await sandbox.__aenter__()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await sandbox.__aexit__(None, None, None)
 
 
 def _write_files(world: World, port: int) -> None:

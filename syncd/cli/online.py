@@ -21,13 +21,14 @@ from syncd.config.findings import Findings
 from syncd.config.lines import locate
 from syncd.connectors.base import Connector, Schema
 from syncd.connectors.clock import SystemClock
-from syncd.connectors.quota import Priority, Quota, priority
-from syncd.connectors.registry import KINDS, open_connector
+from syncd.connectors.quota import Priority, priority
+from syncd.connectors.registry import KINDS
 from syncd.core.errors import ConnectorError, Unauthorized
 from syncd.core.fields import FieldType, Unreadable, equal, is_blank
 from syncd.core.record import Json, MemberName, SyncName, SystemName
 from syncd.core.rules import FieldRule, MemberRule, SyncRules
 from syncd.core.translate import from_hub, to_hub
+from syncd.flow.assemble import connect_systems
 from syncd.flow.linking import keys_of
 from syncd.store.observations import Place
 
@@ -61,7 +62,7 @@ async def look(settings: Settings, report: Progress) -> Looked:
     looked = Looked()
     findings = Findings(str(settings.path), locate(settings.path.read_text("utf-8-sig")))
     async with AsyncExitStack() as stack:
-        connectors = await _connect(settings, stack)
+        connectors, _quotas = await connect_systems(settings, SystemClock(), stack)
         schemas = await _discover(settings, connectors, looked)
         _report_lost_fields(settings, schemas, findings)
         _report_options(settings, schemas, findings)
@@ -73,18 +74,6 @@ async def look(settings: Settings, report: Progress) -> Looked:
     looked.problems += findings.problems
     looked.notes += findings.notes
     return looked
-
-
-async def _connect(settings: Settings, stack: AsyncExitStack) -> dict[SystemName, Connector]:
-    shared: dict[str, Quota] = {}
-    connectors: dict[SystemName, Connector] = {}
-    for name, system in settings.systems.items():
-        kind = KINDS[system.kind]
-        key = kind.quota_key(system.options)
-        opening = open_connector(kind, name, system.options, clock=SystemClock(), quota=shared.get(key))  # type: ignore[arg-type]
-        opened = await stack.enter_async_context(opening)
-        shared[key], connectors[name] = opened.quota, opened.connector
-    return connectors
 
 
 async def _discover(settings: Settings, connectors: Mapping[SystemName, Connector], looked: Looked) -> dict[Place, Schema]:

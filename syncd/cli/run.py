@@ -58,5 +58,7 @@ def _first_settings(config: Path | None, form: LogFormat | None) -> Settings:
     except ConfigInvalid as error:
         if is_plain(form):
             raise
-        set_up_logs(LogLevel.INFO, form).critical("config.invalid", error=error.message, problems=list(error.problems))
+        set_up_logs(LogLevel.INFO, form).critical(
+            "config.invalid", error=error.message, problems=list(error.problems), hint=error.hint
+        )
         raise typer.Exit(Code.CONFIG) from error

@@ -50,7 +50,9 @@ async def assemble(
 ) -> AsyncIterator[Assembled]:
     """An engine over an open database for the length of the block. Raises UserError where going on would be unsafe."""
     async with AsyncExitStack() as stack:
-        connectors, quotas = await _connect(settings, database, clock, stack)
+        known = await database.read(control.systems)
+        saved = {name: row.quota for name, row in known.items() if row.quota is not None}
+        connectors, quotas = await connect_systems(settings, clock, stack, saved)
         engine = Engine(
             database=database,
             connectors=connectors,
@@ -94,10 +96,10 @@ async def keep_quotas(engine: Engine, quotas: Mapping[SystemName, Quota]) -> Non
     await engine.database.write(commit)
 
 
-async def _connect(
-    settings: Settings, database: Database, clock: Clock, stack: AsyncExitStack
+async def connect_systems(
+    settings: Settings, clock: Clock, stack: AsyncExitStack, saved: Mapping[SystemName, Json] | None = None
 ) -> tuple[dict[SystemName, Connector], dict[SystemName, Quota]]:
-    known = await database.read(control.systems)
+    """Opens every system's connector for the life of `stack`; those of one credential share a quota, going on from what was `saved`."""
     shared: dict[str, Quota] = {}
     connectors: dict[SystemName, Connector] = {}
     quotas: dict[SystemName, Quota] = {}
@@ -107,8 +109,8 @@ async def _connect(
         opened = await stack.enter_async_context(
             open_connector(kind, name, system.options, clock=clock, quota=shared.get(key))  # type: ignore[arg-type]
         )
-        if key not in shared and name in known and known[name].quota is not None:
-            opened.quota.restore(known[name].quota)
+        if key not in shared and saved is not None and name in saved:
+            opened.quota.restore(saved[name])
         shared[key] = opened.quota
         connectors[name], quotas[name] = opened.connector, opened.quota
     return connectors, quotas

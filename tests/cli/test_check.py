@@ -80,6 +80,16 @@ def test_a_word_the_vendor_does_not_take(world: World) -> None:
     assert [("octopus takes no `Golden` for gold", "Gold")] == [(each["what"], each["suggestion"]) for each in result.json["problems"]]
 
 
+def test_online_over_a_broken_configuration(world: World) -> None:
+    """What cannot be read cannot be asked about, and that is said."""
+    world.edit_config("conflict =", "conflct =")
+    result = world.syncd("check", "--online")
+
+    assert 3 == result.code
+    assert "the vendors were not asked: mend these first" in result.err
+    assert 0 == world.do(lambda sandbox: sandbox.ghl.stats.requests.total())
+
+
 def test_a_credential_that_opens_nothing(world: World) -> None:
     """Code 4, with the system named; the other system is looked at all the same; the credential is not shown."""
     (world.folder / "ghl-token").write_text("pit-wrong-0000\n")

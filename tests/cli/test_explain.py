@@ -60,7 +60,7 @@ def test_for_a_newcomer(synced: World) -> None:
 
     assert "records\n  ghl" in out
     assert '  first_name: "Sven"   from ghl, source of truth ghl' in out
-    assert "lost: octopus said \"Svela\"" in out
+    assert 'lost: octopus said "Svela"' in out
     assert "shown by ghl and octopus" in out
     assert out.index("linked by email") < out.index("octopus was updated")
 

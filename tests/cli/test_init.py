@@ -6,7 +6,6 @@ import os
 import pty
 import subprocess
 import sys
-import time
 
 from tests.cli.world import World
 
@@ -88,8 +87,10 @@ def test_on_a_terminal_it_asks(world: World) -> None:
         stdin=theirs, stdout=theirs, stderr=theirs,
     )
     os.close(theirs)
-    for answer in (b'ab"c\n', b"\n"):
-        time.sleep(1.5)
+    for question, answer in ((b"Location ID", b'ab"c\n'), (b"list's id", b"\n")):
+        shown = b""
+        while question not in shown:
+            shown += os.read(ours, 4096)
         os.write(ours, answer)
 
     assert 0 == process.wait(20)

@@ -54,6 +54,18 @@ def test_failed_writes_are_code_6(world: World) -> None:
     assert "`syncd failures` shows them" in result.err
 
 
+def test_a_listing_that_is_not_believed_is_code_7(world: World) -> None:
+    """A side that suddenly lists nobody is a question, not a reason to delete."""
+    world.edit_config('first_run = "review"', 'first_run = "auto"')
+    assert 0 == world.syncd("reconcile").code
+    before = rows(world)
+    world.do(lambda sandbox: sandbox.octopus.faults.add("list-contacts", "empty_listing", count=50))
+    result = world.syncd("reconcile", "--json")
+
+    assert (7, 1) == (result.code, result.json["held"]["listing"])
+    assert before == rows(world)
+
+
 def test_an_unknown_sync(world: World) -> None:
     """A typo is said with what there is, alone and by the daemon."""
     alone = world.syncd("reconcile", "contact")

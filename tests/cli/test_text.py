@@ -27,7 +27,7 @@ SECOND = 1_000_000
         ("a\u2028b", "a b"),
         ("nul\x00bell\x07del\x7f", "nulbelldel"),
         ("tag\U000e0041ged", "tagged"),
-        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e"),
         ("👩\u200d🚀", "👩\u200d🚀"),
         ("\ud800lone", "lone"),
     ],
