@@ -25,15 +25,17 @@ _SHORTEST = 100 * MILLISECOND
 def read_daemon(section: Section, *, directory: Path, environ: Mapping[str, str]) -> DaemonSettings:
     """The daemon's settings; a relative path is relative to `directory`, where the configuration lies."""
     state = section.text("state")
+    poll_max = section.duration("poll_max", 15 * MINUTE, least=_SHORTEST)
+    quiet_max = section.duration("quiet_max", 10 * SECOND)
     settings = DaemonSettings(
-        state=directory / in_home(state, environ) if state else default_state(environ),
+        state=directory / in_home(state, environ) if state else default_state(directory, environ),
         listen=_read_listen(section),
         public_url=_read_public_url(section),
-        poll_min=section.duration("poll_min", MINUTE, least=_SHORTEST),
-        poll_max=section.duration("poll_max", 15 * MINUTE, least=_SHORTEST),
+        poll_min=section.duration("poll_min", min(MINUTE, poll_max), least=_SHORTEST),
+        poll_max=poll_max,
         full_pass=section.duration("full_pass", DAY, least=_SHORTEST),
-        quiet=section.duration("quiet", 2 * SECOND),
-        quiet_max=section.duration("quiet_max", 10 * SECOND),
+        quiet=section.duration("quiet", min(2 * SECOND, quiet_max)),
+        quiet_max=quiet_max,
         log_level=section.one_of("log_level", LogLevel, LogLevel.INFO),
         trusted_proxies=_read_proxies(section),
     )

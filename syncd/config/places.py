@@ -11,6 +11,8 @@ from pathlib import Path
 
 from syncd.core.errors import UserError
 
+SYSTEM_WIDE = Path("/etc/syncd")
+
 
 def find_config(explicit: str | Path | None, environ: Mapping[str, str]) -> Path:
     """The configuration file: the one named, else ``$SYNCD_CONFIG``, else the system's, else the user's own.
@@ -22,7 +24,7 @@ def find_config(explicit: str | Path | None, environ: Mapping[str, str]) -> Path
             return path
         by = "-c" if explicit else "$SYNCD_CONFIG"
         raise UserError(f"there is no configuration file {path}, which {by} names", hint="`syncd init` writes a first one")
-    places = (Path("/etc/syncd/syncd.toml"), _xdg("XDG_CONFIG_HOME", ".config", environ) / "syncd" / "syncd.toml")
+    places = (SYSTEM_WIDE / "syncd.toml", _xdg("XDG_CONFIG_HOME", ".config", environ) / "syncd" / "syncd.toml")
     for path in places:
         if path.is_file():
             return path
@@ -30,10 +32,13 @@ def find_config(explicit: str | Path | None, environ: Mapping[str, str]) -> Path
     raise UserError(f"no configuration file found; looked at {looked}", hint="`syncd init` writes a first one")
 
 
-def default_state(environ: Mapping[str, str]) -> Path:
-    """The state directory: the one systemd made for us, else the user's own."""
+def default_state(directory: Path, environ: Mapping[str, str]) -> Path:
+    """The state directory: the one systemd made for us, else the one it makes for the system's configuration, else the user's own."""
     if made := environ.get("STATE_DIRECTORY"):
         return Path(made.split(":", maxsplit=1)[0])
+    if directory == SYSTEM_WIDE:
+        # A command by hand finds what the service keeps.
+        return Path("/var/lib/syncd")
     return _xdg("XDG_STATE_HOME", ".local/state", environ) / "syncd"
 
 

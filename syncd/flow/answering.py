@@ -78,9 +78,10 @@ def _carry_out(engine: Engine, tx: Connection, held: Held, choice: str) -> str:
             if choice != APPROVE and choice not in {rule.value for rule in DeleteRule if rule is not DeleteRule.REVIEW}:
                 raise UserError(f"{choice!r} is no way to delete", hint=_what_fits(held))
         case HoldKind.AMBIGUOUS:
-            _check_candidate(held, choice)
             if held.link is not None:
                 raise UserError("nothing can be picked for two records of one link", hint="delete or merge one at the vendor")
+            _check_candidate(held, choice)
+            _check_other_side(engine, held, choice)
         case HoldKind.UNKNOWN_CREATE:
             return _answer_create(engine, tx, held, choice, now)
         case _:
@@ -94,6 +95,15 @@ def _check_candidate(held: Held, choice: str) -> None:
     candidates = [str(each) for each in held.sides.get("candidates", [])]
     if choice != MAKE_NEW and choice not in candidates and choice not in {each.rsplit("/", 1)[-1] for each in candidates}:
         raise UserError(f"{choice!r} is not among the candidates", hint=_what_fits(held))
+
+
+def _check_other_side(engine: Engine, held: Held, choice: str) -> None:
+    """A double on the record's own side is no counterpart: only a person at the vendor can make one of two."""
+    assert held.member is not None
+    own = engine.rule(held.sync, held.member)
+    for each in map(str, held.sides.get("candidates", [])):
+        if choice in (each, each.rsplit("/", 1)[-1]) and each.startswith(f"{own.system}/{own.collection}/"):
+            raise UserError(f"{choice} is a double on the same side", hint=f"merge or delete one in {own.system}; the question closes by itself")
 
 
 def _answer_create(engine: Engine, tx: Connection, held: Held, choice: str, now: Micros) -> str:

@@ -81,7 +81,7 @@ def link_records(
         answer = answers.get((item.member, item.record_id))
         verdict = match(rules.match, item.member, keys, candidates)
         if answer is not None:
-            verdict = _answered(answer.choice or "", verdict, candidates)
+            verdict = _answered(answer.choice or "", verdict, [each for each in candidates if each.member != item.member])
         _carry_out(engine, tx, rules, item, verdict, found, outcomes)
     return found, outcomes
 

@@ -9,9 +9,11 @@ It must not know: what the jobs do.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib import resources
@@ -26,6 +28,7 @@ from syncd.core.errors import StoreError, UserError
 T = TypeVar("T")
 Connection = sqlite3.Connection
 BATCH_MAX = 512
+LOCK_TRIES = 25
 
 
 class Engine(Protocol):
@@ -229,19 +232,27 @@ def owning(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not _lock(handle):
             holder = os.pread(handle, 20, 0).decode(errors="replace").strip() or "unknown"
             raise UserError(
                 f"another syncd (process {holder}) holds {path}",
                 hint="stop it, or let it do the work: commands reach a running daemon by themselves",
-            ) from error
+            )
         os.ftruncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    """Takes the lock; somebody who only looks whether it is held holds it for a moment, so one refusal is not the last word."""
+    for _ in range(LOCK_TRIES):
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def is_owned(path: Path) -> bool:

@@ -60,4 +60,9 @@ def test_none_anywhere(tmp_path: Path) -> None:
 )
 def test_state(environ: dict[str, str], path: str) -> None:
     """The state lies where systemd put it, else where XDG says."""
-    assert Path(path) == default_state(environ)
+    assert Path(path) == default_state(Path("/h/here"), environ)
+
+
+def test_the_service_s_state_is_found_by_hand() -> None:
+    """With the system's own configuration, a command by hand looks where systemd keeps the service's state."""
+    assert Path("/var/lib/syncd") == default_state(Path("/etc/syncd"), {"HOME": "/h"})

@@ -1,0 +1,108 @@
+"""The whole engine over HTTP, as the daemon assembles it, towards vendors in another process.
+
+The rule that keeps it true: configuration, connectors, store and stages are the product's own; only waiting times are shortened.
+It must not know: what is measured.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import anyio
+import structlog
+
+from syncd.config import load
+from syncd.connectors.clock import SystemClock
+from syncd.connectors.registry import KINDS
+from syncd.flow.assemble import assemble
+from syncd.flow.daemon import database_path, stages
+from syncd.flow.engine import Engine
+from syncd.flow.work import backlog
+from syncd.store.database import open_database
+from tests.bench.vendors import Vendors
+
+CONFIG = """
+[daemon]
+state = "{folder}/state"
+listen = "127.0.0.1:0"
+poll_min = "600s"
+poll_max = "600s"
+quiet = "{quiet}"
+quiet_max = "1s"
+[systems.ghl]
+kind = "gohighlevel"
+base_url = "{ghl[base_url]}"
+location_id = "{ghl[location_id]}"
+token = {{ file = "token" }}
+webhook_keys = ["{pem}"]
+calls_per_window = 10000
+window_s = 1.0
+calls_per_day = 100000000
+[systems.octopus]
+kind = "emailoctopus"
+base_url = "{octopus[base_url]}"
+api_key = {{ file = "key" }}
+webhook_secret = {{ file = "secret" }}
+calls_burst = 10000
+calls_per_s = 1000
+[syncs.contacts]
+match = ["email", "phone"]
+source_of_truth = "ghl"
+conflict = "last_modified"
+delete = "archive"
+first_run = "auto"
+guards = {{ updates = {{ number = 1000000, share = 1.0 }}, creates = {{ number = 1000000, share = 1.0 }} }}
+[syncs.contacts.members]
+ghl = {{ collection = "contacts", when = {{ field = "email", op = "exists" }} }}
+octopus = {{ collection = "contacts", list = "{octopus[list_id]}", archive = {{ status = "unsubscribed" }} }}
+[syncs.contacts.fields]
+email = {{ type = "email", ghl = "email", octopus = "email_address" }}
+first_name = {{ ghl = "firstName", octopus = "fields.FirstName" }}
+last_name = {{ ghl = "lastName", octopus = "fields.LastName" }}
+phone = {{ type = "phone", ghl = "phone", octopus = "fields.Phone" }}
+tags = {{ type = "set", ghl = "tags", octopus = "tags" }}
+plan = {{ type = "choice", ghl = "custom.plan", octopus = "fields.Plan", values = {{ gold = {{ octopus = "Gold" }}, silver = {{ octopus = "Silver" }}, free = {{ octopus = "Free" }} }} }}
+source = {{ ghl = "source", octopus = "fields.Source", direction = "ghl -> octopus" }}
+"""
+
+
+@asynccontextmanager
+async def running(vendors: Vendors, *, quiet: str = "50ms") -> AsyncIterator[tuple[Engine, str]]:
+    """A running engine and where it listens; the vendors' webhooks come to it."""
+    log = structlog.wrap_logger(structlog.PrintLogger(Path("/dev/null").open("w")), wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # noqa: SIM115
+    described = await vendors.tell("describe")
+    ghl, octopus = described["gohighlevel"], described["emailoctopus"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file, secret in (("token", ghl["token"]), ("key", octopus["api_key"]), ("secret", octopus["webhook_secret"])):
+            (folder / file).write_text(secret)
+            (folder / file).chmod(0o600)
+        pem = ghl["webhook_public_key_pem"].replace("\n", "\\n")
+        (folder / "syncd.toml").write_text(CONFIG.format(folder=folder, ghl=ghl, octopus=octopus, pem=pem, quiet=quiet))
+        settings = load(folder / "syncd.toml", KINDS, environ={})
+        async with (
+            open_database(database_path(settings)) as database,
+            assemble(settings, database, clock=SystemClock(), random=Random(1), log=log, reason="live") as assembled,
+            stages(assembled, settings) as (tasks, address),
+        ):
+            await vendors.tell("listen", ghl=f"http://{address}/hooks/ghl", octopus=f"http://{address}/hooks/octopus")
+            yield assembled.engine, f"http://{address}"
+            await vendors.tell("listen", ghl=None, octopus=None)
+            tasks.cancel_scope.cancel()
+
+
+async def idle(engine: Engine, *, within_s: float = 600.0) -> dict[str, Any]:
+    """Waits until nothing is left to do; how long that took, and what waits for a person."""
+    began, quiet = time.perf_counter(), 0
+    while quiet < 5 and time.perf_counter() - began < within_s:
+        await anyio.sleep(0.1)
+        left = await engine.database.read(lambda tx: backlog(engine, tx))
+        quiet = quiet + 1 if left.idle else 0
+    return {"took_s": time.perf_counter() - began - 0.5, "idle": left.idle, "holds": left.holds, "failures": left.failures}

@@ -1,0 +1,218 @@
+"""The daemon: all stages together, a vendor that hangs, a store that fails, signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+
+from syncd.connectors.clock import SystemClock
+from syncd.connectors.memory import FaultKind, MemoryConnector
+from syncd.core.errors import UserError
+from syncd.core.record import SECOND
+from syncd.flow import daemon
+from syncd.flow.assemble import Assembled
+from syncd.flow.daemon import stages
+from syncd.flow.engine import Timing
+from syncd.store import inbox
+from tests.flow.world import ADA, CRM, MAIL, opened, systems, until
+
+QUICK = Timing(poll_min=SECOND // 5, poll_max=SECOND // 2, quiet=SECOND // 50, quiet_max=SECOND // 10, tick_s=0.05)
+
+
+@asynccontextmanager
+async def running(tmp_path, far, **other):
+    async with opened(tmp_path, far=far, timing=QUICK, **other) as world, stages(Assembled(engine=world.engine, quotas={})) as (tasks, _):
+        yield world
+        world.engine.stop_within(0.5)
+        tasks.cancel_scope.cancel()
+
+
+def shows(system, expected):
+    async def check():
+        return sorted(map(str, system.records().values())) == sorted(map(str, expected))
+
+    return check
+
+
+async def test_changes_travel_by_themselves(tmp_path):
+    """Made here, it appears there; edited there, it changes here; and then there is rest."""
+    far = systems(SystemClock())
+    async with running(tmp_path, far) as world:
+        world.crm.create_as_user(ADA)
+        await until(shows(world.mail, [ADA]))
+        world.mail.edit_as_user("mail-1", {"name": "Ada L"})
+        await until(shows(world.crm, [{**ADA, "name": "Ada L"}]))
+        written = len(world.crm.log), len(world.mail.log)
+        await anyio.sleep(0.7)
+
+        assert written == (len(world.crm.log), len(world.mail.log))
+
+
+class Hanging(MemoryConnector):
+    """Takes writes and never answers; does not even let go when it is asked to."""
+
+    def __init__(self, *given, **other):
+        super().__init__(*given, **other)
+        self.struck = anyio.Event()
+
+    async def create(self, collection, fields):
+        await super().create(collection, fields)
+        self.struck.set()
+        await anyio.sleep_forever()
+
+
+async def test_a_hanging_vendor_does_not_keep_us(tmp_path):
+    """Told to stop while a call hangs, everything is over within the grace, and the call is looked into after the restart."""
+    far = systems(SystemClock())
+    speaker = Hanging(MAIL, far[MAIL])
+    began = 0.0
+    async with opened(tmp_path, far=far, timing=QUICK, connectors={MAIL: speaker}) as world:
+        async with stages(Assembled(engine=world.engine, quotas={})) as (tasks, _):
+            world.crm.create_as_user(ADA)
+            with anyio.fail_after(5):
+                await speaker.struck.wait()
+            began = time.monotonic()
+            world.engine.stop_within(0.5)
+            tasks.cancel_scope.cancel()
+        took = time.monotonic() - began
+        assert took < 1.0
+        assert {"sent": 1} == await world.counts()
+    async with running(tmp_path, far) as world:
+
+        async def settled():
+            return {"done": 1} == await world.counts()
+
+        await until(settled)
+        assert [ADA] == list(world.mail.records().values())
+
+
+def test_the_grace_is_within_the_limit():
+    """SIGTERM to exit takes five seconds at most, with a second and a half to close things."""
+    assert daemon.STOP_GRACE_S <= 3.5
+
+
+async def test_a_store_that_fails_rests_the_stages(tmp_path):
+    """While nothing can be committed nothing is written to any vendor; when it can be again, everything goes on by itself."""
+    far = systems(SystemClock())
+    async with running(tmp_path, far) as world:
+        world.crm.create_as_user(ADA)
+        await until(shows(world.mail, [ADA]))
+        writer = world.engine.database._writer
+        await writer.call(lambda connection: connection.execute("PRAGMA query_only=ON"))
+        world.crm.edit_as_user("crm-1", {"name": "Ada L"})
+
+        async def noticed():
+            return bool(world.log("store.failed"))
+
+        await until(noticed)
+        await anyio.sleep(0.3)
+        assert "Ada" == world.mail.records()["mail-1"]["name"]
+        await writer.call(lambda connection: connection.execute("PRAGMA query_only=OFF"))
+        await until(shows(world.mail, [{**ADA, "name": "Ada L"}]), within_s=10)
+
+        assert 2 == len(world.mail.log)
+
+
+@pytest.mark.parametrize("operation", ["page", "get", "create", "update", "find"])
+async def test_a_vendor_that_refuses_everything_stops_nobody(tmp_path, operation):
+    """Whatever a vendor refuses, the stages of the other system go on."""
+    far = systems(SystemClock())
+    far[MAIL].faults.add(FaultKind.REJECTED, operation, count=10_000)
+    async with running(tmp_path, far) as world:
+        world.crm.create_as_user(ADA)
+        world.mail.create_as_user({"email": "ben@example.com"})
+
+        async def crm_is_read():
+            return await world.observed("crm-1") is not None
+
+        await until(crm_is_read)
+        await anyio.sleep(0.5)
+        world.crm.create_as_user({"email": "eve@example.com"})
+
+        async def crm_is_read_again():
+            return await world.observed("crm-2") is not None
+
+        await until(crm_is_read_again)
+
+
+async def test_a_key_that_does_not_fit_is_said_once(tmp_path):
+    """The paused system is left alone; the other one is read."""
+    far = systems(SystemClock())
+    far[MAIL].faults.add(FaultKind.UNAUTHORIZED, "*", count=10_000)
+    async with running(tmp_path, far) as world:
+
+        async def paused():
+            return MAIL in world.engine.paused
+
+        await until(paused)
+        world.calls(MAIL)
+        world.crm.create_as_user(ADA)
+        await anyio.sleep(0.5)
+
+        assert ([], 1) == (world.calls(MAIL), len(world.log("system.paused")))
+        assert await world.observed("crm-1", CRM) is not None
+
+
+async def test_webhooks_travel_through_all_stages(tmp_path):
+    """From the inbox to the other system without a poll in between."""
+    far = systems(SystemClock())
+    slow = Timing(poll_min=60 * SECOND, poll_max=60 * SECOND, quiet=SECOND // 50, quiet_max=SECOND // 10, tick_s=0.05)
+    async with opened(tmp_path, far=far, timing=slow) as world, stages(Assembled(engine=world.engine, quotas={})) as (tasks, _):
+
+        async def listed():
+            return all([(await world.cursor(each)).complete_at for each in far])
+
+        await until(listed)
+        world.crm.create_as_user(ADA)
+        await world.hear(CRM)
+        await until(shows(world.mail, [ADA]))
+        assert 0 == await world.read(inbox.count_waiting)
+        tasks.cancel_scope.cancel()
+
+
+# ---- signals
+
+
+async def test_signals_stop_and_reload():
+    """HUP with a good configuration reloads, with a bad one leaves the old; TERM and INT stop."""
+    told = []
+
+    class Log:
+        def __getattr__(self, name):
+            return lambda event, **_: told.append(event)
+
+    def good():
+        return settings
+
+    def bad():
+        raise UserError("no")
+
+    class Settings:
+        class daemon:  # noqa: N801
+            from pathlib import Path
+
+            state = Path("/nowhere")
+
+    settings = Settings()
+
+    async def send(*numbers):
+        for number in numbers:
+            await anyio.sleep(0.05)
+            os.kill(os.getpid(), number)
+
+    async def outcome(read, *numbers):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send, *numbers)
+            with anyio.fail_after(3):
+                return (await daemon._until_told(settings, read, Log()))[0]
+
+    assert daemon.Outcome.STOP is await outcome(good, signal.SIGTERM)
+    assert daemon.Outcome.STOP is await outcome(good, signal.SIGINT)
+    assert daemon.Outcome.RELOAD is await outcome(good, signal.SIGHUP)
+    assert daemon.Outcome.STOP is await outcome(bad, signal.SIGHUP, signal.SIGTERM)
+    assert ["reload.accepted", "reload.refused"] == [each for each in told if each.startswith("reload")]

@@ -1,0 +1,166 @@
+"""Listen: real deliveries over real HTTP, signed as the vendors sign them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import anyio
+import pytest
+
+from syncd.flow import listen
+from syncd.store import inbox
+from syncd.store.inbox import Arrival
+from tests.flow.doors import JSON, OCTOPUS, door, from_ghl, from_octopus, signed
+
+
+@pytest.mark.parametrize(("path", "made", "count"), [("/hooks/ghl", from_ghl(), 1), ("/hooks/octopus", from_octopus(1, 2, 3), 3)])
+async def test_a_signed_delivery_is_stored(tmp_path, path, made, count):
+    """Answered with 200, and every event waits in the inbox; the same once more adds nothing."""
+    async with door(tmp_path) as here:
+        assert [200, 200] == [await here.post(path, *made) for _ in range(2)]
+        assert count == await here.stored()
+
+
+def altered(made):
+    headers, body = made
+    return headers, body.replace(b"ada", b"eve")
+
+
+def without(made, name):
+    headers, body = made
+    return {key: value for key, value in headers.items() if key != name}, body
+
+
+def having(made, **headers):
+    return {**made[0], **{name.replace("_", "-"): value for name, value in headers.items()}}, made[1]
+
+
+LONG_AGO = "2020-01-01T00:00:00.000Z"
+REFUSED = {
+    "unsigned ghl": ("/hooks/ghl", lambda: without(from_ghl(), "X-GHL-Signature"), 401),
+    "unsigned octopus": ("/hooks/octopus", lambda: without(from_octopus(), "EmailOctopus-Signature"), 401),
+    "forged ghl": ("/hooks/ghl", lambda: altered(from_ghl()), 401),
+    "forged octopus": ("/hooks/octopus", lambda: altered(from_octopus()), 401),
+    "no signature at all": ("/hooks/ghl", lambda: having(from_ghl(), X_GHL_Signature="N/A"), 401),
+    "a signature of nonsense": ("/hooks/ghl", lambda: having(from_ghl(), X_GHL_Signature="%%%"), 401),
+    "another vendor's": ("/hooks/octopus", from_ghl, 401),
+    "too old": ("/hooks/ghl", lambda: from_ghl(timestamp=LONG_AGO), 401),
+    "signed but no JSON": ("/hooks/octopus", lambda: signed(b"{"), 400),
+    "signed but no list": ("/hooks/octopus", lambda: signed(b"{}"), 400),
+    "signed but no ids": ("/hooks/octopus", lambda: from_octopus(contact_id="../../etc"), 400),
+    "signed but endlessly deep": ("/hooks/octopus", lambda: signed(b"[" * 100_000), 400),
+    "nobody we know": ("/hooks/nobody", from_ghl, 404),
+    "nowhere": ("/", from_ghl, 404),
+    "a form": ("/hooks/ghl", lambda: having(from_ghl(), Content_Type="application/x-www-form-urlencoded"), 415),
+    "no type": ("/hooks/ghl", lambda: having(from_ghl(), Content_Type="text/plain"), 415),
+    "compressed": ("/hooks/ghl", lambda: having(from_ghl(), Content_Encoding="gzip"), 415),
+    "too long": ("/hooks/octopus", lambda: signed(b"[" + b" " * (1 << 20) + b"]"), 413),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+async def test_what_is_refused_leaves_nothing(tmp_path, what):
+    """The right status, nothing stored, and the listener still answers."""
+    path, made, status = REFUSED[what]
+    async with door(tmp_path) as here:
+        assert (status, 0) == (await here.post(path, *made()), await here.stored())
+        assert 200 == await here.post("/hooks/ghl", *from_ghl())
+
+
+async def test_only_posts_are_taken(tmp_path):
+    """Another method is 405; the two addresses that ask after our health answer."""
+    async with door(tmp_path) as here:
+        assert [405, 200, 200] == [await here.get(each) for each in ("/hooks/ghl", "/livez", "/readyz")]
+        here.world.engine.stop_within(1.0)
+        assert [200, 503] == [await here.get(each) for each in ("/livez", "/readyz")]
+
+
+async def test_a_body_without_a_stated_length_is_bounded(tmp_path):
+    """A sender that just goes on is cut off at the bound."""
+
+    async def endless():
+        for _ in range(64):
+            yield b" " * 65_536
+
+    async with door(tmp_path) as here:
+        assert 413 == await here.post("/hooks/octopus", {**JSON, "EmailOctopus-Signature": "sha256=0"}, endless())
+
+
+async def test_a_slow_sender_is_sent_away(tmp_path, monkeypatch):
+    """Whoever does not finish its body in time hears 408, while others are answered at once."""
+    monkeypatch.setattr(listen, "BODY_S", 0.3)
+    async with door(tmp_path) as here:
+        reader, writer = await asyncio.open_connection(here.host, here.port)
+        writer.write(b"POST /hooks/ghl HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+        assert 200 == await here.post("/hooks/ghl", *from_ghl())
+        with anyio.fail_after(3):
+            line = await reader.readline()
+        writer.close()
+
+        assert b"HTTP/1.1 408" == line[:12]
+
+
+async def test_what_no_sync_reads_is_answered_and_dropped(tmp_path):
+    """An event of another list is no failure: 200, nothing stored."""
+    async with door(tmp_path) as here:
+        other = from_octopus(list_id="aaaaaaaa-5ac4-11ed-9f7a-67da1c836cf8")
+
+        assert (200, 0) == (await here.post("/hooks/octopus", *other), await here.stored())
+
+
+async def test_an_answer_tells_a_stranger_nothing(tmp_path):
+    """Neither the software beneath us nor a reason."""
+    async with door(tmp_path) as here, here.session.post(f"http://{here.host}:{here.port}/hooks/ghl", headers=JSON, data=b"{}") as answer:
+        assert (401, b"", "syncd") == (answer.status, await answer.read(), answer.headers["Server"])
+
+
+async def test_it_is_committed_before_it_is_answered(tmp_path):
+    """While the commit takes its time nobody is told anything; when the answer is there, the event is in the file."""
+    async with door(tmp_path) as here:
+        database, gate = here.world.engine.database, anyio.Event()
+        call = database._writer.call
+
+        async def held_up(job):
+            await gate.wait()
+            return await call(job)
+
+        database._writer.call = held_up
+        answering = asyncio.create_task(here.post("/hooks/ghl", *from_ghl()))
+        await asyncio.sleep(0.2)
+        assert not answering.done()
+        gate.set()
+
+        assert (200, 1) == (await answering, await here.stored())
+
+
+async def test_deliveries_share_commits(tmp_path):
+    """A storm of webhooks costs far fewer commits than deliveries."""
+    async with door(tmp_path) as here:
+        before = here.world.engine.database.commits
+        statuses = await asyncio.gather(*(here.post("/hooks/ghl", *from_ghl(n)) for n in range(200)))
+
+        assert ([200] * 200, 200) == (statuses, await here.stored())
+        assert here.world.engine.database.commits - before < 100
+
+
+@pytest.mark.parametrize(("path", "made", "status"), [("/hooks/ghl", from_ghl, 429), ("/hooks/octopus", from_octopus, 503)])
+async def test_what_cannot_be_committed_is_sent_again(tmp_path, path, made, status):
+    """A full disk: the status on which that vendor delivers again, and afterwards the same delivery is taken."""
+    async with door(tmp_path) as here:
+        database = here.world.engine.database
+        pages = await database.write(lambda tx: tx.execute("PRAGMA page_count").fetchone()[0])
+        await database._writer.call(lambda connection: connection.execute(f"PRAGMA max_page_count={pages}").fetchone())
+        at = here.world.clock.now()
+        filler = [
+            Arrival(ref=here.world.ref("x", OCTOPUS), dedupe_key=f"{n}", deleted=False, fields={"x": "y" * 5000}, full=False, occurred_at=None, received_at=at)
+            for n in range(50)
+        ]  # fmt: skip
+        await asyncio.gather(*(database.write(lambda tx, each=each: inbox.accept(tx, [each])) for each in filler), return_exceptions=True)
+        statuses = [await here.post(path, *made(number)) for number in range(200)]
+        refused = [each for each in statuses if each != 200]
+        stored = await here.stored()
+        await database._writer.call(lambda connection: connection.execute("PRAGMA max_page_count=1000000").fetchone())
+
+        assert {status} == set(refused)
+        assert statuses.count(200) == stored
+        assert 200 == await here.post(path, *made(999))

@@ -1,0 +1,306 @@
+"""Poll: what a cursor may pass, what a pass proves, and what is done about a listing nobody can believe."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncd.connectors.memory import FaultKind
+from syncd.core.errors import Unavailable
+from syncd.core.record import MINUTE, SECOND
+from syncd.flow.poll import Pace, _due_mode
+from syncd.store import cursors, outbox
+from syncd.store.cursors import PassMode
+from tests.flow.world import ADA, CRM, MAIL, S, Watch, opened, rules, systems
+
+
+def people(system, count, start=0):
+    return [system.create_as_user({"email": f"p{n}@example.com", "name": f"P{n}"}) for n in range(start, start + count)]
+
+
+async def test_a_pass_reads_every_page(tmp_path):
+    """All records are observed, and the pass is recorded as a complete one."""
+    clock = Watch()
+    async with opened(tmp_path, far=systems(clock, crm={"page_size": 10})) as world:
+        people(world.crm, 25)
+
+        assert 25 == await world.poll(CRM)
+        assert ["page"] * 3 == world.calls(CRM)
+        cursor = await world.cursor()
+        assert cursor.complete_at == cursor.complete_tried_at == cursor.polled_at is not None
+        assert (None, None) == (cursor.mode, cursor.token)
+
+
+async def test_the_cursor_does_not_pass_what_was_not_committed(tmp_path):
+    """A pass that fails between pages leaves the cursor where it was; what it committed is kept."""
+    clock = Watch()
+    async with opened(tmp_path, far=systems(clock, crm={"page_size": 10})) as world:
+        people(world.crm, 25)
+        world.crm.faults.add(FaultKind.TIMEOUT_BEFORE, "page", skip=2)
+        with pytest.raises(Unavailable):
+            await world.poll(CRM)
+        cursor = await world.cursor()
+
+        assert (None, None, 20) == (cursor.cursor, cursor.complete_at, cursor.listed)
+        assert PassMode.COMPLETE is cursor.mode
+
+
+async def test_a_pass_goes_on_after_a_crash(tmp_path):
+    """After a restart in the middle of a pass the next one begins with the page that was not committed, and proves what a whole one does."""
+    clock = Watch()
+    far = systems(clock, crm={"page_size": 10})
+    async with opened(tmp_path, far=far) as world:
+        people(world.crm, 25)
+        world.crm.faults.add(FaultKind.TIMEOUT_BEFORE, "page", skip=2)
+        with pytest.raises(Unavailable):
+            await world.poll(CRM)
+        before = await world.cursor()
+    async with opened(tmp_path, far=far) as world:
+        world.calls(CRM)
+
+        assert 5 == await world.poll(CRM)
+        assert ["page"] == world.calls(CRM)
+        after = await world.cursor()
+        assert (before.pass_id, before.started_at, 25) == (after.pass_id, after.complete_at, after.listed)
+        assert [] == await world.suspects()
+
+
+async def test_the_cursor_never_passes_the_start_of_its_pass(tmp_path):
+    """A record edited while pages were read does not carry the cursor over edits of those that had been read before."""
+    clock = Watch()
+    async with opened(tmp_path, far=systems(clock, crm={"page_size": 1})) as world:
+        first, second = people(world.crm, 2)
+        world.crm.faults.add(FaultKind.TIMEOUT_BEFORE, "page", skip=1)
+        with pytest.raises(Unavailable):
+            await world.poll(CRM)
+        for each in (first, second):
+            world.later(60)
+            world.crm.edit_as_user(each, {"name": "Edited"})
+        await world.poll(CRM)
+        cursor = await world.cursor()
+        await world.poll(CRM)
+
+        assert cursor.cursor <= cursor.polled_at
+        assert ["Edited"] * 2 == [(await world.observed(each)).fields["name"] for each in (first, second)]
+
+
+async def test_the_cursor_is_the_newest_committed_time(tmp_path):
+    """Not the moment of the pass: a record that shows up late with an older time is still looked for."""
+    async with opened(tmp_path) as world:
+        record = people(world.crm, 3)[-1]
+        newest = world.crm.current("contacts", record).modified_at
+        world.later(3600)
+        await world.poll(CRM)
+
+        assert newest == (await world.cursor()).cursor
+
+
+async def test_incremental_passes_look_back(tmp_path):
+    """A record that the vendor's index shows late is found, because the next pass looks back by the index's lag."""
+    clock, lag = Watch(), 20 * SECOND
+    async with opened(tmp_path, far=systems(clock, crm={"index_lag": lag}), capabilities={CRM: {"index_lag": lag}}) as world:
+        first = people(world.crm, 1)[0]
+        world.later(60)
+        await world.poll(CRM)
+        late = people(world.crm, 1, start=1)[0]
+        world.later(15)
+        world.crm.edit_as_user(first, {"name": "Edited"})
+        world.later(6)
+        await world.poll(CRM)
+        assert await world.observed(late) is not None
+        world.later(20)
+        await world.poll(CRM)
+
+        assert "Edited" == (await world.observed(first)).fields["name"]
+        assert PassMode.INCREMENTAL is _due_mode(world.engine, world.place(CRM), await world.cursor())
+
+
+async def test_an_incremental_pass_asks_for_what_changed(tmp_path):
+    """Only the records from the cursor on travel; nothing missing is concluded from it."""
+    clock = Watch()
+    async with opened(tmp_path, far=systems(clock, crm={"page_size": 10})) as world:
+        ids = people(world.crm, 40)
+        world.later(60)
+        await world.poll(CRM)
+        world.calls(CRM)
+        world.later(60)
+        world.crm.edit_as_user(ids[3], {"name": "Edited"})
+
+        assert 1 == await world.poll(CRM)
+        assert ["page"] == world.calls(CRM)
+        assert (await world.cursor()).listed < 10
+        assert [] == await world.suspects()
+
+
+async def test_a_complete_pass_comes_round(tmp_path):
+    """After `full_pass` without one, or without an incremental listing, the whole is listed."""
+    async with opened(tmp_path, capabilities={MAIL: {"incremental": False}}) as world:
+        people(world.crm, 1)
+        people(world.mail, 1)
+        await world.poll()
+        modes = [_due_mode(world.engine, world.place(each), await world.cursor(each)) for each in (CRM, MAIL)]
+        world.later(24 * 3600)
+        modes.append(_due_mode(world.engine, world.place(CRM), await world.cursor()))
+
+        assert [PassMode.INCREMENTAL, PassMode.COMPLETE, PassMode.COMPLETE] == modes
+
+
+async def test_a_record_that_is_not_listed_is_a_suspect(tmp_path):
+    """No more than that: it is not gone, and nothing is planned."""
+    async with opened(tmp_path) as world:
+        ids = people(world.crm, 10)
+        await world.poll(CRM)
+        world.crm.delete_as_user(ids[4])
+        await world.poll(CRM)
+        assert [] == await world.suspects()
+        await world.poll(CRM, mode=PassMode.COMPLETE)
+
+        assert [ids[4]] == await world.suspects()
+        assert (await world.observed(ids[4])).fields is not None
+
+
+async def test_a_record_that_was_read_during_the_pass_is_no_suspect(tmp_path):
+    """A record made while pages were read, and known otherwise, is not missed."""
+    clock = Watch()
+    async with opened(tmp_path, far=systems(clock, crm={"page_size": 5})) as world:
+        people(world.crm, 10)
+        world.crm.faults.add(FaultKind.TIMEOUT_BEFORE, "page", skip=1)
+        with pytest.raises(Unavailable):
+            await world.poll(CRM, mode=PassMode.COMPLETE)
+        late = people(world.crm, 1, start=50)[0]
+        await world.hear(CRM)
+        world.later(60)
+        await world.reread(CRM)
+        assert await world.observed(late) is not None
+        await world.poll(CRM)
+
+        assert [] == await world.suspects()
+
+
+@pytest.mark.parametrize("fault", [FaultKind.EMPTY_LISTING, FaultKind.TRUNCATED_LISTING, FaultKind.SKIPPED_PAGE])
+async def test_an_unbelievable_listing_proves_nothing(tmp_path, fault):
+    """Empty, cut short or with a page missing: nobody is suspected, no complete pass is recorded, a person is asked once."""
+    clock = Watch()
+    async with opened(tmp_path, far=systems(clock, crm={"page_size": 10})) as world:
+        people(world.crm, 30)
+        await world.poll(CRM)
+        before = await world.cursor()
+        for _ in range(2):
+            world.crm.faults.add(fault, "page")
+            await world.poll(CRM, mode=PassMode.COMPLETE)
+
+        assert [] == await world.suspects()
+        assert ["listing"] == await world.asked()
+        after = await world.cursor()
+        assert (before.complete_at, True) == (after.complete_at, after.complete_tried_at > before.complete_tried_at)
+        assert 2 == len(world.log("listing.not_believed"))
+
+
+async def test_a_believable_listing_closes_the_question(tmp_path):
+    """What healed by itself needs no person."""
+    async with opened(tmp_path) as world:
+        people(world.crm, 30)
+        await world.poll(CRM)
+        world.crm.faults.add(FaultKind.EMPTY_LISTING, "page")
+        await world.poll(CRM, mode=PassMode.COMPLETE)
+        await world.poll(CRM, mode=PassMode.COMPLETE)
+
+        assert [] == await world.asked()
+
+
+async def test_many_missing_are_believed_on_a_persons_word_once(tmp_path):
+    """A share of deletions past the guard waits for approval; then each is still asked for by id, and the next such listing is doubted again."""
+    async with opened(tmp_path) as world:
+        ids = people(world.crm, 30)
+        await world.poll(CRM)
+        for each in ids[:15]:
+            world.crm.delete_as_user(each)
+        await world.poll(CRM, mode=PassMode.COMPLETE)
+        assert [] == await world.suspects()
+        await world.answer("approve")
+        await world.poll(CRM, mode=PassMode.COMPLETE)
+        assert sorted(ids[:15]) == sorted(await world.suspects())
+        world.crm.faults.add(FaultKind.EMPTY_LISTING, "page")
+        await world.poll(CRM, mode=PassMode.COMPLETE)
+
+        assert ["listing"] == await world.asked()
+        assert 15 == len(await world.suspects())
+
+
+async def test_a_first_listing_cut_short_is_not_complete(tmp_path):
+    """A vendor that counts more records than it listed has not shown who is missing elsewhere: nothing is made on its word."""
+    clock = Watch()
+    async with opened(tmp_path, far=systems(clock, crm={"page_size": 10})) as world:
+        people(world.crm, 30)
+        people(world.mail, 30)
+        world.crm.faults.add(FaultKind.TRUNCATED_LISTING, "page")
+        await world.poll()
+        await world.work()
+
+        assert None is (await world.cursor()).complete_at
+        assert 30 == len(world.crm.records())
+        await world.sync()
+        assert (30, 30) == (len(world.crm.records()), len(world.mail.records()))
+
+
+async def test_a_complete_pass_is_made_on_request(tmp_path):
+    """Whoever asks for one gets one, though an incremental pass would be due; the wish is then met."""
+    async with opened(tmp_path) as world:
+        people(world.crm, 5)
+        await world.poll(CRM)
+        place = world.place(CRM)
+        world.later(5)
+        await world.engine.database.write(lambda tx: cursors.ask_complete(tx, place, world.clock.now()))
+        await world.poll(CRM)
+
+        assert 5 == (await world.cursor()).listed
+        assert not await world.read(lambda tx: cursors.is_asked(tx, place))
+
+
+async def test_a_wish_during_a_pass_is_met_by_the_next(tmp_path):
+    """A pass that began before the wish does not fulfil it."""
+    clock = Watch()
+    async with opened(tmp_path, far=systems(clock, crm={"page_size": 2})) as world:
+        people(world.crm, 5)
+        place = world.place(CRM)
+        world.crm.faults.add(FaultKind.TIMEOUT_BEFORE, "page", skip=1)
+        with pytest.raises(Unavailable):
+            await world.poll(CRM)
+        await world.engine.database.write(lambda tx: cursors.ask_complete(tx, place, world.clock.now()))
+        await world.poll(CRM)
+        assert await world.read(lambda tx: cursors.is_asked(tx, place))
+        await world.poll(CRM)
+
+        assert not await world.read(lambda tx: cursors.is_asked(tx, place))
+
+
+async def test_a_quiet_pass_brings_nothing(tmp_path):
+    """Listed again without a change, nothing is news and nothing is planned."""
+    async with opened(tmp_path) as world:
+        await world.linked()
+
+        assert 0 == await world.poll(mode=PassMode.COMPLETE)
+        assert 0 == await world.waiting()
+
+
+async def test_two_syncs_share_one_pass(tmp_path):
+    """A collection that two syncs read is listed once, and its news goes to both."""
+    other = rules(name="other")
+    async with opened(tmp_path, rules(), other) as world:
+        world.crm.create_as_user(ADA)
+        await world.poll()
+        await world.plan()
+        await world.plan("other")
+
+        assert ["page"] == world.calls(CRM)
+        assert [S, "other"] == [each.sync for each in await world.read(lambda tx: outbox.select(tx, outbox.State))]
+
+
+def test_the_pace_follows_the_news():
+    """Often while polls find something, ever less while they do not, never beyond the bounds."""
+    pace = Pace(interval=MINUTE)
+    seen = []
+    for news in (0, 0, 0, 0, 0, 0, 5, 0):
+        pace.found(news, MINUTE, 5 * MINUTE)
+        seen.append(pace.interval / MINUTE)
+
+    assert [1.5, 2.25, 3.375, 5.0, 5.0, 5.0, 1.0, 1.5] == seen

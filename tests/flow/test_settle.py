@@ -1,0 +1,72 @@
+"""Settling: what comes back from a write, and what is held because it did not."""
+
+from __future__ import annotations
+
+from syncd.store.holds import HoldState
+from tests.flow.hands import by_us, edited
+from tests.flow.world import ADA, Watch, opened, systems
+
+
+async def test_normalisation_is_no_edit(tmp_path):
+    """What the vendor made of our value becomes the base: it does not travel back and is not written again."""
+    clock = Watch()
+    far = systems(clock, mail={"normalise": lambda path, value: value.title() if path == "name" and value else value})
+    async with opened(tmp_path, far=far) as world:
+        crm, mail = await world.linked({**ADA, "name": "Ada"})
+        await edited(world, crm, name="ada of long acre")
+        await world.work()
+        for _ in range(2):
+            world.later(60)
+            await world.hear()
+            world.later(3)
+            await world.reread()
+            await world.sync()
+
+        assert ("ada of long acre", "Ada Of Long Acre") == (world.crm.records()[crm]["name"], world.mail.records()[mail]["name"])
+        assert (0, 1) == (len(by_us(world.crm)), len(by_us(world.mail)))
+
+
+async def test_a_value_that_is_not_kept_is_held(tmp_path):
+    """The vendor said yes and kept the old value: a person is asked, and it is not sent for ever."""
+    clock = Watch()
+    far = systems(clock, mail={"normalise": lambda path, value: "Ada" if path == "name" else value})
+    async with opened(tmp_path, far=far) as world:
+        crm, mail = await world.linked()
+        await edited(world, crm, name="Ada L")
+        await world.work()
+        await world.sync()
+        (asked,) = await world.holds()
+
+        assert ("not_stored", "name", {"sent": "Ada L", "mail": "Ada"}) == (asked.kind.value, asked.field, asked.sides)
+        assert ("Ada L", "Ada") == (world.crm.records()[crm]["name"], world.mail.records()[mail]["name"])
+        assert 1 == len(by_us(world.mail))
+
+
+async def test_a_hold_about_a_lost_value_closes_when_it_is_kept(tmp_path):
+    """Mended at the vendor, the next write of that field closes the question by itself."""
+    clock, keeps = Watch(), []
+    far = systems(clock, mail={"normalise": lambda path, value: "Ada" if path == "name" and not keeps else value})
+    async with opened(tmp_path, far=far) as world:
+        crm, mail = await world.linked()
+        await edited(world, crm, name="Ada L")
+        await world.work()
+        assert ["not_stored"] == await world.asked()
+        keeps.append(True)
+        await edited(world, crm, name="Ada M")
+        await world.work()
+
+        assert ("Ada M", []) == (world.mail.records()[mail]["name"], await world.asked())
+
+
+async def test_an_ignored_hold_does_not_come_back(tmp_path):
+    """A person said to leave it: planned again without a change, it rests."""
+    clock = Watch()
+    far = systems(clock, mail={"normalise": lambda path, value: "Ada" if path == "name" else value})
+    async with opened(tmp_path, far=far) as world:
+        crm, _ = await world.linked()
+        await edited(world, crm, name="Ada L")
+        await world.work()
+        await world.answer("ignore")
+        await world.sync()
+
+        assert ([], 1) == (await world.asked(), len(await world.holds(HoldState.IGNORED)))
