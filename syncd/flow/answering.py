@@ -36,18 +36,18 @@ def answer_hold(engine: Engine, tx: Connection, number: int, choice: str) -> str
     if choice == IGNORE:
         return _ignore(engine, tx, held)
     if choice == APPROVE and held.kind not in _APPROVED:
-        raise UserError(f"hold {number} cannot be approved: {held.reason}", hint=_what_fits(held))
+        raise UserError(f"hold {number} cannot be approved: {held.reason}", hint=_what_fits(engine, held))
     if choice != APPROVE and held.kind not in _PICKED:
-        raise UserError(f"nothing can be picked for hold {number}", hint=_what_fits(held))
+        raise UserError(f"nothing can be picked for hold {number}", hint=_what_fits(engine, held))
     return _carry_out(engine, tx, held, choice)
 
 
-def _what_fits(held: Held) -> str:
+def _what_fits(engine: Engine, held: Held) -> str:
     match held.kind:
         case HoldKind.CONFLICT:
             return f"pick the member whose value wins: {', '.join(sorted(held.sides))}"
         case HoldKind.AMBIGUOUS:
-            return f"pick the record it is, or `{MAKE_NEW}`: {', '.join(map(str, held.sides.get('candidates', [])))}"
+            return f"pick the record it is, or `{MAKE_NEW}`: {', '.join(_counterparts(engine, held))}"
         case HoldKind.DELETE:
             return "approve (archive), pick propagate, archive or unlink, or ignore"
         case HoldKind.UNREADABLE | HoldKind.UNMAPPABLE | HoldKind.REQUIRED | HoldKind.NOT_STORED | HoldKind.OSCILLATION:
@@ -73,14 +73,14 @@ def _carry_out(engine: Engine, tx: Connection, held: Held, choice: str) -> str:
             return "the next complete listing is believed, whatever it lacks; each record is still asked for by id"
         case HoldKind.CONFLICT:
             if choice not in held.sides:
-                raise UserError(f"{choice!r} has no part in hold {held.id}", hint=_what_fits(held))
+                raise UserError(f"{choice!r} has no part in hold {held.id}", hint=_what_fits(engine, held))
         case HoldKind.DELETE:
             if choice != APPROVE and choice not in {rule.value for rule in DeleteRule if rule is not DeleteRule.REVIEW}:
-                raise UserError(f"{choice!r} is no way to delete", hint=_what_fits(held))
+                raise UserError(f"{choice!r} is no way to delete", hint=_what_fits(engine, held))
         case HoldKind.AMBIGUOUS:
             if held.link is not None:
                 raise UserError("nothing can be picked for two records of one link", hint="delete or merge one at the vendor")
-            _check_candidate(held, choice)
+            _check_candidate(engine, held, choice)
             _check_other_side(engine, held, choice)
         case HoldKind.UNKNOWN_CREATE:
             return _answer_create(engine, tx, held, choice, now)
@@ -91,19 +91,24 @@ def _carry_out(engine: Engine, tx: Connection, held: Held, choice: str) -> str:
     return "planned again with your answer"
 
 
-def _check_candidate(held: Held, choice: str) -> None:
+def _check_candidate(engine: Engine, held: Held, choice: str) -> None:
     candidates = [str(each) for each in held.sides.get("candidates", [])]
     if choice != MAKE_NEW and choice not in candidates and choice not in {each.rsplit("/", 1)[-1] for each in candidates}:
-        raise UserError(f"{choice!r} is not among the candidates", hint=_what_fits(held))
+        raise UserError(f"{choice!r} is not among the candidates", hint=_what_fits(engine, held))
+
+
+def _counterparts(engine: Engine, held: Held) -> list[str]:
+    """The candidates on the other sides; a double on the record's own side is none."""
+    own = engine.rule(held.sync, held.member) if held.member is not None and held.link is None else None
+    candidates = [str(each) for each in held.sides.get("candidates", [])]
+    return [each for each in candidates if own is None or not each.startswith(f"{own.system}/{own.collection}/")]
 
 
 def _check_other_side(engine: Engine, held: Held, choice: str) -> None:
-    """A double on the record's own side is no counterpart: only a person at the vendor can make one of two."""
-    assert held.member is not None
-    own = engine.rule(held.sync, held.member)
-    for each in map(str, held.sides.get("candidates", [])):
-        if choice in (each, each.rsplit("/", 1)[-1]) and each.startswith(f"{own.system}/{own.collection}/"):
-            raise UserError(f"{choice} is a double on the same side", hint=f"merge or delete one in {own.system}; the question closes by itself")
+    """Only a person at the vendor can make one of two doubles."""
+    fitting = _counterparts(engine, held)
+    if choice not in (MAKE_NEW, *fitting, *(each.rsplit("/", 1)[-1] for each in fitting)):
+        raise UserError(f"{choice} is a double on the same side", hint="merge or delete one at the vendor; the question closes by itself")
 
 
 def _answer_create(engine: Engine, tx: Connection, held: Held, choice: str, now: Micros) -> str:
@@ -115,7 +120,7 @@ def _answer_create(engine: Engine, tx: Connection, held: Held, choice: str, now:
                 outbox.revive(tx, owed, now)
         holds.answer(tx, held.id, HoldState.CLOSED, choice, now)
         return "the record is made once more"
-    _check_candidate(held, choice)
+    _check_candidate(engine, held, choice)
     rule = engine.rule(held.sync, held.member)
     ref = Ref(rule.system, rule.collection, RecordId(choice.rsplit("/", 1)[-1]))
     link = links.load(tx, [held.link])[held.link]
