@@ -18,7 +18,7 @@ from syncd.store.planning import PlanItem
 def links_of(tx: Connection, items: Iterable[PlanItem]) -> dict[PlanItem, LinkId]:
     """The links that records belong to, for those that have one."""
     rows = tx.execute(
-        "SELECT m.sync, m.member, m.record_id, m.link_id FROM json_each(?) AS wanted JOIN link_members AS m"
+        "SELECT m.sync, m.member, m.record_id, m.link_id FROM json_each(?) AS wanted CROSS JOIN link_members AS m"
         " ON m.sync = wanted.value ->> 0 AND m.member = wanted.value ->> 1 AND m.record_id = wanted.value ->> 2",
         (pack([[item.sync, item.member, item.record_id] for item in items]).decode(),),
     )
@@ -31,7 +31,7 @@ def load(tx: Connection, ids: Iterable[LinkId]) -> dict[LinkId, Link]:
     members: dict[int, dict[MemberName, LinkMember]] = {}
     for link, member, system, collection, record_id, base, agreed, gone in tx.execute(
         "SELECT m.link_id, m.member, m.system, m.collection, m.record_id, m.base, m.agreed, m.gone"
-        " FROM json_each(?) AS wanted JOIN link_members AS m ON m.link_id = wanted.value",
+        " FROM json_each(?) AS wanted CROSS JOIN link_members AS m ON m.link_id = wanted.value",
         wanted,
     ):
         members.setdefault(link, {})[member] = LinkMember(
@@ -47,7 +47,7 @@ def load(tx: Connection, ids: Iterable[LinkId]) -> dict[LinkId, Link]:
             members=members.get(link, {}),
         )
         for link, sync, revision, state, hub in tx.execute(
-            "SELECT l.id, l.sync, l.revision, l.state, l.hub FROM json_each(?) AS wanted JOIN links AS l"
+            "SELECT l.id, l.sync, l.revision, l.state, l.hub FROM json_each(?) AS wanted CROSS JOIN links AS l"
             " ON l.id = wanted.value",
             wanted,
         )

@@ -119,7 +119,7 @@ def load(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, Observation]:
     """The observations of these records, those that have one."""
     rows = tx.execute(
         "SELECT o.system, o.collection, o.record_id, o.fields, o.changed, o.seen_at, o.modified_at, o.evidence"
-        " FROM json_each(?) AS wanted JOIN observations AS o ON o.system = wanted.value ->> 0"
+        " FROM json_each(?) AS wanted CROSS JOIN observations AS o ON o.system = wanted.value ->> 0"
         " AND o.collection = wanted.value ->> 1 AND o.record_id = wanted.value ->> 2",
         (pack([_key(ref) for ref in set(refs)]).decode(),),
     )
@@ -189,7 +189,7 @@ def _clear_proven(tx: Connection, looks: Sequence[Look], present: Sequence[Ref])
 
 def _missing_since(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, Micros | None]:
     rows = tx.execute(
-        "SELECT s.system, s.collection, s.record_id, s.missing_at FROM json_each(?) AS wanted JOIN suspects AS s"
+        "SELECT s.system, s.collection, s.record_id, s.missing_at FROM json_each(?) AS wanted CROSS JOIN suspects AS s"
         " ON s.system = wanted.value ->> 0 AND s.collection = wanted.value ->> 1 AND s.record_id = wanted.value ->> 2",
         (pack([_key(ref) for ref in refs]).decode(),),
     )
@@ -198,7 +198,7 @@ def _missing_since(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, Micros | No
 
 def _suspects(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, list[str]]:
     rows = tx.execute(
-        "SELECT s.system, s.collection, s.record_id, s.evidence FROM json_each(?) AS wanted JOIN suspects AS s"
+        "SELECT s.system, s.collection, s.record_id, s.evidence FROM json_each(?) AS wanted CROSS JOIN suspects AS s"
         " ON s.system = wanted.value ->> 0 AND s.collection = wanted.value ->> 1 AND s.record_id = wanted.value ->> 2",
         (pack([_key(ref) for ref in refs]).decode(),),
     )

@@ -178,7 +178,7 @@ def recover(tx: Connection, now: Micros) -> int:
 def in_flight(tx: Connection, links: Iterable[LinkId]) -> set[LinkId]:
     """Of these links, those with a write in the air or of unknown outcome."""
     rows = tx.execute(
-        "SELECT DISTINCT o.link_id FROM json_each(?) AS wanted JOIN outbox AS o ON o.link_id = wanted.value"
+        "SELECT DISTINCT o.link_id FROM json_each(?) AS wanted CROSS JOIN outbox AS o ON o.link_id = wanted.value"
         " AND o.state IN ('sent', 'unknown')",
         (pack(sorted(set(links))).decode(),),
     )

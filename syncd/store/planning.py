@@ -119,7 +119,7 @@ def index_keys(tx: Connection, items: Sequence[tuple[DuePlan, Mapping[FieldName,
 
 def _unlinked_with(tx: Connection, keys: set[tuple[str, str, str]]) -> list[PlanItem]:
     rows = tx.execute(
-        "SELECT DISTINCT k.sync, k.member, k.record_id FROM json_each(?) AS wanted JOIN match_keys AS k"
+        "SELECT DISTINCT k.sync, k.member, k.record_id FROM json_each(?) AS wanted CROSS JOIN match_keys AS k"
         " ON k.sync = wanted.value ->> 0 AND k.key = wanted.value ->> 1 AND k.value = wanted.value ->> 2"
         " WHERE NOT EXISTS (SELECT 1 FROM link_members AS m WHERE m.sync = k.sync AND m.member = k.member"
         " AND m.record_id = k.record_id)"
@@ -133,9 +133,9 @@ def _unlinked_with(tx: Connection, keys: set[tuple[str, str, str]]) -> list[Plan
 def kin(tx: Connection, sync: SyncName, keys: Iterable[tuple[FieldName, str]]) -> list[Kin]:
     """Every record that shares one of these keys, with all its keys."""
     rows = tx.execute(
-        "SELECT DISTINCT k.member, k.record_id, own.key, own.value FROM json_each(?2) AS wanted JOIN match_keys AS k"
+        "SELECT DISTINCT k.member, k.record_id, own.key, own.value FROM json_each(?2) AS wanted CROSS JOIN match_keys AS k"
         " ON k.sync = ?1 AND k.key = wanted.value ->> 0 AND k.value = wanted.value ->> 1"
-        " JOIN match_keys AS own ON own.sync = k.sync AND own.member = k.member AND own.record_id = k.record_id",
+        " CROSS JOIN match_keys AS own ON own.sync = k.sync AND own.member = k.member AND own.record_id = k.record_id",
         (sync, pack([list(each) for each in set(keys)]).decode()),
     )
     found: dict[PlanItem, dict[FieldName, str]] = {}

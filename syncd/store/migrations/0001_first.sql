@@ -145,6 +145,7 @@ CREATE TABLE outbox (
     done_at     INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX outbox_open ON outbox (link_id, member) WHERE state IN ('pending', 'parked', 'sent', 'unknown');
+CREATE INDEX outbox_link ON outbox (link_id, member);
 CREATE INDEX outbox_due ON outbox (system, priority, due_at) WHERE state IN ('pending', 'unknown');
 CREATE INDEX outbox_state ON outbox (state, sync);
 CREATE INDEX outbox_window ON outbox (sync, member, stream, created_at);
