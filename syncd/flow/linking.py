@@ -16,7 +16,7 @@ from syncd.core.record import FieldName, Json, LinkId, MemberName, Micros, Ref
 from syncd.core.rules import MemberRule, SyncRules
 from syncd.core.translate import to_hub
 from syncd.flow.engine import Engine
-from syncd.store import holds, journal, links, planning
+from syncd.store import holds, journal, links, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.holds import Question
 from syncd.store.journal import Entry
@@ -138,6 +138,7 @@ def _carry_out(
             link = links.load(tx, [link_id])[link_id]
             links.save(tx, [link.with_member(item.member, LinkMember(ref=ref_of(rules, item)))], now)
             refs = {item.member: ref_of(rules, item)}
+            outbox.hurry(tx, link_id, item.member, now)
         case Pair(candidates=pair, by=by):
             refs = {item.member: ref_of(rules, item)} | {each.member: each.ref for each in pair}
             link_id = links.create(tx, rules.name, refs, now).id

@@ -42,7 +42,16 @@ async def is_there_already(engine: Engine, owed: Owed) -> tuple[Record, Micros] 
 
 async def probe_create(engine: Engine, owed: Owed) -> None:
     """Finds out what became of a create, and settles it or says when to look again."""
-    facts = engine.connectors[owed.ref.system].capabilities(owed.ref.collection)
+    connector = engine.connectors[owed.ref.system]
+    facts = connector.capabilities(owed.ref.collection)
+    known = await engine.database.read(lambda tx: links.load(tx, [owed.link])[owed.link].members.get(owed.member))
+    if known is not None and known.ref is not None:
+        # It was seen and matched meanwhile: nothing is left to look for.
+        seen_at = engine.clock.now()
+        record = await connector.get(known.ref)
+        if record is not None:
+            await engine.database.write(lambda tx: settle_adopted(engine, tx, owed, record, seen_at, "seen and matched meanwhile"))
+            return
     keys = _keys(engine, owed, facts)
     if not keys:
         reason = "the create may or may not have happened, and nothing in it can be looked for"

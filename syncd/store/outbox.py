@@ -175,6 +175,11 @@ def recover(tx: Connection, now: Micros) -> int:
     return tx.execute("UPDATE outbox SET state = 'unknown', due_at = ? WHERE state = 'sent'", (now,)).rowcount
 
 
+def hurry(tx: Connection, link: LinkId, member: MemberName, now: Micros) -> None:
+    """What became of a doubtful write can be found out now."""
+    tx.execute("UPDATE outbox SET due_at = ? WHERE link_id = ? AND member = ? AND state = 'unknown'", (now, link, member))
+
+
 def in_flight(tx: Connection, links: Iterable[LinkId]) -> set[LinkId]:
     """Of these links, those with a write in the air or of unknown outcome."""
     rows = tx.execute(

@@ -63,11 +63,11 @@ async def measure(size: int) -> dict[str, dict]:
 
             async with bare(commits_each) as (host, port):
                 found["a commit each, unverified"] = await run(sent["ghl"], host, port)
-        for name in sent:
+        for name, requests in sent.items():
             home = Path(folder) / name
             home.mkdir()
             async with door(home) as here:
-                found[f"syncd {name}"] = await run(sent[name], here.host, here.port)
+                found[f"syncd {name}"] = await run(requests, here.host, here.port)
                 found[f"syncd {name}"]["commits"] = here.world.engine.database.commits
 
                 assert size == await here.stored()

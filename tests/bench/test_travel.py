@@ -62,12 +62,13 @@ async def relaying(described: dict[str, Any], partners: dict[str, str]) -> Async
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
         await runner.cleanup()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def rate(vendors: Vendors, source: str, count: int, value: str) -> float:
     """Changes a second, from the first edit to the last write by a program at the other vendor."""
     await vendors.tell("reset")
-    await vendors.tell("edit", name=source, count=count, value=value)
+    await vendors.tell("edit", name=source, count=count, value=f"{value} from {source} ")
     arrived = await vendors.tell("arrived", name=OTHER[source], count=count, within_s=60)
     assert count == arrived["records"]
     return count / arrived["took_s"]
@@ -94,9 +95,9 @@ async def measure(size: int) -> list[str]:
             for source in OTHER:
                 found[f"relay {source}"] = await rate(vendors, source, size, "relayed")
                 await asyncio.sleep(1.0)
-        for source in OTHER:
+        for source, target in OTHER.items():
             ours, bare = found[f"syncd {source}"], found[f"relay {source}"]
-            lines.append(f"{source} -> {OTHER[source]}, {size} changes: syncd {ours:.0f}/s, relay {bare:.0f}/s, ratio {ours / bare:.2f}")
+            lines.append(f"{source} -> {target}, {size} changes: syncd {ours:.0f}/s, relay {bare:.0f}/s, ratio {ours / bare:.2f}")
     return lines
 
 

@@ -54,6 +54,29 @@ async def test_a_doubtful_create_is_not_looked_for_before_the_index_shows_it(tmp
         assert [] == world.calls(MAIL)
 
 
+async def test_a_doubtful_create_is_looked_for_twice(tmp_path):
+    """A vendor that shows it later than it said is given a second look before anything is sent again."""
+    async with opened(tmp_path) as world:
+        await world.sync()
+        world.crm.create_as_user(ADA)
+        await world.poll(CRM)
+        await world.plan()
+        world.mail.faults.add(FaultKind.TIMEOUT_AFTER, "create")
+        await world.write(MAIL)
+        find, looks = world.mail.find, []
+
+        def shows_it_late(*given):
+            looks.append(given)
+            return [] if len(looks) == 1 else find(*given)
+
+        world.mail.find = shows_it_late
+        for _ in range(4):
+            world.later(30)
+            await world.work()
+
+        assert (2, [ADA]) == (len(looks), list(world.mail.records().values()))
+
+
 class Unreliable(MemoryConnector):
     """Refuses a create that it has carried out all the same."""
 

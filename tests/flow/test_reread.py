@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from syncd.connectors.base import News
@@ -191,6 +193,27 @@ async def test_a_deletion_is_believed_after_two_denials_a_grace_apart(tmp_path):
         assert (None, 3, []) == (found.fields, len(found.evidence), await world.suspects())
         assert "announced as deleted" == found.evidence[0]
         assert all("not found by id" in each for each in found.evidence[1:])
+
+
+async def test_two_denials_in_a_row_are_one(tmp_path):
+    """Hinted at again within the grace period, a record that is denied again is not gone yet."""
+    async with opened(tmp_path) as world:
+        crm, _ = await world.linked()
+        world.crm.delete_as_user(crm)
+        (news,) = world.crm.news
+        await world.hear(CRM)
+        world.later(3)
+        await world.reread(CRM)
+        world.crm.news.append(replace(news, key="again"))
+        await world.hear(CRM)
+        world.later(GRACE_S // 2)
+        await world.reread(CRM)
+        assert ["get", "get"] == world.calls(CRM)
+        assert ((await world.observed(crm)).fields is not None, [crm]) == (True, await world.suspects())
+        world.later(GRACE_S // 2 + 1)
+        await world.reread(CRM)
+
+        assert None is (await world.observed(crm)).fields
 
 
 async def test_absence_from_a_listing_is_followed_by_id(tmp_path):

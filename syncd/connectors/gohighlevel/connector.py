@@ -124,7 +124,8 @@ class GoHighLevel:
         # The answer shows what was stored of what we sent; what it leaves out was not shown, and a later look will show it.
         ref = self._created_ref(answer)
         contact = answer.body["contact"]
-        return Created(record=shown(contact, ref, await self._location.custom_for([contact]), blank=frozenset()))
+        # No call may follow the one that made the contact: its failure would be taken for the create's.
+        return Created(record=shown(contact, ref, await self._location.custom(), blank=frozenset()))
 
     async def update(self, updates: Sequence[Update]) -> Sequence[Record | ConnectorError]:
         """One by one: an update is a call of its own here, and a tag change one or two more."""
