@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
+from functools import lru_cache
 
 import phonenumbers
 
@@ -118,6 +119,12 @@ def _phone(raw: Json, region: str) -> Json:
     text = _text(raw, region)
     if text is None:
         return None
+    return _e164(text, region)
+
+
+@lru_cache(maxsize=65_536)
+def _e164(text: str, region: str) -> str:
+    """Parsing is the dearest thing that reading a record does, and the same numbers come back with every look."""
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException as error:

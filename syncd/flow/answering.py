@@ -123,6 +123,9 @@ def _answer_create(engine: Engine, tx: Connection, held: Held, choice: str, now:
     _check_candidate(engine, held, choice)
     rule = engine.rule(held.sync, held.member)
     ref = Ref(rule.system, rule.collection, RecordId(choice.rsplit("/", 1)[-1]))
+    item = planning.PlanItem(held.sync, held.member, ref.id)
+    if links.links_of(tx, [item]).get(item, held.link) != held.link:
+        raise UserError(f"{ref} belongs to another link by now", hint="`syncd explain` shows which; approve to make a new record instead")
     link = links.load(tx, [held.link])[held.link]
     links.save(tx, [link.with_member(held.member, LinkMember(ref=ref))], now)
     holds.answer(tx, held.id, HoldState.CLOSED, choice, now)

@@ -27,6 +27,7 @@ from syncd.core.outcome import HoldKind
 from syncd.core.record import Json, MemberName, SyncName, SystemName
 from syncd.core.rules import MemberField, SyncRules
 from syncd.flow.answering import plan_everything
+from syncd.flow.clock import SteadyClock
 from syncd.flow.engine import Clock, Engine, Timing
 from syncd.flow.pause import pause_system
 from syncd.store import control, holds, journal, observations, outbox, planning
@@ -49,6 +50,7 @@ async def assemble(
     settings: Settings, database: Database, *, clock: Clock, random: Random, log: FilteringBoundLogger, reason: str
 ) -> AsyncIterator[Assembled]:
     """An engine over an open database for the length of the block. Raises UserError where going on would be unsafe."""
+    clock = SteadyClock(clock, floor=await database.read(observations.newest))
     async with AsyncExitStack() as stack:
         known = await database.read(control.systems)
         saved = {name: row.quota for name, row in known.items() if row.quota is not None}

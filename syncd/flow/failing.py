@@ -11,7 +11,7 @@ from syncd.core.outcome import Operation
 from syncd.core.retry import delay, exhausted
 from syncd.flow.engine import Engine
 from syncd.flow.pause import pause_system
-from syncd.flow.settle import settle_dead, settle_moved
+from syncd.flow.settle import settle_dead
 from syncd.store import observations, outbox
 from syncd.store.database import Connection
 from syncd.store.outbox import Owed, State
@@ -46,7 +46,7 @@ async def record_failure(engine: Engine, owed: Owed, error: ConnectorError, *, s
             outbox.settle(tx, owed, State.UNKNOWN, now, error=_worded(error), due_at=now + max(lag, wait))
         elif isinstance(error, Stale):
             observations.suspect(tx, [owed.ref] if owed.ref.id else [], f"the vendor said: {error.message}", now)
-            settle_moved(engine, tx, owed)
+            outbox.settle(tx, owed, State.PENDING, now, error=_worded(error), due_at=now + wait)
         elif (isinstance(error, Rejected) and alone) or exhausted(attempts):
             settle_dead(engine, tx, owed, str(error))
         else:

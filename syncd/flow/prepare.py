@@ -19,10 +19,10 @@ from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
 from syncd.flow.failing import record_failure
 from syncd.flow.settle import already_holds, differs_from_expected, look_at, settle_done, settle_moved
-from syncd.store import cursors, inbox, observations, planning
+from syncd.store import cursors, inbox, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.observations import Observation
-from syncd.store.outbox import Owed
+from syncd.store.outbox import Owed, State
 
 LOOKERS = 8
 MANY = 10
@@ -106,7 +106,7 @@ async def vanished(engine: Engine, owed: Owed) -> None:
 
     def commit(tx: Connection) -> None:
         observations.suspect(tx, [owed.ref], "not found when it was to be written", now)
-        settle_moved(engine, tx, owed)
+        outbox.settle(tx, owed, State.PENDING, now, due_at=now)
 
     await engine.database.write(commit)
     engine.bus.ring(Bell.INBOX)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from syncd.core.guard import direction
-from syncd.core.link import Gone, Link, Seen
+from syncd.core.link import Gone, Link, LinkState, Seen
 from syncd.core.outcome import Hold, Plan
 from syncd.core.plan import plan
 from syncd.core.record import Json, LinkId, MemberName, Micros, RecordId, Ref, SyncName
@@ -215,8 +215,9 @@ class _Batch:
 
     def _owe(self, before: Link, decided: Plan) -> int:
         targets = {write.member for write in decided.writes}
-        idle = [name for name in self.rules.members if name not in targets]
-        outbox.cancel(self.tx, before.id, idle, self.now)
+        if LinkState.LIVE in (before.state, decided.link.state):
+            # An ended link still owes the deletions it ended with.
+            outbox.cancel(self.tx, before.id, [name for name in self.rules.members if name not in targets], self.now)
         count = 0
         for write in decided.writes:
             member = self.rules.members[write.member]

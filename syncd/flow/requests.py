@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import anyio
 
-from syncd.core.errors import UserError
+from syncd.core.errors import StoreError, UserError
 from syncd.core.record import Json, Micros, SyncName, SystemName
 from syncd.flow.answering import answer_failures, answer_hold
 from syncd.flow.bus import Bell
@@ -51,7 +51,7 @@ async def answer_once(engine: Engine) -> None:
 async def _attend(engine: Engine, request: Request) -> None:
     try:
         result = await _answer(engine, request)
-    except UserError as error:
+    except (UserError, StoreError) as error:
         await _report(engine, request, "failed", result={"error": error.message, "hint": error.hint})
     except (KeyError, TypeError, ValueError) as error:
         said = {"error": f"this is no {request.kind} request: {error!r}", "hint": "use the commands of this syncd's own version"}

@@ -190,7 +190,7 @@ def _record(
         engine.routes,
         "webhook",
     )
-    suspects = {each.ref: each for each in doubts}
+    suspects = {each.ref: each for each in [*observations.suspects_among(tx, [hint.ref for hint in hints]), *doubts]}
     for hint in hints:
         reading = by_ref.get(hint.ref)
         if reading is None or isinstance(reading.error, Unavailable | Unauthorized):

@@ -84,15 +84,20 @@ def _rebased(
         kind = rules.fields[name].type
         base[name] = _set_base(owed.expected.get(name), value, back) if kind is FieldType.SET else back
         agreed[name] = value
-        if not equal(kind, back, value) and equal(kind, back, owed.expected.get(name)):
+        if not equal(kind, back, value) and equal(kind, back, owed.expected.get(name)) and not _alike(back, value):
             holds.ask(tx, [_not_stored(owed, name, back, value)], now)
-        elif equal(kind, back, value):
+        else:
             holds.close(tx, _not_stored(owed, name, back, value).key, now)
     if owed.operation is Operation.CREATE:
         _first_sight(shown, base, agreed, link)
     return replace(
         link.with_member(owed.member, LinkMember(ref=ref, base=base, agreed=agreed)), revision=link.revision + 1
     )
+
+
+def _alike(left: Json, right: Json) -> bool:
+    """Whether two texts differ in capitals and spaces only, as a vendor that tidies up would have it."""
+    return isinstance(left, str) and isinstance(right, str) and left.casefold().split() == right.casefold().split()
 
 
 def _set_base(expected: Json, value: Json, back: Json) -> Json:

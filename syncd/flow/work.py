@@ -61,7 +61,7 @@ def backlog(engine: Engine, tx: Connection) -> Backlog:
         events=inbox.count_waiting(tx),
         suspects=len(observations.suspects_due(tx, soon, 1000)),
         plans=sum(planning.waiting(tx, sync) for sync in engine.syncs),
-        writes=sum(states.get(state, 0) for state in ("pending", "sent", "unknown")),
+        writes=outbox.count_doable(tx),
         reading=tuple(f"{place[0]}/{place[1]}" for place in engine.places if cursors.load(tx, place).mode is not None),
         parked=states.get("parked", 0),
         holds=sum(holds.counts(tx).values()),

@@ -34,7 +34,7 @@ from syncd.store import observations, outbox
 from syncd.store.database import Connection
 from syncd.store.outbox import Owed, State
 
-WORKERS = 8
+WORKERS = 16
 
 
 async def write_forever(engine: Engine, system: SystemName) -> None:

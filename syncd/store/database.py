@@ -149,6 +149,9 @@ def _commit(connection: Connection, jobs: list[_Job]) -> None:
                 job.result = job.function(connection)
             except sqlite3.OperationalError:
                 raise
+            except sqlite3.IntegrityError as error:
+                job.error = StoreError(f"a rule of the store was about to be broken: {error}", hint="nothing was written; this is a fault in syncd")
+                connection.execute("ROLLBACK TO job")
             except Exception as error:  # noqa: BLE001 (handed to the job's own caller)
                 job.error = error
                 connection.execute("ROLLBACK TO job")

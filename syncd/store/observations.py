@@ -39,6 +39,11 @@ class Look:
     pass_id: int = 0
     lag: Micros | None = None
 
+    @property
+    def as_of(self) -> Micros:
+        """The moment whose state this surely shows, or a later one."""
+        return self.seen_at - (self.lag or 0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
@@ -75,7 +80,7 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
         fields = _laid_over(look.record.fields, before)
         if before is None or before.fields is None or fingerprint(fields) != fingerprint(before.fields):
             fresh[ref] = (look, fields, _intervals(look, fields, before))
-            known[ref] = Observation(ref=ref, fields=fields, seen_at=look.seen_at, modified_at=look.record.modified_at)
+            known[ref] = Observation(ref=ref, fields=fields, seen_at=look.as_of, modified_at=look.record.modified_at)
     _touch(tx, [look for look in looks if look.record.ref not in fresh])
     tx.executemany(
         "INSERT INTO observations (system, collection, record_id, fields, fingerprint, changed, seen_at, modified_at, pass_id)"
@@ -89,7 +94,7 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
                 pack(fields),
                 fingerprint(fields),
                 pack({path: [each.since, each.until] for path, each in changed.items()}),
-                look.seen_at,
+                look.as_of,
                 look.record.modified_at,
                 look.pass_id,
             )
@@ -147,6 +152,12 @@ def missing(tx: Connection, place: Place, pass_id: int, started_at: Micros) -> t
     return [Ref(*place, RecordId(record_id)) for (record_id,) in rows], count_alive(tx, place)
 
 
+def newest(tx: Connection) -> Micros:
+    """The latest moment anything was seen; 0 where nothing was."""
+    (at,) = tx.execute("SELECT coalesce(max(seen_at), 0) FROM observations").fetchone()
+    return int(at)
+
+
 def count_alive(tx: Connection, place: Place) -> int:
     """How many records of a collection are known and not gone."""
     (count,) = tx.execute(
@@ -169,13 +180,17 @@ def suspect(tx: Connection, refs: Iterable[Ref], evidence: str, due_at: Micros) 
     tx.executemany(
         "INSERT INTO suspects (system, collection, record_id, evidence, due_at) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (system, collection, record_id) DO UPDATE SET evidence = excluded.evidence",
-        [(*_key(ref), pack([*known.get(ref, ()), evidence]), due_at) for ref in wanted if ref not in gone],
+        [(*_key(ref), pack(_with(known.get(ref, []), evidence)), due_at) for ref in wanted if ref not in gone],
     )
+
+
+def _with(known: list[str], evidence: str) -> list[str]:
+    return known if evidence in known else [*known, evidence]
 
 
 def _clear_proven(tx: Connection, looks: Sequence[Look], present: Sequence[Ref]) -> None:
     """Records that are there are no suspects any more; a listing that runs behind proves that only for the time before its lag."""
-    listed = {look.record.ref: look.seen_at - look.lag for look in looks if look.lag is not None}
+    listed = {look.record.ref: look.as_of for look in looks if look.lag is not None}
     denied = _missing_since(tx, listed)
     clear_suspects(
         tx,
@@ -213,6 +228,16 @@ def suspects_due(tx: Connection, now: Micros, limit: int) -> list[Suspect]:
         (now, limit),
     ).fetchall()
     return [Suspect(ref=Ref(*row[:3]), evidence=tuple(unpack(row[3])), missing_at=row[4]) for row in rows]
+
+
+def suspects_among(tx: Connection, refs: Iterable[Ref]) -> list[Suspect]:
+    """Those of these records that are suspects already."""
+    wanted = list(refs)
+    evidence = _suspects(tx, wanted)
+    return [
+        Suspect(ref=ref, evidence=tuple(evidence[ref]), missing_at=missing_at)
+        for ref, missing_at in _missing_since(tx, wanted).items()
+    ]
 
 
 def next_suspect(tx: Connection) -> Micros | None:
@@ -259,12 +284,10 @@ def _key(ref: Ref) -> tuple[str, str, str]:
 
 def _outdated(look: Look, before: Observation) -> bool:
     """Older than what we have: by our clock, or, from a listing or a cache that lags, by the vendor's."""
-    if look.seen_at < before.seen_at:
-        return True
-    if before.fields is None and look.lag is not None and look.seen_at - look.lag <= before.seen_at:
-        return True
     shown, had = look.record.modified_at, before.modified_at
-    return shown is not None and had is not None and shown < had and before.fields is not None
+    if before.fields is not None and shown is not None and had is not None and shown != had:
+        return shown < had
+    return look.as_of < before.seen_at or (before.fields is None and look.lag is not None and look.as_of <= before.seen_at)
 
 
 def _laid_over(shown: Mapping[str, Json], before: Observation | None) -> Mapping[str, Json]:
@@ -295,5 +318,5 @@ def _touch(tx: Connection, looks: Sequence[Look]) -> None:
         "UPDATE observations SET seen_at = max(seen_at, ?), pass_id = max(pass_id, ?),"
         " modified_at = max(coalesce(modified_at, 0), coalesce(?, modified_at, 0))"
         " WHERE system = ? AND collection = ? AND record_id = ? AND fields IS NOT NULL",
-        [(look.seen_at, look.pass_id, look.record.modified_at, *_key(look.record.ref)) for look in looks],
+        [(look.as_of, look.pass_id, look.record.modified_at, *_key(look.record.ref)) for look in looks],
     )

@@ -71,6 +71,12 @@ _COLUMNS = (
 )
 
 
+NOT_SUSPECT = (
+    "NOT EXISTS (SELECT 1 FROM suspects AS s WHERE s.system = o.system AND s.collection = o.collection AND s.record_id = o.record_id)"
+)
+"""A write waits while it is being found out whether its target is still there."""
+
+
 def key_of(link: LinkId, revision: int, write: Write) -> str:
     """The idempotency key: the same plan over the same link always gives the same one."""
     content = [link, revision, write.member, write.operation.value, dict(write.values)]
@@ -132,7 +138,7 @@ def lease(tx: Connection, system: SystemName, now: Micros, *, until: Micros, lim
         " AND other.collection = o.collection AND other.record_id = o.record_id AND other.id <> o.id"
         " AND other.state IN ('pending', 'sent', 'unknown') AND (other.state = 'sent' OR coalesce(other.lease_until, 0) > ?2"
         " OR (other.state = 'unknown' AND (o.state <> 'unknown' OR other.id < o.id))))"
-        " ORDER BY priority, due_at, id LIMIT ?3",
+        f" AND {NOT_SUSPECT} ORDER BY priority, due_at, id LIMIT ?3",
         (system, now, limit),
     ).fetchall()
     taken: dict[str, Owed] = {}
@@ -193,7 +199,8 @@ def in_flight(tx: Connection, links: Iterable[LinkId]) -> set[LinkId]:
 def next_due(tx: Connection, system: SystemName) -> Micros | None:
     """When the next write of a system falls due."""
     (due_at,) = tx.execute(
-        "SELECT min(max(due_at, coalesce(lease_until, 0))) FROM outbox WHERE system = ? AND state IN ('pending', 'unknown')",
+        "SELECT min(max(o.due_at, coalesce(o.lease_until, 0))) FROM outbox AS o WHERE o.system = ?"
+        f" AND o.state IN ('pending', 'unknown') AND {NOT_SUSPECT}",
         (system,),
     ).fetchone()
     return None if due_at is None else int(due_at)
@@ -233,6 +240,14 @@ def select(tx: Connection, states: Iterable[State], *, gate: str | None = None, 
         (pack([state.value for state in states]).decode(), gate, limit),
     )
     return [_owed(row) for row in rows]
+
+
+def count_doable(tx: Connection) -> int:
+    """How many writes a machine can still do something about now."""
+    (count,) = tx.execute(
+        f"SELECT count(*) FROM outbox AS o WHERE o.state IN ('pending', 'sent', 'unknown') AND {NOT_SUSPECT}"  # noqa: S608
+    ).fetchone()
+    return int(count)
 
 
 def counts(tx: Connection) -> dict[str, int]:

@@ -26,7 +26,7 @@ def request(path: str, headers: dict[str, str], body: bytes) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-async def run(requests: list[bytes], host: str, port: int, connections: int = 32) -> dict:
+async def run(requests: list[bytes], host: str, port: int, connections: int = 128) -> dict:
     """Sends all of them from another process; answers the rate, the statuses and the slowest."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "requests"

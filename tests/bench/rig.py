@@ -76,7 +76,7 @@ source = {{ ghl = "source", octopus = "fields.Source", direction = "ghl -> octop
 @asynccontextmanager
 async def running(vendors: Vendors, *, quiet: str = "50ms") -> AsyncIterator[tuple[Engine, str]]:
     """A running engine and where it listens; the vendors' webhooks come to it."""
-    log = structlog.wrap_logger(structlog.PrintLogger(Path("/dev/null").open("w")), wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # noqa: SIM115
+    log = structlog.make_filtering_bound_logger(logging.CRITICAL)(structlog.PrintLogger(), [], {})
     described = await vendors.tell("describe")
     ghl, octopus = described["gohighlevel"], described["emailoctopus"]
     with tempfile.TemporaryDirectory() as name:

@@ -70,8 +70,10 @@ async def test_a_doubtful_create_is_looked_for_twice(tmp_path):
             return [] if len(looks) == 1 else find(*given)
 
         world.mail.find = shows_it_late
+        world.mail.listed = lambda _collection: []
         for _ in range(4):
             world.later(30)
+            await world.poll(MAIL)
             await world.work()
 
         assert (2, [ADA]) == (len(looks), list(world.mail.records().values()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 
-import anyio
 import pytest
 
 from syncd.connectors.clock import SystemClock
@@ -108,6 +107,7 @@ async def test_a_paused_system_goes_on(tmp_path):
 async def test_a_reconcile_is_followed_to_the_end(tmp_path):
     """Everything is listed, planned and written before it is done, and its result says what became of what."""
     async with running(tmp_path) as world:
+        await finished(world, await asked(world, "reconcile"))
         for n in range(30):
             world.crm.create_as_user({"email": f"p{n}@example.com"})
         number = await asked(world, "reconcile")
@@ -150,7 +150,11 @@ async def test_a_hold_can_be_answered_while_a_reconcile_is_followed(tmp_path):
         (held,) = [each for each in await world.holds() if each.kind is HoldKind.FIRST_RUN]
         far[CRM].faults.add(FaultKind.REFUSED_CONNECTION, "page", count=1000)
         long = await asked(world, "reconcile")
-        await anyio.sleep(0.2)
+
+        async def under_way():
+            return (await answered(world, long)).state == "running"
+
+        await until(under_way)
         number = await asked(world, "hold", hold=held.id, choice="approve")
         found = await finished(world, number, within_s=3.0)
 

@@ -110,7 +110,7 @@ async def test_a_failing_job_is_undone_alone(tmp_path):
         jobs = [put("1"), bad, put("2"), twice, put("3")]
         results = await asyncio.gather(*(database.write(job) for job in jobs), return_exceptions=True)
 
-        assert [int, UserError, int, sqlite3.IntegrityError, int] == [type(each) for each in results]
+        assert [int, UserError, int, StoreError, int] == [type(each) for each in results]
         assert ["1", "2", "3"] == await database.read(keys)
         assert [] == await database.read(lambda tx: tx.execute("SELECT * FROM meta").fetchall())
         assert 1 == database.commits

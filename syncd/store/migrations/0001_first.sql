@@ -148,7 +148,8 @@ CREATE UNIQUE INDEX outbox_open ON outbox (link_id, member) WHERE state IN ('pen
 CREATE INDEX outbox_link ON outbox (link_id, member);
 CREATE INDEX outbox_due ON outbox (system, priority, due_at) WHERE state IN ('pending', 'unknown');
 CREATE INDEX outbox_state ON outbox (state, sync);
-CREATE INDEX outbox_window ON outbox (sync, member, stream, created_at);
+CREATE INDEX outbox_window ON outbox (sync, created_at);
+CREATE INDEX outbox_record ON outbox (system, collection, record_id) WHERE state IN ('pending', 'sent', 'unknown');
 CREATE INDEX outbox_gate ON outbox (gate) WHERE gate IS NOT NULL;
 
 CREATE TABLE holds (
