@@ -23,6 +23,9 @@ from syncd.flow.bus import Bus
 from syncd.store.database import Database
 from syncd.store.observations import Place, Routes
 
+LIVE = 10
+"""Outbox priorities up to this are changes somebody just made; beyond it is the backlog of a first sync."""
+
 
 class Clock(Protocol):
     """The wall clock in microseconds, and a clock that only goes forward, in seconds."""

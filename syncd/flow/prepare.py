@@ -16,7 +16,7 @@ from syncd.core.outcome import Operation
 from syncd.core.record import Json, Micros, Record
 from syncd.core.translate import from_hub
 from syncd.flow.bus import Bell
-from syncd.flow.engine import Engine
+from syncd.flow.engine import LIVE, Engine
 from syncd.flow.failing import record_failure
 from syncd.flow.settle import already_holds, differs_from_expected, look_at, settle_done, settle_moved
 from syncd.store import cursors, inbox, observations, outbox, planning
@@ -27,8 +27,6 @@ from syncd.store.outbox import Owed, State
 LOOKERS = 8
 MANY = 10
 """More than this in one call are written upon one listing rather than upon a look at each."""
-LIVE = 10
-"""Outbox priorities up to this are changes somebody just made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from syncd.connectors.base import Capabilities
 from syncd.core.fields import Unreadable, equal
-from syncd.core.record import Json, Micros, Record
+from syncd.core.record import MINUTE, Json, Micros, Record
 from syncd.core.rules import FieldRule
 from syncd.core.translate import from_hub, to_hub
-from syncd.flow.engine import Engine
+from syncd.flow.engine import LIVE, Engine
 from syncd.flow.settle import settle_adopted, settle_dead, settle_held
 from syncd.store import cursors, links, outbox
 from syncd.store.database import Connection
 from syncd.store.outbox import Owed, State
 
+FIRST_SYNC_GOOD_FOR: Micros = 2 * MINUTE
+"""In a first sync, which makes many, a listing this young stands for a look-up each: polls go on meanwhile."""
 LOOKED_ONCE = "looked for once: "
 REJECTED = "rejected: "
 
@@ -32,8 +34,9 @@ async def is_there_already(engine: Engine, owed: Owed) -> tuple[Record, Micros] 
     keys = _keys(engine, owed, facts)
     if not keys or any(path in facts.create_detects for path, _, _ in keys):
         return None
+    good_for = FIRST_SYNC_GOOD_FOR if owed.priority > LIVE else engine.timing.fresh_many
     polled_at = await engine.database.read(lambda tx: cursors.load(tx, (owed.ref.system, owed.ref.collection)).polled_at)
-    if polled_at is not None and engine.clock.now() - polled_at <= engine.timing.fresh_many + facts.index_lag:
+    if polled_at is not None and engine.clock.now() - polled_at <= good_for + facts.index_lag:
         return None
     seen_at = engine.clock.now()
     found = await _find(engine, owed, keys)

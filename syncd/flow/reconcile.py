@@ -20,7 +20,7 @@ from syncd.core.rules import SyncRules
 from syncd.core.translate import see
 from syncd.flow.answers import Answers
 from syncd.flow.bus import Bell
-from syncd.flow.engine import Engine
+from syncd.flow.engine import LIVE, Engine
 from syncd.flow.gates import Gates, ask_all
 from syncd.flow.linking import keys_of, link_records, ref_of
 from syncd.store import control, cursors, holds, journal, links, observations, outbox, planning
@@ -30,8 +30,8 @@ from syncd.store.journal import Entry
 from syncd.store.observations import Observation
 
 BATCH = 200
-LIVE, BULK = 10, 30
-"""Priorities in the outbox: a change somebody just made goes before the backlog of a complete pass."""
+BULK = 30
+"""The outbox priority of a first sync's backlog: a change somebody just made goes before it."""
 
 
 async def reconcile_forever(engine: Engine) -> None:

@@ -19,10 +19,10 @@ from syncd.core.errors import ConnectorError, Unauthorized, Unavailable
 from syncd.core.outcome import Operation
 from syncd.core.record import Record, Ref, SystemName
 from syncd.flow.bus import Bell
-from syncd.flow.engine import Engine
+from syncd.flow.engine import LIVE, Engine
 from syncd.flow.failing import record_failure
 from syncd.flow.pause import pause_system, wait_while_paused
-from syncd.flow.prepare import LIVE, Ready, native, prepare_all, vanished
+from syncd.flow.prepare import Ready, native, prepare_all, vanished
 from syncd.flow.probe import is_there_already, probe_create
 from syncd.flow.settle import (
     already_holds,

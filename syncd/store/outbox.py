@@ -199,8 +199,8 @@ def in_flight(tx: Connection, links: Iterable[LinkId]) -> set[LinkId]:
 def next_due(tx: Connection, system: SystemName) -> Micros | None:
     """When the next write of a system falls due."""
     (due_at,) = tx.execute(
-        "SELECT min(max(o.due_at, coalesce(o.lease_until, 0))) FROM outbox AS o WHERE o.system = ?"
-        f" AND o.state IN ('pending', 'unknown') AND {NOT_SUSPECT}",
+        f"SELECT min(max(o.due_at, coalesce(o.lease_until, 0))) FROM outbox AS o WHERE o.system = ? AND {NOT_SUSPECT}"  # noqa: S608
+        " AND o.state IN ('pending', 'unknown')",
         (system,),
     ).fetchone()
     return None if due_at is None else int(due_at)
