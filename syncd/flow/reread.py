@@ -65,7 +65,7 @@ async def _patience_s(engine: Engine, system: SystemName) -> float:
     """How long nothing can fall due, unless a bell rings."""
     now = engine.clock.now()
     due = await engine.database.read(
-        lambda tx: [inbox.next_due(tx, system, engine.timing.quiet), observations.next_suspect(tx)]
+        lambda tx: [inbox.next_due(tx, system, engine.timing.quiet), observations.next_suspect(tx, system)]
     )
     known = [each - now for each in due if each is not None]
     return min(engine.timing.tick_s, max(0.02, min(known) / SECOND)) if known else engine.timing.tick_s
@@ -78,7 +78,7 @@ async def reread_once(engine: Engine, system: SystemName) -> bool:
 
     def due(tx: Connection) -> tuple[list[Waiting], list[Suspect], dict[Ref, Observation]]:
         hints = inbox.due(tx, system, now, quiet=timing.quiet, quiet_max=timing.quiet_max, limit=BATCH)
-        doubts = [each for each in observations.suspects_due(tx, now, BATCH) if each.ref.system == system]
+        doubts = observations.suspects_due(tx, system, now, BATCH)
         return hints, doubts, observations.load(tx, [hint.ref for hint in hints])
 
     hints, doubts, known = await engine.database.read(due)
@@ -124,8 +124,9 @@ def _is_observation(hint: Waiting, known: Observation | None) -> bool:
         return False
     if known is None:
         return True
-    newest = max(known.modified_at or 0, 0)
-    return known.fields is not None and last.occurred_at > newest + SECOND and last.received_at > known.seen_at
+    if known.fields is None or known.modified_at is None:
+        return False
+    return last.occurred_at > known.modified_at + SECOND and last.received_at > known.seen_at
 
 
 def _take(engine: Engine, tx: Connection, stale: list[Waiting], whole: list[Waiting]) -> None:

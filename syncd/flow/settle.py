@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from syncd.core.fields import FieldType, Unreadable, as_set, elements, equal, is_blank
-from syncd.core.link import Link, LinkMember
+from syncd.core.link import Link, LinkMember, LinkState
 from syncd.core.outcome import HoldKind, Operation
 from syncd.core.record import FieldName, Json, Micros, Record, RecordId, Ref
 from syncd.core.rules import SyncRules
@@ -197,6 +197,11 @@ def settle_moved(engine: Engine, tx: Connection, owed: Owed) -> None:
     now = engine.clock.now()
     if outbox.settle(tx, owed, State.CANCELLED, now, error="the target had moved; planned again"):
         link = links.load(tx, [owed.link])[owed.link]
+        if owed.operation in (Operation.DELETE, Operation.ARCHIVE):
+            # It was edited after its deletion was decided: the link is as it was before, and the edit is weighed against it.
+            members = {name: replace(member, gone=False) for name, member in link.members.items()}
+            link = replace(link, state=LinkState.LIVE, members=members, revision=link.revision + 1)
+            links.save(tx, [link], now)
         planning.enqueue(tx, links.items_of(link)[:1], now, "target moved")
 
 

@@ -59,7 +59,7 @@ def backlog(engine: Engine, tx: Connection) -> Backlog:
     soon = engine.clock.now() + engine.timing.quiet_max
     return Backlog(
         events=inbox.count_waiting(tx),
-        suspects=len(observations.suspects_due(tx, soon, 1000)),
+        suspects=sum(len(observations.suspects_due(tx, system, soon, 1000)) for system in engine.connectors),
         plans=sum(planning.waiting(tx, sync) for sync in engine.syncs),
         writes=outbox.count_doable(tx),
         reading=tuple(f"{place[0]}/{place[1]}" for place in engine.places if cursors.load(tx, place).mode is not None),

@@ -220,12 +220,12 @@ def _suspects(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, list[str]]:
     return {Ref(*row[:3]): unpack(row[3]) for row in rows}
 
 
-def suspects_due(tx: Connection, now: Micros, limit: int) -> list[Suspect]:
-    """Suspects to look at now."""
+def suspects_due(tx: Connection, system: SystemName, now: Micros, limit: int) -> list[Suspect]:
+    """A system's suspects to look at now."""
     rows = tx.execute(
-        "SELECT system, collection, record_id, evidence, missing_at FROM suspects WHERE due_at <= ?"
+        "SELECT system, collection, record_id, evidence, missing_at FROM suspects WHERE system = ? AND due_at <= ?"
         " ORDER BY due_at LIMIT ?",
-        (now, limit),
+        (system, now, limit),
     ).fetchall()
     return [Suspect(ref=Ref(*row[:3]), evidence=tuple(unpack(row[3])), missing_at=row[4]) for row in rows]
 
@@ -240,9 +240,9 @@ def suspects_among(tx: Connection, refs: Iterable[Ref]) -> list[Suspect]:
     ]
 
 
-def next_suspect(tx: Connection) -> Micros | None:
-    """When the next suspect is to be looked at."""
-    (due_at,) = tx.execute("SELECT min(due_at) FROM suspects").fetchone()
+def next_suspect(tx: Connection, system: SystemName) -> Micros | None:
+    """When the next suspect of a system is to be looked at."""
+    (due_at,) = tx.execute("SELECT min(due_at) FROM suspects WHERE system = ?", (system,)).fetchone()
     return None if due_at is None else int(due_at)
 
 

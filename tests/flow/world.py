@@ -206,7 +206,11 @@ class World:
         return await self.read(lambda tx: load_cursor(tx, self.place(system)))
 
     async def suspects(self) -> list[RecordId]:
-        return [each.ref.id for each in await self.read(lambda tx: observations.suspects_due(tx, 2**62, 100))]
+        return [
+            each.ref.id
+            for system in (CRM, MAIL)
+            for each in await self.read(lambda tx, system=system: observations.suspects_due(tx, system, 2**62, 100))
+        ]
 
     async def observed(self, record_id: RecordId, system: SystemName = CRM) -> Any:
         ref = self.ref(record_id, system)

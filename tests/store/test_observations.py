@@ -15,7 +15,7 @@ def shown(tx, number="1"):
 
 
 def suspects(tx, now=10**9):
-    return [(each.ref.id, each.evidence, each.missing_at) for each in observations.suspects_due(tx, now, 10)]
+    return [(each.ref.id, each.evidence, each.missing_at) for each in observations.suspects_due(tx, ref().system, now, 10)]
 
 
 def test_news_is_answered_and_put_on_the_list(tx):
@@ -129,12 +129,12 @@ def test_a_suspect_collects_evidence(tx):
     observe(tx, look(at=1))
     observations.suspect(tx, [ref()], "not listed", 5)
     observations.suspect(tx, [ref()], "announced", 6)
-    (first,) = observations.suspects_due(tx, 5, 10)
+    (first,) = observations.suspects_due(tx, ref().system, 5, 10)
     observations.keep_suspect(tx, first, "404", missing_at=7, due_at=20)
 
     assert [] == suspects(tx, 19)
     assert [("1", ("not listed", "announced", "404"), 7)] == suspects(tx, 20)
-    assert 20 == observations.next_suspect(tx)
+    assert 20 == observations.next_suspect(tx, ref().system)
 
 
 def test_a_suspect_that_is_seen_is_cleared(tx):
