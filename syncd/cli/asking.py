@@ -91,22 +91,22 @@ async def ask_here(
         async with (
             open_database(path) as database,
             assemble(settings, database, clock=clock, random=SystemRandom(), log=log, reason=kind) as assembled,
-            stages(assembled) as (tasks, _address),
         ):
-            engine = assembled.engine
+            # Asked before anything runs, so that all that is done counts as done for it.
             number = await database.write(lambda tx: control.ask(tx, kind, arguments, clock.now()))
-            try:
-                with anyio.fail_after(timeout_s):
-                    async with _stopped_by_signals():
-                        request = await _until_answered(engine, number, follow)
-            except TimeoutError:
-                raise NotNow(
-                    f"not done after {timeout_s:.0f} s", hint="what was done is kept; run it again, or start the daemon"
-                ) from None
-            finally:
-                await _give_up(engine, number)
-                engine.stop_within(STOP_GRACE_S)
-                tasks.cancel_scope.cancel()
+            async with stages(assembled) as (tasks, _address):
+                try:
+                    with anyio.fail_after(timeout_s):
+                        async with _stopped_by_signals():
+                            request = await _until_answered(assembled.engine, number, follow)
+                except TimeoutError:
+                    raise NotNow(
+                        f"not done after {timeout_s:.0f} s", hint="what was done is kept; run it again, or start the daemon"
+                    ) from None
+                finally:
+                    await _give_up(assembled.engine, number)
+                    assembled.engine.stop_within(STOP_GRACE_S)
+                    tasks.cancel_scope.cancel()
     return _result(request)
 
 

@@ -103,8 +103,15 @@ async def vanished(engine: Engine, owed: Owed) -> None:
     now = engine.clock.now()
 
     def commit(tx: Connection) -> None:
-        observations.suspect(tx, [owed.ref], "not found when it was to be written", now)
-        outbox.settle(tx, owed, State.PENDING, now, due_at=now)
+        known = observations.load(tx, [owed.ref]).get(owed.ref)
+        if known is None or known.fields is not None:
+            # It waits until it is found out whether the target is really gone.
+            observations.suspect(tx, [owed.ref], "not found when it was to be written", now)
+            outbox.settle(tx, owed, State.PENDING, now, due_at=now)
+        elif owed.operation is Operation.UPDATE:
+            settle_moved(engine, tx, owed)
+        else:
+            settle_done(engine, tx, owed, None, now, "found deleted")
 
     await engine.database.write(commit)
     engine.bus.ring(Bell.INBOX)

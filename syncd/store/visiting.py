@@ -8,6 +8,7 @@ It must not know: what is looked at, or what a request asks for.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from syncd.core.errors import StoreError, UserError
 from syncd.store.database import Connection, migrations
 
 T = TypeVar("T")
+MAKING_TRIES = 40
 
 
 @contextmanager
@@ -69,7 +71,13 @@ def _connect(path: Path, mode: str) -> Connection:
 
 
 def _check_schema(connection: Connection) -> None:
-    (done,), known = connection.execute("PRAGMA user_version").fetchone(), len(migrations())
+    known = len(migrations())
+    for _ in range(MAKING_TRIES):
+        (done,) = connection.execute("PRAGMA user_version").fetchone()
+        if done:
+            break
+        # A daemon that is starting for the first time is making the tables.
+        time.sleep(0.05)
     if done != known:
         raise UserError(
             f"the database has schema {done}, this syncd knows {known}",
