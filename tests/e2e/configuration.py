@@ -12,7 +12,7 @@ from pathlib import Path
 
 from syncd.sandbox import Sandbox
 
-QUICK: Mapping[str, str] = {"poll_min": '"150ms"', "poll_max": '"150ms"', "quiet": '"50ms"', "quiet_max": '"300ms"'}
+QUICK: Mapping[str, str] = {"poll_min": '"100ms"', "poll_max": '"100ms"', "quiet": '"50ms"', "quiet_max": '"300ms"'}
 USUAL: Mapping[str, str] = {
     "match": '["email", "phone"]',
     "source_of_truth": '"ghl"',

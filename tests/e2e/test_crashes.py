@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -49,45 +50,58 @@ def assert_nobody_is_doubled(world: World) -> None:
     assert Counter(from_octopus(row).email for row in world.sandbox.octopus.contacts()).most_common(1)[0][1] == 1
 
 
-async def live_and_die(world: World, random: Random, times: int) -> list[float]:
-    """Starts and kills the daemon so many times at random moments; how long each start took to be ready."""
-    took = []
-    for _ in range(times):
+@dataclass(slots=True)
+class Lives:
+    """What many short lives of the daemon showed: seconds until ready; exit codes and seconds of those told to stop."""
+
+    ready: list[float] = field(default_factory=list)
+    stops: list[tuple[int, float]] = field(default_factory=list)
+
+
+async def live_and_die(world: World, random: Random, times: int) -> Lives:
+    """Starts the daemon so many times and ends it at random moments: two in three are killed, the others told to stop."""
+    lives = Lives()
+    for number in range(times):
         daemon = world.new_daemon()
         try:
             await daemon.start()
-            took.append(daemon.ready_after_s)
+            lives.ready.append(daemon.ready_after_s)
             await asyncio.sleep(random.uniform(0, 0.9))
+            if number % 3 == 2:
+                lives.stops.append(await daemon.stop())
         finally:
             await daemon.kill()
-    return took
+    return lives
 
 
-async def test_killed_ten_times_with_edits_going_on(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """SIGKILL at ten random moments while people edit: the end is as if it had never happened, nobody is doubled, every start is
-    ready soon."""
+async def test_killed_or_told_to_stop_while_edits_go_on(tmp_path: Path) -> None:
+    """SIGKILL at ten random moments and SIGTERM at five while people edit: the end is as if it had never happened, nobody is
+    doubled, every start is soon ready, and SIGTERM ends it with exit code 0 within five seconds."""
     random = Random(11)
     async with World.open(tmp_path, sync=GUARDS) as world:
         world.settle_many(30)
         for side in ("ghl", "octopus") * 5:
             world.settle(side)
         async with editing(world.sandbox, random) as said:
-            took = await live_and_die(world, random, 10)
+            lives = await live_and_die(world, random, 15)
         async with world.daemon() as daemon:
             await world.converge(within_s=SETTLED_S)
             holds, failures = world.holds(), world.failures()
             crashed = [line for line in daemon.log if "text" in line]
-    print(f"{len(said)} edits; ready after {sorted(round(s, 2) for s in took)} s")
+    print(f"{len(said)} edits; ready after {sorted(round(s, 2) for s in lives.ready)} s, stopped after {lives.stops}")
 
     assert_nobody_is_doubled(world)
     assert (holds, failures, crashed) == ([], [], [])
-    assert sorted(took)[len(took) // 2] <= READY_S
+    # The median, because the machine may be busy with something else for one of them.
+    assert sorted(lives.ready)[len(lives.ready) // 2] <= READY_S
+    assert {code for code, _ in lives.stops} == {0}
+    assert max(s for _, s in lives.stops) <= STOP_S
 
 
 @pytest.mark.slow
 async def test_killed_for_minutes(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """The same for as long as `--minutes` says."""
-    times = int(request.config.getoption("minutes") * 30)
+    times = int(request.config.getoption("minutes") * 40)
     random = Random(12)
     async with World.open(tmp_path, sync=GUARDS) as world:
         world.settle_many(100)
@@ -95,38 +109,14 @@ async def test_killed_for_minutes(tmp_path: Path, request: pytest.FixtureRequest
             world.settle("ghl")
             world.settle("octopus")
         async with editing(world.sandbox, random):
-            await live_and_die(world, random, times)
+            lives = await live_and_die(world, random, times)
         async with world.daemon():
             await world.converge(within_s=2 * SETTLED_S)
             holds, failures = world.holds(), world.failures()
 
     assert_nobody_is_doubled(world)
     assert (holds, failures) == ([], [])
-
-
-async def test_told_to_stop_at_random_moments(tmp_path: Path) -> None:
-    """SIGTERM at any moment, even before it is ready: exit code 0 within five seconds, nothing lost, nobody doubled."""
-    random = Random(13)
-    ends = []
-    async with World.open(tmp_path, sync=GUARDS) as world:
-        world.settle_many(20)
-        for side in ("ghl", "octopus") * 4:
-            world.settle(side)
-        async with editing(world.sandbox, random):
-            for _ in range(6):
-                daemon = world.new_daemon()
-                await daemon.start()
-                await asyncio.sleep(random.uniform(0, 0.8))
-                ends.append(await daemon.stop())
-        async with world.daemon():
-            await world.converge(within_s=SETTLED_S)
-            holds, failures = world.holds(), world.failures()
-    print(f"stopped after {sorted(round(s, 2) for _, s in ends)} s")
-
-    assert {code for code, _ in ends} == {0}
-    assert max(s for _, s in ends) <= STOP_S
-    assert_nobody_is_doubled(world)
-    assert (holds, failures) == ([], [])
+    assert {code for code, _ in lives.stops} == {0}
 
 
 async def test_told_to_stop_while_vendors_hang(tmp_path: Path) -> None:

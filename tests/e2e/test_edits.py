@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from syncd.core.outcome import HoldKind
-from tests.e2e.world import GHL, World
+from tests.e2e.world import World
 
 # A record that was looked at within the last two seconds may be written to without another look.
-JUST_SEEN_S = 2.0
+JUST_SEEN_S = 2.2
+SELDOM = {"poll_min": '"60s"', "poll_max": '"60s"'}
 
 
 async def test_different_fields_merge(tmp_path: Path) -> None:
@@ -48,71 +46,71 @@ async def test_tags_added_here_and_removed_there_both_survive(tmp_path: Path) ->
         assert set(world.octopus(each.octopus)["tags"]) == {"newsletter", "met in person", "vip"}
 
 
-@pytest.mark.parametrize("truth", ["ghl", "octopus"])
-async def test_overlapping_edits_follow_the_source_of_truth(tmp_path: Path, truth: str) -> None:
-    """Where nobody can know which edit of one field was later, the source of truth wins on both sides.
+async def test_overlapping_edits_follow_the_source_of_truth(tmp_path: Path) -> None:
+    """Where nobody can know which edit of one field was later, the source of truth wins on both sides, though it is heard last.
 
     The records have been left alone for a while, so that the daemon has to look again before it writes.
     """
-    async with World.open(tmp_path, sync={"source_of_truth": f'"{truth}"'}) as world:
+    async with World.open(tmp_path, daemon=SELDOM, sync={"source_of_truth": '"octopus"'}) as world:
         people = world.settle_many(3)
         async with world.daemon():
-            await world.converge()
+            await world.agree()
             await world.seconds(JUST_SEEN_S)
             for each in people:
-                world.sandbox.ghl.edit_as_user(each.ghl, {"firstName": "ghl"})
-                world.sandbox.octopus.edit_as_user(each.octopus, {"FirstName": "octopus"})
-            await world.converge()
+                world.sandbox.ghl.edit_as_user(each.ghl, {"firstName": "GoHighLevel"})
+                world.sandbox.octopus.edit_as_user(each.octopus, {"FirstName": "EmailOctopus"})
+            await world.agree()
+            await world.quiet_for(1.0)
 
-    assert {world.ghl(each.ghl)["firstName"] for each in people} == {truth}
-    assert {world.octopus(each.octopus)["fields"]["FirstName"] for each in people} == {truth}
+    assert {world.ghl(each.ghl)["firstName"] for each in people} == {"EmailOctopus"}
+    assert {world.octopus(each.octopus)["fields"]["FirstName"] for each in people} == {"EmailOctopus"}
 
 
 async def test_under_review_overlapping_edits_are_held(tmp_path: Path) -> None:
     """With `conflict = "review"` two edits of one field are held: neither is written over until a person picks one."""
-    async with World.open(tmp_path, sync={"conflict": '"review"'}) as world:
+    async with World.open(tmp_path, daemon=SELDOM, sync={"conflict": '"review"'}) as world:
         each = world.settle()
         async with world.daemon():
-            await world.converge()
+            await world.agree()
             await world.seconds(JUST_SEEN_S)
             world.sandbox.ghl.edit_as_user(each.ghl, {"firstName": "Here", "lastName": "Travels"})
             world.sandbox.octopus.edit_as_user(each.octopus, {"FirstName": "There"})
             [held] = await world.held(HoldKind.CONFLICT)
             await world.until(lambda: world.octopus(each.octopus)["fields"]["LastName"] == "Travels", "the other field travels")
-            await world.cycles(3)
+            await world.quiet_for(0.5)
 
             assert world.ghl(each.ghl)["firstName"] == "Here"
             assert world.octopus(each.octopus)["fields"]["FirstName"] == "There"
 
             await world.answer(held, "octopus")
-            await world.converge()
+            await world.agree()
+            await world.quiet_for(0.5)
 
     assert world.ghl(each.ghl)["firstName"] == "There"
 
 
 async def test_the_later_of_clearly_separate_edits_wins(tmp_path: Path) -> None:
-    """An edit made after the other side was seen without it is the later one and wins, even over the source of truth.
-
-    GoHighLevel's search lags and its webhooks are lost, so its earlier edit is seen last.
+    """An edit made after the other side was edited, and seen without it after that, is the later one and wins, even over the
+    source of truth. GoHighLevel's webhook is lost, so its earlier edit is only seen when it is about to be written over.
     """
-    lagging = replace(GHL, index_lag_s=5.0)
-    async with World.open(tmp_path, ghl=lagging) as world:
+    async with World.open(tmp_path, daemon=SELDOM) as world:
         each = world.settle(source="")
         async with world.daemon():
-            await world.converge()
+            await world.agree()
+            await world.quiet_for(0.5)
             world.sandbox.ghl.webhooks.url = None
             world.sandbox.ghl.edit_as_user(each.ghl, {"firstName": "Earlier"})
             # Vendors keep times in seconds and clocks are known to a second or two, so the edits stand well apart.
-            await world.seconds(2.5)
-            # A field that only flows the other way: EmailOctopus is looked at, GoHighLevel is not written to.
+            await world.seconds(3.0)
+            # A field that only flows the other way: EmailOctopus's webhook shows the record, GoHighLevel is not written to.
             world.sandbox.octopus.edit_as_user(each.octopus, {"Source": "seen meanwhile"})
             await world.until(lambda: not world.webhooks_pending(), "the webhook is delivered")
-            await world.cycles(2)
+            await world.quiet_for(0.5)
             world.sandbox.octopus.edit_as_user(each.octopus, {"FirstName": "Later"})
             await world.until(lambda: world.ghl(each.ghl)["firstName"] == "Later", "the later edit wins")
-            world.sandbox.ghl.settle_index()
-            await world.converge()
+            await world.quiet_for(1.0)
 
+    assert world.ghl(each.ghl)["firstName"] == "Later"
     assert world.octopus(each.octopus)["fields"]["FirstName"] == "Later"
 
 

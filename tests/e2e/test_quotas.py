@@ -84,13 +84,13 @@ async def test_a_large_first_sync_within_the_quotas(tmp_path: Path) -> None:
 async def test_a_burst_of_edits_within_the_quotas(tmp_path: Path) -> None:
     """More edits on each side at once than a window and a bucket hold, with webhooks: nothing is refused, every edit arrives.
 
-    Window and bucket are a fifth of the real ones, so that they are spent five times as fast.
+    Window and bucket are a seventh of the real ones, so that they are soon spent.
     """
-    systems = {"ghl": "calls_per_window = 20\nwindow_s = 2.0", "octopus": "calls_burst = 20\ncalls_per_s = 10"}
-    ghl, octopus = replace(GHL, burst=20, burst_window_s=2.0), replace(OCTOPUS, burst=20)
+    systems = {"ghl": "calls_per_window = 15\nwindow_s = 1.5", "octopus": "calls_burst = 15\ncalls_per_s = 10"}
+    ghl, octopus = replace(GHL, burst=15, burst_window_s=1.5), replace(OCTOPUS, burst=15)
     daemon = {"poll_min": '"2s"', "poll_max": '"2s"'}
     async with World.open(tmp_path, systems=systems, ghl=ghl, octopus=octopus, daemon=daemon, timeout_s=20) as world:
-        people = world.settle_many(20)
+        people = world.settle_many(16)
         async with world.daemon():
             await world.agree()
             await world.quiet_for(1.0)

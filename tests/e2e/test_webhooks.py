@@ -58,7 +58,7 @@ def assert_edits_arrived(world: World, people: list[Someone]) -> None:
         pytest.param(DeliveryMode(), SELDOM, id="webhooks alone"),
         pytest.param(DeliveryMode(copies=3, shuffle=True, delay_s=0.3), SELDOM, id="tripled and shuffled"),
         pytest.param(DeliveryMode(copies=3, shuffle=True), {}, id="tripled, shuffled and polled"),
-        pytest.param(DeliveryMode(delay_s=2.0), {}, id="later than the polls"),
+        pytest.param(DeliveryMode(delay_s=1.0), {}, id="later than the polls"),
         pytest.param(None, {}, id="polls alone"),
     ],
 )
