@@ -14,7 +14,6 @@ import typer
 from syncd.cli import screen
 from syncd.cli.explaining import explain_meant
 from syncd.cli.options import WATCH, ConfigOption, JsonOption, read_settings
-from syncd.cli.rules import known_rules
 from syncd.cli.text import value
 from syncd.cli.whois import who_is
 from syncd.config import Settings
@@ -22,6 +21,7 @@ from syncd.config.findings import suggest
 from syncd.core.errors import UserError
 from syncd.core.record import FieldName, Json
 from syncd.flow.daemon import database_path
+from syncd.flow.schemas import known_rules
 from syncd.store.database import Connection
 from syncd.store.visiting import reading
 

@@ -19,7 +19,6 @@ from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
 from syncd.cli.options import ConfigOption, JsonOption, not_before_command, read_settings
 from syncd.cli.owed import label_of
-from syncd.cli.rules import known_rules
 from syncd.cli.text import counted, iso, value
 from syncd.config import Settings
 from syncd.core.errors import UserError
@@ -29,6 +28,7 @@ from syncd.core.rules import SyncRules
 from syncd.flow.answering import IGNORE, answer_hold
 from syncd.flow.answers import APPROVE
 from syncd.flow.daemon import database_path
+from syncd.flow.schemas import known_rules
 from syncd.store import holds, links
 from syncd.store.database import Connection
 from syncd.store.holds import Held, HoldState

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from rich.status import Status
 
 from syncd.cli import screen
-from syncd.cli.rules import with_schemas
 from syncd.cli.text import counted, safe
 from syncd.config import Finding, Settings
 from syncd.config.findings import Findings
@@ -30,6 +29,7 @@ from syncd.core.rules import FieldRule, MemberRule, SyncRules
 from syncd.core.translate import from_hub, to_hub
 from syncd.flow.assemble import connect_systems
 from syncd.flow.linking import keys_of
+from syncd.flow.schemas import resolve
 from syncd.store.observations import Place
 
 Progress = Callable[[str], None]
@@ -66,7 +66,7 @@ async def look(settings: Settings, report: Progress) -> Looked:
         schemas = await _discover(settings, connectors, looked)
         _report_lost_fields(settings, schemas, findings)
         _report_options(settings, schemas, findings)
-        rules = {name: with_schemas(each, settings, schemas) for name, each in settings.syncs.items()}
+        rules = {name: resolve(each, settings, schemas)[0] for name, each in settings.syncs.items()}
         for sync in rules.values():
             for member in sync.members.values():
                 if (member.system, member.collection) in schemas:

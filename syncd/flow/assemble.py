@@ -11,21 +11,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 
 import anyio
 from structlog.typing import FilteringBoundLogger
 
 from syncd.config import Settings
-from syncd.connectors.base import Connector, FieldSpec, Schema
+from syncd.connectors.base import Connector, Schema
 from syncd.connectors.quota import Quota
 from syncd.connectors.registry import KINDS, open_connector
 from syncd.core.errors import ConnectorError, Unauthorized, UserError
-from syncd.core.fields import FieldType
-from syncd.core.outcome import HoldKind
-from syncd.core.record import Json, MemberName, SyncName, SystemName
-from syncd.core.rules import MemberField, SyncRules
+from syncd.core.record import Json, SyncName, SystemName
+from syncd.core.rules import SyncRules
+from syncd.flow import schemas as schemas_of
 from syncd.flow.answering import plan_everything
 from syncd.flow.clock import SteadyClock
 from syncd.flow.engine import Clock, Engine, Timing
@@ -148,22 +147,32 @@ async def _resolve_fields(engine: Engine, settings: Settings) -> None:
         for place in engine.places:
             tasks.start_soon(ask, place)
     resolved: dict[SyncName, SyncRules] = {}
-    lost: list[holds.Question] = []
+    asked: list[tuple[holds.Question, bool]] = []
     for name, rules in settings.syncs.items():
-        resolved[name], questions = _resolved(rules, settings, schemas)
-        lost += questions
+        resolved[name], questions = schemas_of.resolve(rules, settings, schemas)
+        asked += questions
     engine.syncs = resolved
-    for each in lost:
-        engine.log.warning("field.unknown", sync=each.sync, member=each.member, field=each.field, reason=each.reason)
-    await engine.database.write(lambda tx: holds.ask(tx, lost, engine.clock.now()))
+    for question, is_lost in asked:
+        if is_lost:
+            engine.log.warning(
+                "field.unknown", sync=question.sync, member=question.member, field=question.field, reason=question.reason
+            )
+
+    def commit(tx: Connection) -> None:
+        holds.ask(tx, [question for question, is_lost in asked if is_lost], engine.clock.now())
+        for question, is_lost in asked:
+            if not is_lost:
+                holds.close(tx, question.key, engine.clock.now())
+
+    await engine.database.write(commit)
 
 
 async def _schema(engine: Engine, place: Place) -> Schema | None:
     system, collection = place
-    known = (await engine.database.read(control.systems))[system].detail or {}
+    known = (await engine.database.read(schemas_of.kept)).get(place)
     try:
         # A vendor that is slow now does not keep us from starting with what it last said.
-        with anyio.fail_after(PATIENCE_S if collection in known else None):
+        with anyio.fail_after(PATIENCE_S if known is not None else None):
             schema = await engine.connectors[system].discover(collection)
     except TimeoutError:
         engine.log.warning("discovery.slow", system=system)
@@ -172,78 +181,9 @@ async def _schema(engine: Engine, place: Place) -> Schema | None:
     except ConnectorError as error:
         engine.log.warning("discovery.failed", system=system, error=error.message)
     else:
-        kept = {path: _spec_in(spec) for path, spec in schema.fields.items()}
-
-        def commit(tx: Connection) -> None:
-            row = control.systems(tx)[system]
-            detail = {**(row.detail or {}), collection: {"fields": kept, "region": schema.region}}
-            control.note_system(tx, system, quota=row.quota, detail=detail, at=engine.clock.now())
-
-        await engine.database.write(commit)
+        await engine.database.write(lambda tx: schemas_of.keep(tx, system, schema, engine.clock.now()))
         return schema
-    if collection not in known:
-        return None
-    fields = {path: _spec_out(path, spec) for path, spec in known[collection]["fields"].items()}
-    return Schema(collection=collection, fields=fields, region=known[collection]["region"])
-
-
-def _spec_in(spec: FieldSpec) -> Json:
-    return [spec.type.value, spec.label, spec.readable, spec.writable, spec.creatable, list(spec.options)]
-
-
-def _spec_out(path: str, kept: Json) -> FieldSpec:
-    kind, label, readable, writable, creatable, options = kept
-    return FieldSpec(
-        path=path,
-        type=FieldType(kind),
-        label=label,
-        readable=readable,
-        writable=writable,
-        creatable=creatable,
-        options=tuple(options),
-    )
-
-
-def _resolved(
-    rules: SyncRules, settings: Settings, schemas: Mapping[Place, Schema]
-) -> tuple[SyncRules, list[holds.Question]]:
-    lost: list[holds.Question] = []
-    fields = {}
-    for name, row in rules.fields.items():
-        members: dict[MemberName, MemberField] = {}
-        for member, held in row.members.items():
-            rule = rules.members[member]
-            schema = schemas.get((rule.system, rule.collection))
-            found = held if schema is None else _with_paths(held, schema, settings.systems[rule.system].kind)
-            if found is not None:
-                members[member] = found
-                continue
-            lost.append(holds.Question(
-                sync=rules.name,
-                kind=HoldKind.UNMAPPABLE,
-                member=member,
-                field=name,
-                reason=f"{member} has no field {', '.join(held.paths)} now; this field rests there until it has",
-                sides={},
-                scope="schema",
-            ))
-        fields[name] = replace(row, members=members)
-    return replace(rules, fields=fields), lost
-
-
-def _with_paths(held: MemberField, schema: Schema, kind: str) -> MemberField | None:
-    """The field with the paths that records really have, and with what the vendor allows; None where it has no such field."""
-    paths = [KINDS[kind].resolve(schema, path) for path in held.paths]
-    found = [path for path in paths if path is not None]
-    if len(found) < len(paths):
-        return None
-    specs = [schema.fields[path] for path in found if path in schema.fields]
-    return replace(
-        held,
-        paths=tuple(found),
-        writable=held.writable and all(spec.writable for spec in specs),
-        creatable=held.creatable and all(spec.creatable for spec in specs),
-    )
+    return known
 
 
 def _begin(engine: Engine, tx: Connection, settings: Settings, reason: str) -> None:
