@@ -25,6 +25,10 @@ class Direction(Enum):
     BLANKS = "blanks"
 
 
+WRITES_AN_HOUR_MAX = 20
+"""More than this to one record within an hour is no person editing: something writes back what we write."""
+
+
 def direction(write: Write) -> Direction:
     """Which stream a write belongs to. An update that clears fields is counted as the graver thing it is."""
     if write.operation in (Operation.DELETE, Operation.ARCHIVE):

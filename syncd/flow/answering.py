@@ -21,7 +21,8 @@ from syncd.store.holds import Held, HoldState
 from syncd.store.outbox import State
 
 IGNORE = "ignore"
-_APPROVED = {HoldKind.FIRST_RUN, HoldKind.GUARD, HoldKind.LISTING, HoldKind.DELETE, HoldKind.MERGE, HoldKind.UNKNOWN_CREATE}
+_GATES = {HoldKind.GUARD, HoldKind.OSCILLATION}
+_APPROVED = _GATES | {HoldKind.FIRST_RUN, HoldKind.LISTING, HoldKind.DELETE, HoldKind.MERGE, HoldKind.UNKNOWN_CREATE}
 _PICKED = {HoldKind.CONFLICT, HoldKind.AMBIGUOUS, HoldKind.DELETE, HoldKind.UNKNOWN_CREATE}
 
 
@@ -50,7 +51,7 @@ def _what_fits(engine: Engine, held: Held) -> str:
             return f"pick the record it is, or `{MAKE_NEW}`: {', '.join(_counterparts(engine, held))}"
         case HoldKind.DELETE:
             return "approve (archive), pick propagate, archive or unlink, or ignore"
-        case HoldKind.UNREADABLE | HoldKind.UNMAPPABLE | HoldKind.REQUIRED | HoldKind.NOT_STORED | HoldKind.OSCILLATION:
+        case HoldKind.UNREADABLE | HoldKind.UNMAPPABLE | HoldKind.REQUIRED | HoldKind.NOT_STORED:
             return "mend the value at the vendor or the mapping, and it closes by itself; or ignore it"
         case _:
             return "approve or ignore it"
@@ -64,7 +65,7 @@ def _carry_out(engine: Engine, tx: Connection, held: Held, choice: str) -> str:
             freed = outbox.open_gate(tx, held.key, now)
             holds.answer(tx, held.id, HoldState.CLOSED, choice, now)
             return f"the first run of {held.sync} goes ahead: {freed} writes"
-        case HoldKind.GUARD:
+        case HoldKind.GUARD | HoldKind.OSCILLATION:
             freed = outbox.open_gate(tx, held.key, now)
             holds.answer(tx, held.id, HoldState.CLOSED, choice, now)
             return f"{freed} writes go ahead"
@@ -137,7 +138,7 @@ def _ignore(engine: Engine, tx: Connection, held: Held) -> str:
     now = engine.clock.now()
     if held.kind is HoldKind.FIRST_RUN:
         raise UserError("a first run cannot be ignored", hint="approve it, or take the sync out of the configuration")
-    if held.kind is HoldKind.GUARD:
+    if held.kind in _GATES:
         parked = [owed.id for owed in outbox.select(tx, [State.PARKED], gate=held.key, limit=1_000_000)]
         outbox.skip(tx, parked, now)
         holds.answer(tx, held.id, HoldState.CLOSED, IGNORE, now)

@@ -11,12 +11,11 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from enum import Enum
 from pathlib import Path
 from random import Random
 
 import anyio
-from anyio.abc import TaskGroup
+from anyio.abc import TaskGroup, TaskStatus
 from structlog.typing import FilteringBoundLogger
 
 from syncd.config import Settings
@@ -40,13 +39,6 @@ STALLED_S = 15.0
 """The reconcile stage comes round at least every second; this long without it, and the engine is stuck."""
 
 
-class Outcome(Enum):
-    """Why a turn of the daemon ended."""
-
-    STOP = "stop"
-    RELOAD = "reload"
-
-
 def database_path(settings: Settings) -> Path:
     """Where the state of this configuration is kept."""
     return settings.daemon.state / "syncd.db"
@@ -63,62 +55,118 @@ async def run(
     """Runs until SIGTERM or SIGINT. On SIGHUP `read_settings` is called, and its settings are used unless it raises UserError."""
     path = database_path(settings)
     with owning(path):
-        async with open_database(path) as database:
-            outcome = Outcome.RELOAD
-            proven: Settings | None = None
-            while outcome is Outcome.RELOAD:
-                trying = settings
-                try:
-                    outcome, settings = await _serve(trying, read_settings, database, clock=clock, random=random, log=log)
-                    proven = trying
-                except UserError as error:
-                    if proven is None or proven is trying:
-                        raise
-                    log.error("reload.refused", error=error.message, problems=list(error.problems))  # noqa: TRY400
-                    settings = proven
+        async with open_database(path) as database, anyio.create_task_group() as tasks:
+            told = _Told(log)
+            await tasks.start(told.listen)
+            daemon = _Daemon(read_settings, database, told, clock=clock, random=random, log=log)
+            await daemon.run(settings)
+            tasks.cancel_scope.cancel()
     log.info("daemon.stopped")
 
 
-async def _serve(
-    settings: Settings,
-    read_settings: Callable[[], Settings],
-    database: Database,
-    *,
-    clock: Clock,
-    random: Random,
-    log: FilteringBoundLogger,
-) -> tuple[Outcome, Settings]:
-    async with assemble(settings, database, clock=clock, random=random, log=log, reason="live") as assembled:
-        engine = assembled.engine
-        async with stages(assembled, settings) as (tasks, address):
-            log.info("daemon.ready", pid=os.getpid(), config=str(settings.path), syncs=sorted(settings.syncs), listen=address)
-            notify.ready(f"keeping {len(settings.syncs)} syncs over {len(settings.systems)} systems equal")
-            outcome, settings = await _until_told(settings, read_settings, log)
-            notify.stopping() if outcome is Outcome.STOP else None
-            engine.stop_within(STOP_GRACE_S)
-            tasks.cancel_scope.cancel()
-    return outcome, settings
+class _Told:
+    """What signals told us, from the first moment to the last: a signal never finds the daemon unprepared."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self.stop = False
+        self.reload = False
+        self.starting: anyio.CancelScope | None = None
+        self._log = log
+        self._bell = anyio.Event()
+
+    async def listen(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Takes signals until cancelled; a stop ends a start that is under way."""
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            task_status.started()
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    self.reload = True
+                else:
+                    self._log.info("daemon.stopping", signal=signal.Signals(number).name)
+                    self.stop = True
+                    if self.starting is not None:
+                        self.starting.cancel()
+                self._bell.set()
+
+    async def anything(self) -> None:
+        """Returns when there is something to do about a signal."""
+        while not self.stop and not self.reload:
+            self._bell = anyio.Event()
+            await self._bell.wait()
 
 
-async def _until_told(
-    settings: Settings, read_settings: Callable[[], Settings], log: FilteringBoundLogger
-) -> tuple[Outcome, Settings]:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-        async for number in signals:
-            if number != signal.SIGHUP:
-                log.info("daemon.stopping", signal=signal.Signals(number).name)
-                return Outcome.STOP, settings
+class _Daemon:
+    """Serves one configuration after the other."""
+
+    def __init__(
+        self,
+        read_settings: Callable[[], Settings],
+        database: Database,
+        told: _Told,
+        *,
+        clock: Clock,
+        random: Random,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._read_settings = read_settings
+        self._database = database
+        self._told = told
+        self._clock = clock
+        self._random = random
+        self._log = log
+
+    async def run(self, settings: Settings) -> None:
+        """Until told to stop. Settings that turn out unusable at a reload give way to those that were proven before."""
+        proven: Settings | None = None
+        while not self._told.stop:
+            try:
+                trying, settings = settings, await self._serve(settings)
+                proven = trying
+            except UserError as error:
+                if proven is None or proven is settings:
+                    raise
+                self._log.error("reload.refused", error=error.message, problems=list(error.problems))
+                settings = proven
+
+    async def _serve(self, settings: Settings) -> Settings:
+        """Serves one configuration until told otherwise; the next one."""
+        with anyio.CancelScope() as starting:
+            self._told.starting = starting
+            async with (
+                assemble(
+                    settings, self._database, clock=self._clock, random=self._random, log=self._log, reason="live"
+                ) as assembled,
+                stages(assembled, settings) as (tasks, address),
+            ):
+                self._told.starting = None
+                self._log.info(
+                    "daemon.ready", pid=os.getpid(), config=str(settings.path), syncs=sorted(settings.syncs), listen=address
+                )
+                notify.ready(f"keeping {len(settings.syncs)} syncs over {len(settings.systems)} systems equal")
+                settings = await self._next_settings(settings)
+                if self._told.stop:
+                    notify.stopping()
+                assembled.engine.stop_within(STOP_GRACE_S)
+                tasks.cancel_scope.cancel()
+        return settings
+
+    async def _next_settings(self, settings: Settings) -> Settings:
+        """Waits for a stop (the settings stay) or for a configuration that can be used."""
+        while True:
+            await self._told.anything()
+            if self._told.stop:
+                return settings
+            self._told.reload = False
             notify.reloading()
             try:
-                fresh = read_settings()
+                fresh = self._read_settings()
                 _check_same_home(settings, fresh)
             except UserError as error:
-                log.error("reload.refused", error=error.message, problems=list(error.problems))  # noqa: TRY400 (said in words)
+                self._log.error("reload.refused", error=error.message, problems=list(error.problems))
                 notify.ready("the new configuration is not usable; the old one goes on")
                 continue
-            log.info("reload.accepted")
-            return Outcome.RELOAD, fresh
-    return Outcome.STOP, settings
+            self._log.info("reload.accepted")
+            return fresh
 
 
 def _check_same_home(old: Settings, new: Settings) -> None:

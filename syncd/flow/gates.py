@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from syncd.core.guard import Direction, direction, trip
+from syncd.core.guard import WRITES_AN_HOUR_MAX, Direction, direction, trip
 from syncd.core.outcome import HoldKind, Write
-from syncd.core.record import MemberName, Micros, SyncName
+from syncd.core.record import HOUR, LinkId, MemberName, Micros, SyncName
 from syncd.core.rules import FirstRun, SyncRules
 from syncd.store import control, holds, links, outbox
 from syncd.store.database import Connection
@@ -37,6 +37,18 @@ def guard_question(sync: SyncName, member: MemberName, stream: Direction, reason
     )
 
 
+def loop_question(sync: SyncName, link: LinkId, member: MemberName, count: int) -> Question:
+    """The hold that a record waits behind which is written again and again."""
+    return Question(
+        sync=sync,
+        kind=HoldKind.OSCILLATION,
+        link=link,
+        member=member,
+        reason=f"written {count} times within an hour: something at the vendors may be writing back what is synced",
+        sides={},
+    )
+
+
 @dataclass(slots=True)
 class Gates:
     """The gates of one sync during one batch of plans."""
@@ -47,13 +59,14 @@ class Gates:
     approved: bool
     settled: bool
     owed: dict[tuple[MemberName, Direction], int]
+    written: dict[tuple[LinkId, MemberName], int]
     frozen: dict[tuple[MemberName, Direction], str] = field(default_factory=dict)
     samples: dict[tuple[MemberName, Direction], list[str]] = field(default_factory=dict)
     questions: list[Question] = field(default_factory=list)
 
     @classmethod
-    def open(cls, tx: Connection, rules: SyncRules, now: Micros) -> Gates:
-        """The gates as they stand."""
+    def open(cls, tx: Connection, rules: SyncRules, now: Micros, ids: list[LinkId]) -> Gates:
+        """The gates as they stand for these links."""
         approved = control.approved_at(tx, rules.name) is not None
         if not approved and rules.first_run is FirstRun.AUTO:
             control.approve(tx, rules.name, now)
@@ -65,14 +78,21 @@ class Gates:
             approved=approved,
             settled=control.settled(tx, rules.name),
             owed=outbox.count_recent(tx, rules.name, now - rules.guards.window),
+            written=outbox.count_done(tx, ids, now - HOUR),
         )
         gates._read_guards(tx)
+        gates._read_loops(tx)
         return gates
 
-    def gate(self, write: Write, about: str) -> str | None:
+    def gate(self, link: LinkId, write: Write, about: str) -> str | None:
         """The key of the gate this write must wait behind, or None. `about` names it for the sample shown."""
         if not self.approved:
             question = first_run_question(self.rules.name)
+            self.questions.append(question)
+            return question.key
+        written = self.written.get((link, write.member), 0)
+        if written >= WRITES_AN_HOUR_MAX:
+            question = loop_question(self.rules.name, link, write.member, written)
             self.questions.append(question)
             return question.key
         stream = direction(write)
@@ -89,6 +109,14 @@ class Gates:
         question = guard_question(self.rules.name, write.member, stream, self.frozen[lane], sample)
         self.questions.append(question)
         return question.key
+
+    def _read_loops(self, tx: Connection) -> None:
+        """An approval starts the count of a record anew."""
+        for (link, member), count in list(self.written.items()):
+            held = holds.find(tx, loop_question(self.rules.name, link, member, count).key) if count >= WRITES_AN_HOUR_MAX else None
+            if held is not None and held.state is HoldState.CLOSED:
+                since = max(held.updated_at, self.now - HOUR)
+                self.written[link, member] = outbox.count_done(tx, [link], since).get((link, member), 0)
 
     def _read_guards(self, tx: Connection) -> None:
         """Streams that a person has not let go yet stay frozen; an approval starts the count anew."""

@@ -127,12 +127,12 @@ def _plan_batch(engine: Engine, tx: Connection, rules: SyncRules) -> _Turn:
 class _Batch:
     """The links of one turn: loaded together, planned one by one, saved together."""
 
-    def __init__(self, engine: Engine, tx: Connection, rules: SyncRules) -> None:
+    def __init__(self, engine: Engine, tx: Connection, rules: SyncRules, ids: list[LinkId]) -> None:
         self.engine = engine
         self.tx = tx
         self.rules = rules
         self.now: Micros = engine.clock.now()
-        self.gates = Gates.open(tx, rules, self.now)
+        self.gates = Gates.open(tx, rules, self.now, ids)
         self.links: dict[LinkId, Link] = {}
         self.seen: dict[Ref, Observation] = {}
         self.answers = Answers({})
@@ -146,7 +146,7 @@ class _Batch:
     @classmethod
     def load(cls, engine: Engine, tx: Connection, rules: SyncRules, ids: list[LinkId]) -> _Batch:
         """Everything the batch needs, in a handful of statements."""
-        batch = cls(engine, tx, rules)
+        batch = cls(engine, tx, rules, ids)
         batch.answers = Answers.load(tx, ids)
         batch.links = {number: batch.answers.relinked(link) for number, link in links.load(tx, ids).items()}
         refs = [member.ref for link in batch.links.values() for member in link.members.values() if member.ref]
@@ -233,7 +233,7 @@ class _Batch:
                 write=write,
                 target=target,
                 stream=direction(write),
-                gate=self.gates.gate(write, f"{before.id}: {target}"),
+                gate=self.gates.gate(before.id, write, f"{before.id}: {target}"),
                 priority=LIVE if self.gates.settled else BULK,
                 run_id=self.engine.run_id,
                 at=self.now,

@@ -91,7 +91,7 @@ def close_others(tx: Connection, links: Mapping[LinkId, Sequence[Question]], at:
     keep = {each.key for asked in links.values() for each in asked}
     rows = tx.execute(
         "SELECT h.id, h.key FROM json_each(?) AS wanted CROSS JOIN holds AS h ON h.link_id = wanted.value"
-        " WHERE h.state IN ('open', 'answered') AND h.kind NOT IN ('unknown_create', 'not_stored')",
+        " WHERE h.state IN ('open', 'answered') AND h.kind NOT IN ('unknown_create', 'not_stored', 'oscillation')",
         (pack(list(links)).decode(),),
     ).fetchall()
     tx.executemany(

@@ -216,6 +216,16 @@ def count_recent(tx: Connection, sync: SyncName, since: Micros) -> dict[tuple[Me
     return {(MemberName(member), Direction(stream)): count for member, stream, count in rows}
 
 
+def count_done(tx: Connection, links: Iterable[LinkId], since: Micros) -> dict[tuple[LinkId, MemberName], int]:
+    """Writes carried out since an instant, by link and target."""
+    rows = tx.execute(
+        "SELECT o.link_id, o.member, count(*) FROM json_each(?) AS wanted CROSS JOIN outbox AS o ON o.link_id = wanted.value"
+        " AND o.state = 'done' AND o.done_at >= ? GROUP BY o.link_id, o.member",
+        (pack(sorted(set(links))).decode(), since),
+    )
+    return {(LinkId(link), MemberName(member)): count for link, member, count in rows}
+
+
 def open_gate(tx: Connection, gate: str, now: Micros) -> int:
     """Lets everything through that waited behind a gate."""
     return tx.execute(

@@ -126,16 +126,19 @@ async def test_told_to_stop_while_vendors_hang(tmp_path: Path) -> None:
         async with world.daemon():
             await world.converge()
         daemon = world.new_daemon()
-        await daemon.start()
-        world.sandbox.ghl.faults.add("update-contact", "hang_after", probability=1.0)
-        world.sandbox.octopus.faults.add("update-contacts-batch", "hang_before", probability=1.0)
-        world.sandbox.octopus.faults.add("update-contact", "hang_before", probability=1.0)
-        for each in people[:2]:
-            world.sandbox.octopus.edit_as_user(each.octopus, {"FirstName": "Hung"})
-        for each in people[2:]:
-            world.sandbox.ghl.edit_as_user(each.ghl, {"lastName": "Too"})
-        await world.until(lambda: world.ghl(people[0].ghl)["firstName"] == "Hung", "a call hangs after its effect")
-        code, took_s = await daemon.stop()
+        try:
+            await daemon.start()
+            world.sandbox.ghl.faults.add("update-contact", "hang_after", probability=1.0)
+            world.sandbox.octopus.faults.add("update-contacts-batch", "hang_before", probability=1.0)
+            world.sandbox.octopus.faults.add("update-contact", "hang_before", probability=1.0)
+            for each in people[:2]:
+                world.sandbox.octopus.edit_as_user(each.octopus, {"FirstName": "Hung"})
+            for each in people[2:]:
+                world.sandbox.ghl.edit_as_user(each.ghl, {"lastName": "Too"})
+            await world.until(lambda: world.ghl(people[0].ghl)["firstName"] == "Hung", "a call hangs after its effect")
+            code, took_s = await daemon.stop()
+        finally:
+            await daemon.kill()
         world.sandbox.ghl.faults.clear()
         world.sandbox.octopus.faults.clear()
         async with world.daemon():

@@ -157,6 +157,31 @@ async def test_a_bad_new_configuration_keeps_the_old_one(tmp_path: Path) -> None
     assert world.ghl(each.ghl)["firstName"] == "Old Rules"
 
 
+async def test_reloads_in_quick_succession(tmp_path: Path) -> None:
+    """SIGHUP again and again, also while the last one is still being carried out, never ends the daemon; SIGTERM in the middle of
+    a reload ends it with exit code 0."""
+    async with World.open(tmp_path) as world:
+        each = world.settle()
+        daemon = world.new_daemon()
+        await daemon.start()
+        try:
+            await world.agree()
+            # A reload asks the vendors for their fields; they take their time.
+            world.sandbox.ghl.faults.add("get-location", "slow", seconds=0.2, probability=1.0)
+            for _ in range(8):
+                daemon.reload()
+                await world.seconds(0.05)
+            world.sandbox.ghl.edit_as_user(each.ghl, {"firstName": "Reloaded"})
+            await world.converge()
+            daemon.reload()
+            await world.until(lambda: len(daemon.said("reload.accepted")) >= 2, "it reloads")
+            code, _ = await daemon.stop()
+        finally:
+            await daemon.kill()
+
+    assert code == 0
+
+
 async def test_a_guard_stops_a_bulk_edit(tmp_path: Path) -> None:
     """Sixty percent of the records edited at once trip the guard: no more than the cap is written and it is held; other streams go
     on; approval lets all of it go."""

@@ -30,7 +30,7 @@ FITS = {
     HoldKind.UNMAPPABLE: (["ignore"], MENDED_ELSEWHERE),
     HoldKind.REQUIRED: (["ignore"], MENDED_ELSEWHERE),
     HoldKind.NOT_STORED: (["ignore"], MENDED_ELSEWHERE),
-    HoldKind.OSCILLATION: (["ignore"], MENDED_ELSEWHERE),
+    HoldKind.OSCILLATION: (["approve", "ignore"], ["crm"]),
 }
 CASES = [(kind, choice, fits) for kind, lists in FITS.items() for fits, choices in zip((True, False), lists, strict=True) for choice in choices]
 ABOUT_A_LINK = {HoldKind.CONFLICT, HoldKind.DELETE, HoldKind.MERGE, HoldKind.UNKNOWN_CREATE} | {

@@ -1,0 +1,36 @@
+"""A record that is written again and again."""
+
+from __future__ import annotations
+
+from syncd.core.guard import WRITES_AN_HOUR_MAX
+from tests.flow.world import opened
+
+
+async def fought_over(world, crm, mail, rounds):
+    """Something at the second vendor writes its own value back each time ours arrives."""
+    for each in range(rounds):
+        world.later(20)
+        world.crm.edit_as_user(crm, {"name": f"Ours {each}"})
+        await world.poll()
+        await world.work()
+        world.later(5)
+        world.mail.edit_as_user(mail, {"name": "Theirs"})
+        await world.poll()
+        await world.work()
+
+
+async def test_a_fight_over_a_field_is_stopped_and_told(tmp_path):
+    """After so many writes within an hour the record waits for a person; nothing is lost, and approving lets it go on."""
+    async with opened(tmp_path) as world:
+        crm, mail = await world.linked()
+        await fought_over(world, crm, mail, WRITES_AN_HOUR_MAX + 5)
+        written = sum(1 for each in world.mail.log if each.actor.value == "syncd")
+
+        assert ["oscillation"] == list(dict.fromkeys(await world.asked()))
+        assert written <= WRITES_AN_HOUR_MAX
+
+        for held in await world.holds():
+            await world.answer("approve", held.id)
+        await world.work()
+
+        assert world.crm.records()[crm]["name"] == world.mail.records()[mail]["name"]
