@@ -12,14 +12,13 @@ import pytest
 
 from syncd.connectors.clock import SystemClock
 from syncd.connectors.memory import FaultKind, MemoryConnector
-from syncd.core.errors import UserError
 from syncd.core.record import SECOND
 from syncd.flow import daemon
 from syncd.flow.assemble import Assembled
 from syncd.flow.daemon import stages
 from syncd.flow.engine import Timing
 from syncd.store import inbox
-from tests.flow.world import ADA, CRM, MAIL, opened, systems, until
+from tests.flow.world import ADA, CRM, MAIL, logger, opened, systems, until
 
 QUICK = Timing(poll_min=SECOND // 5, poll_max=SECOND // 2, quiet=SECOND // 50, quiet_max=SECOND // 10, tick_s=0.05)
 
@@ -178,41 +177,20 @@ async def test_webhooks_travel_through_all_stages(tmp_path):
 # ---- signals
 
 
-async def test_signals_stop_and_reload():
-    """HUP with a good configuration reloads, with a bad one leaves the old; TERM and INT stop."""
-    told = []
-
-    class Log:
-        def __getattr__(self, name):
-            return lambda event, **_: told.append(event)
-
-    def good():
-        return settings
-
-    def bad():
-        raise UserError("no")
-
-    class Settings:
-        class daemon:  # noqa: N801
-            from pathlib import Path
-
-            state = Path("/nowhere")
-
-    settings = Settings()
-
-    async def send(*numbers):
-        for number in numbers:
-            await anyio.sleep(0.05)
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, (True, False)), (signal.SIGINT, (True, False)), (signal.SIGHUP, (False, True))])
+async def test_signals_are_heard_from_the_first_moment(number, expected):
+    """TERM and INT stop, HUP reloads; one that comes before anybody waits is not lost, and a stop ends a start under way."""
+    log, _ = logger()
+    told = daemon._Told(log)
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(told.listen)
+        with anyio.CancelScope() as starting:
+            told.starting = starting
             os.kill(os.getpid(), number)
-
-    async def outcome(read, *numbers):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(send, *numbers)
             with anyio.fail_after(3):
-                return (await daemon._until_told(settings, read, Log()))[0]
+                await told.anything()
+            await anyio.sleep(0)
+        tasks.cancel_scope.cancel()
 
-    assert daemon.Outcome.STOP is await outcome(good, signal.SIGTERM)
-    assert daemon.Outcome.STOP is await outcome(good, signal.SIGINT)
-    assert daemon.Outcome.RELOAD is await outcome(good, signal.SIGHUP)
-    assert daemon.Outcome.STOP is await outcome(bad, signal.SIGHUP, signal.SIGTERM)
-    assert ["reload.accepted", "reload.refused"] == [each for each in told if each.startswith("reload")]
+    assert expected == (told.stop, told.reload)
+    assert told.stop == starting.cancel_called
