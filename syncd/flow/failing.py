@@ -40,7 +40,7 @@ async def record_failure(engine: Engine, owed: Owed, error: ConnectorError, *, s
     def commit(tx: Connection) -> None:
         if owed.state is State.UNKNOWN and not sent:
             # We could not look what became of it: it stays as doubtful as it was.
-            outbox.settle(tx, owed, State.UNKNOWN, now, error=owed.error, due_at=now + wait)
+            outbox.settle(tx, owed, State.UNKNOWN, now, error=owed.error, due_at=now + wait, attempted=True)
         elif doubtful:
             lag = facts.index_lag if owed.operation is Operation.CREATE else 0
             outbox.settle(tx, owed, State.UNKNOWN, now, error=_worded(error), due_at=now + max(lag, wait))
@@ -50,7 +50,7 @@ async def record_failure(engine: Engine, owed: Owed, error: ConnectorError, *, s
         elif (isinstance(error, Rejected) and alone) or exhausted(attempts):
             settle_dead(engine, tx, owed, str(error))
         else:
-            outbox.settle(tx, owed, State.PENDING, now, error=_worded(error), due_at=now + wait)
+            outbox.settle(tx, owed, State.PENDING, now, error=_worded(error), due_at=now + wait, attempted=not sent)
 
     await engine.database.write(commit)
 

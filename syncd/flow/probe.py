@@ -13,8 +13,8 @@ from syncd.core.record import MINUTE, Json, Micros, Record
 from syncd.core.rules import FieldRule
 from syncd.core.translate import from_hub, to_hub
 from syncd.flow.engine import LIVE, Engine
-from syncd.flow.settle import settle_adopted, settle_dead, settle_held
-from syncd.store import cursors, links, outbox
+from syncd.flow.settle import could_be_ours, settle_adopted, settle_dead, settle_done, settle_held
+from syncd.store import cursors, links, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.outbox import Owed, State
 
@@ -72,7 +72,10 @@ def _conclude(
     own = links.load(tx, [owed.link])[owed.link].members.get(owed.member)
     if own is not None and own.ref is not None:
         found = [each for each in found if each.ref == own.ref] or found
-    if len(found) == 1:
+    if len(found) == 1 and could_be_ours(engine, owed, found[0]) and _is_free(tx, owed, found[0]):
+        # It was not there before: it is what we made, in the vendor's own spelling.
+        settle_done(engine, tx, owed, found[0], seen_at, "found after a doubtful create")
+    elif len(found) == 1:
         settle_adopted(engine, tx, owed, found[0], seen_at, "found after a doubtful create")
     elif found:
         refs = [each.ref for each in found]
@@ -84,6 +87,12 @@ def _conclude(
         settle_dead(engine, tx, owed, (owed.error or "").removeprefix(LOOKED_ONCE))
     else:
         outbox.settle(tx, owed, State.PENDING, now, error=owed.error, due_at=now)
+
+
+def _is_free(tx: Connection, owed: Owed, record: Record) -> bool:
+    """Whether the record belongs to no link, or to this one."""
+    item = planning.PlanItem(owed.sync, owed.member, record.ref.id)
+    return links.links_of(tx, [item]).get(item, owed.link) == owed.link
 
 
 def _keys(engine: Engine, owed: Owed, facts: Capabilities) -> list[tuple[str, Json, FieldRule]]:

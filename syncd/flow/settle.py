@@ -24,6 +24,9 @@ from syncd.store.journal import Entry
 from syncd.store.observations import Look
 from syncd.store.outbox import Owed, State
 
+CUT_MIN = 8
+"""A text that a vendor cut short is at least this long."""
+
 
 def look_at(engine: Engine, record: Record, seen_at: Micros) -> Look:
     """A record that was read alone, as a look."""
@@ -223,6 +226,22 @@ def already_holds(engine: Engine, owed: Owed, record: Record) -> bool:
         name in shown and not isinstance(shown[name], Unreadable) and equal(_kind(rules, name), shown[name], value)
         for name, value in owed.values.items()
     )
+
+
+def could_be_ours(engine: Engine, owed: Owed, record: Record) -> bool:
+    """Whether the record shows just what a vendor may make of this write: its values, tidied up or cut short."""
+    rules = engine.syncs[owed.sync]
+    shown = to_hub(rules, engine.rule(owed.sync, owed.member), record.fields)
+    return all(
+        name in shown and not isinstance(shown[name], Unreadable) and _made_of(_kind(rules, name), shown[name], value)
+        for name, value in owed.values.items()
+    )
+
+
+def _made_of(kind: FieldType, shown: Json, sent: Json) -> bool:
+    if equal(kind, shown, sent) or _alike(shown, sent):
+        return True
+    return isinstance(shown, str) and isinstance(sent, str) and len(shown) >= CUT_MIN and sent.casefold().startswith(shown.casefold())
 
 
 def _kind(rules: SyncRules, name: FieldName) -> FieldType:

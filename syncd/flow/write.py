@@ -25,7 +25,7 @@ from syncd.flow.pause import pause_system, wait_while_paused
 from syncd.flow.prepare import Ready, native, prepare_all, vanished
 from syncd.flow.probe import is_there_already, probe_create
 from syncd.flow.settle import (
-    already_holds,
+    could_be_ours,
     look_at,
     settle_adopted,
     settle_done,
@@ -236,7 +236,7 @@ async def _clear_up(engine: Engine, owed: Owed) -> None:
         return
 
     def commit(tx: Connection) -> None:
-        if owed.operation is Operation.UPDATE and already_holds(engine, owed, record):
+        if owed.operation is Operation.UPDATE and could_be_ours(engine, owed, record):
             settle_done(engine, tx, owed, record, seen_at, "found written")
             return
         observations.observe(tx, [look_at(engine, record, seen_at)], engine.routes, "look after a doubtful write")

@@ -316,7 +316,7 @@ def _touch(tx: Connection, looks: Sequence[Look]) -> None:
     """Looks that showed nothing new still prove when the record was there."""
     tx.executemany(
         "UPDATE observations SET seen_at = max(seen_at, ?), pass_id = max(pass_id, ?),"
-        " modified_at = max(coalesce(modified_at, 0), coalesce(?, modified_at, 0))"
+        " modified_at = nullif(max(coalesce(modified_at, 0), coalesce(?, modified_at, 0)), 0)"
         " WHERE system = ? AND collection = ? AND record_id = ? AND fields IS NOT NULL",
         [(look.as_of, look.pass_id, look.record.modified_at, *_key(look.record.ref)) for look in looks],
     )

@@ -164,14 +164,25 @@ def mark_sent(tx: Connection, owed: Sequence[Owed], at: Micros) -> list[Owed]:
 
 
 def settle(
-    tx: Connection, owed: Owed, state: State, at: Micros, *, error: str | None = None, due_at: Micros | None = None
+    tx: Connection,
+    owed: Owed,
+    state: State,
+    at: Micros,
+    *,
+    error: str | None = None,
+    due_at: Micros | None = None,
+    attempted: bool = False,
 ) -> bool:
-    """Records what became of a write; False when the lease was lost and nothing may be recorded."""
+    """Records what became of a write; False when the lease was lost and nothing may be recorded.
+
+    `attempted` counts an attempt that failed before anything was sent (one that was sent is counted then).
+    """
     final = state in (State.DONE, State.DEAD, State.CANCELLED)
     return bool(tx.execute(
-        "UPDATE outbox SET state = ?, error = ?, due_at = coalesce(?, due_at), lease_until = NULL, done_at = ?"
+        "UPDATE outbox SET state = ?, error = ?, due_at = coalesce(?, due_at), lease_until = NULL, done_at = ?,"
+        " attempts = attempts + ?"
         " WHERE id = ? AND fence = ? AND state IN ('pending', 'sent', 'unknown')",
-        (state.value, error, due_at, at if final else None, owed.id, owed.fence),
+        (state.value, error, due_at, at if final else None, int(attempted), owed.id, owed.fence),
     ).rowcount)
 
 
