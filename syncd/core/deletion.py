@@ -12,18 +12,32 @@ from dataclasses import replace
 
 from syncd.core.deliver import receives, undeliverable
 from syncd.core.draft import Draft, Fields
+from syncd.core.fields import FieldType, Unreadable, equal, is_blank
 from syncd.core.link import Link, LinkMember, LinkState
 from syncd.core.outcome import Hold, HoldKind, Operation, Plan, Write
 from syncd.core.record import Json, MemberName
-from syncd.core.rules import DeleteRule, SyncRules
+from syncd.core.rules import DeleteRule, FieldRule, SyncRules
 
 
 def deletion_rule(rules: SyncRules, drafts: Mapping[MemberName, Draft]) -> DeleteRule:
-    """The rule of the sync, but nothing is deleted or archived where a member had never been compared with the others."""
-    unknown = any(draft.was.ref is not None and not draft.was.base for draft in drafts.values())
+    """The rule of the sync, but nothing is deleted or archived where a member had never been compared with the others.
+
+    Nor where a single field never was, because the question who is right about it is still open.
+    """
+    unknown = any(
+        draft.was.ref is not None and (not draft.was.base or _holds_undecided(rules, draft)) for draft in drafts.values()
+    )
     if unknown and rules.delete in (DeleteRule.PROPAGATE, DeleteRule.ARCHIVE):
         return DeleteRule.UNLINK
     return rules.delete
+
+
+def _holds_undecided(rules: SyncRules, draft: Draft) -> bool:
+    shown = draft.seen.fields if draft.seen is not None else {}
+    return any(
+        name in rules.fields and name not in draft.was.base and not isinstance(value, Unreadable) and not is_blank(value)
+        for name, value in shown.items()
+    )
 
 
 def decide_deletion(
@@ -68,13 +82,21 @@ def _edited_since(rules: SyncRules, gone: list[Draft], live: list[Draft], fields
         return True
     return any(
         draft.behind(rule.name, fields.hub)
-        and fields.hub[rule.name].winner != draft.name
+        and _by_others(rule, draft, fields)
         and rule.name in draft.was.agreed
         and undeliverable(rule, rules.members[draft.name], fields.hub[rule.name].value) is None
         for draft in gone
         for rule in rules.fields.values()
         if receives(rule, draft.name)
     )
+
+
+def _by_others(rule: FieldRule, draft: Draft, fields: Fields) -> bool:
+    """Whether what the hub holds is not all this member's own doing: a set may have several authors, of whom it is the last."""
+    hub = fields.hub[rule.name]
+    if rule.type is FieldType.SET:
+        return not equal(rule.type, hub.value, draft.base.get(rule.name))
+    return hub.winner != draft.name
 
 
 def _carry_deletion(

@@ -83,6 +83,11 @@ class Engine:
     paused: dict[SystemName, str] = field(default_factory=dict)
     shields: set[anyio.CancelScope] = field(default_factory=set)
     stop_by: float | None = None
+    started_at: Micros = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Notes when this life began: what was read before may be from a copy that somebody put back."""
+        self.started_at = self.clock.now()
 
     @contextmanager
     def finishing(self) -> Iterator[None]:

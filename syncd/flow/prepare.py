@@ -71,7 +71,7 @@ async def _prepared(engine: Engine, owed: Owed, good_for: Micros) -> Ready | Non
             return None
         look = look_at(engine, record, seen_at)
         await engine.database.write(lambda tx: observations.observe(tx, [look], engine.routes, "look before writing"))
-        shown = dict(record.fields)
+        shown = {**(known.fields or {} if known is not None else {}), **record.fields}
     else:
         record, shown = Record(ref=owed.ref, fields=known.fields or {}), dict(known.fields or {})
     if owed.operation is Operation.UPDATE and already_holds(engine, owed, record):
@@ -96,7 +96,8 @@ def _last_look(engine: Engine, tx: Connection, owed: Owed, good_for: Micros) -> 
     lag = engine.connectors[owed.ref.system].capabilities(owed.ref.collection).index_lag
     newest = max(known.seen_at, polled_at - lag)
     rumoured = inbox.is_waiting(tx, owed.ref) or planning.is_waiting(tx, owed.sync, owed.member, owed.ref.id)
-    return known, not rumoured and engine.clock.now() - newest <= good_for
+    in_this_life = newest >= engine.started_at
+    return known, in_this_life and not rumoured and engine.clock.now() - newest <= good_for
 
 
 async def vanished(engine: Engine, owed: Owed) -> None:

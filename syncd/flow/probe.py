@@ -36,7 +36,8 @@ async def is_there_already(engine: Engine, owed: Owed) -> tuple[Record, Micros] 
         return None
     good_for = FIRST_SYNC_GOOD_FOR if owed.priority > LIVE else engine.timing.fresh_many
     polled_at = await engine.database.read(lambda tx: cursors.load(tx, (owed.ref.system, owed.ref.collection)).polled_at)
-    if polled_at is not None and engine.clock.now() - polled_at <= good_for + facts.index_lag:
+    in_this_life = polled_at is not None and polled_at >= engine.started_at
+    if in_this_life and polled_at is not None and engine.clock.now() - polled_at <= good_for + facts.index_lag:
         return None
     seen_at = engine.clock.now()
     found = await _find(engine, owed, keys)
@@ -53,7 +54,9 @@ async def probe_create(engine: Engine, owed: Owed) -> None:
         seen_at = engine.clock.now()
         record = await connector.get(known.ref)
         if record is not None:
-            await engine.database.write(lambda tx: settle_adopted(engine, tx, owed, record, seen_at, "seen and matched meanwhile"))
+            ours = could_be_ours(engine, owed, record)
+            settle = settle_done if ours else settle_adopted
+            await engine.database.write(lambda tx: settle(engine, tx, owed, record, seen_at, "seen and matched meanwhile"))
             return
     keys = _keys(engine, owed, facts)
     if not keys:

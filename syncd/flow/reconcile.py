@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from syncd.core.guard import direction
 from syncd.core.link import Gone, Link, LinkState, Seen
-from syncd.core.outcome import Hold, Plan
+from syncd.core.outcome import Hold, Operation, Plan
 from syncd.core.plan import plan
 from syncd.core.record import Json, LinkId, MemberName, Micros, RecordId, Ref, SyncName
 from syncd.core.rules import SyncRules
@@ -136,6 +136,7 @@ class _Batch:
         self.links: dict[LinkId, Link] = {}
         self.seen: dict[Ref, Observation] = {}
         self.answers = Answers({})
+        self.doubtful = holds.doubtful_creates(tx, ids)
         self.outcomes: dict[LinkId, tuple[str, str]] = {}
         self.owed = 0
         self.held = 0
@@ -220,6 +221,9 @@ class _Batch:
             outbox.cancel(self.tx, before.id, [name for name in self.rules.members if name not in targets], self.now)
         count = 0
         for write in decided.writes:
+            if write.operation is Operation.CREATE and (before.id, write.member) in self.doubtful:
+                # It may be there already, and only a person can say.
+                continue
             member = self.rules.members[write.member]
             known = decided.link.members.get(write.member)
             target = known.ref if known is not None and known.ref else Ref(

@@ -122,6 +122,16 @@ def answers(tx: Connection, links: Iterable[LinkId]) -> list[Held]:
     return [_held(row) for row in rows]
 
 
+def doubtful_creates(tx: Connection, links: Iterable[LinkId]) -> set[tuple[LinkId, MemberName]]:
+    """The links and targets of which nobody but a person can say whether the record was made."""
+    rows = tx.execute(
+        "SELECT h.link_id, h.member FROM json_each(?) AS wanted CROSS JOIN holds AS h ON h.link_id = wanted.value"
+        " AND h.kind = 'unknown_create' AND h.state <> 'closed'",
+        (pack(sorted(set(links))).decode(),),
+    )
+    return {(LinkId(link), MemberName(member)) for link, member in rows}
+
+
 def answers_about(tx: Connection, sync: SyncName) -> dict[tuple[MemberName, RecordId], Held]:
     """What persons answered about unlinked records of a sync."""
     rows = tx.execute(
