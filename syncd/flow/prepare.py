@@ -43,7 +43,9 @@ async def prepare_all(engine: Engine, group: list[Owed]) -> list[Ready]:
     ready: list[Ready] = []
     queue = iter(group)
     timing = engine.timing
-    good_for = timing.fresh_first if group[0].priority > LIVE else timing.fresh_many if len(group) > MANY else timing.fresh
+    first_sync = group[0].priority > LIVE and not any(each.gate for each in group)
+    # What waited behind a gate waited for a person, and others may have edited meanwhile.
+    good_for = timing.fresh_first if first_sync else timing.fresh_many if len(group) > MANY else timing.fresh
 
     async def prepare() -> None:
         for owed in queue:

@@ -138,12 +138,13 @@ async def _create(engine: Engine, owed: Owed) -> None:
     if not await _mark_sent(engine, [owed]):
         return
     with engine.finishing():
-        seen_at = engine.clock.now()
         try:
             answer = await engine.connectors[owed.ref.system].create(owed.ref.collection, fields)
         except ConnectorError as error:
             await record_failure(engine, owed, error, sent=True)
             return
+        # The read-back is as new as its answer: a look begun before may have been served before the write.
+        seen_at = engine.clock.now()
         match answer:
             case Created(record=made):
                 await engine.database.write(lambda tx: settle_done(engine, tx, owed, made, seen_at, "created"))
@@ -185,12 +186,12 @@ async def _change(engine: Engine, group: list[Owed]) -> None:
 async def _update(engine: Engine, ready: list[Ready]) -> None:
     connector = engine.connectors[ready[0].owed.ref.system]
     updates = [Update(ref=each.owed.ref, changes=each.changes, before=each.before) for each in ready]
-    seen_at = engine.clock.now()
     answers: Sequence[Record | ConnectorError]
     try:
         answers = await connector.update(updates)
     except ConnectorError as error:
         answers = [error] * len(ready)
+    seen_at = engine.clock.now()
     done = [(each.owed, answer) for each, answer in zip(ready, answers, strict=True) if isinstance(answer, Record)]
 
     def commit(tx: Connection) -> None:
