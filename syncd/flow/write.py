@@ -206,12 +206,12 @@ async def _update(engine: Engine, ready: list[Ready]) -> None:
 
 
 async def _delete(engine: Engine, owed: Owed) -> None:
-    seen_at = engine.clock.now()
     try:
         await engine.connectors[owed.ref.system].delete(owed.ref)
     except ConnectorError as error:
         await record_failure(engine, owed, error, sent=True)
         return
+    seen_at = engine.clock.now()
     await engine.database.write(lambda tx: settle_done(engine, tx, owed, None, seen_at, "deleted"))
 
 
