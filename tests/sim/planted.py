@@ -1,0 +1,312 @@
+"""Planted bugs: each is one small change to the product that a simulator worth its name must notice.
+
+`PLANTED` maps a name to a function that makes the change; `planted` makes it for the length of a block.
+The rule that keeps it true: a bug is planted by replacing a name where it is used, and everything is put back afterwards.
+It must not know: by which invariant it will be caught.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from syncd.connectors.base import Page
+from syncd.core import decide, deletion
+from syncd.core.errors import Effect
+from syncd.core.guard import believe_listing
+from syncd.flow import failing, poll, prepare, probe, reconcile, reread, settle, write
+from syncd.store import observations, outbox, planning
+from tests.sim.connector import SimConnector
+
+Put = Callable[[Any, str, Any], None]
+
+
+def no_idempotency_check(put: Put) -> None:
+    """The same plan is owed as often as it is made."""
+    genuine = outbox.key_of
+    made = [0]
+
+    def key_of(*arguments: Any) -> str:
+        made[0] += 1
+        return f"{genuine(*arguments)}{made[0]}"
+
+    put(outbox, "key_of", key_of)
+
+
+def sent_not_committed(put: Put) -> None:
+    """The intent is not on disk when the call is made."""
+
+    async def mark_sent(_engine: Any, owed: Any) -> Any:
+        return list(owed)
+
+    put(write, "_mark_sent", mark_sent)
+
+
+def cursor_before_commit(put: Put) -> None:
+    """The cursor moves to the moment a pass ended instead of to what it showed."""
+    genuine = poll._finish
+
+    async def finish(engine: Any, place: Any, cursor: Any, total: Any) -> None:
+        now = engine.clock.now() + engine.connectors[place[0]].skew().offset + 60_000_000
+        await genuine(engine, place, replace(cursor, newest=now, started_at=now), total)
+
+    put(poll, "_finish", finish)
+
+
+def empty_list_believed(put: Put) -> None:
+    """Any listing is believed, and absence from it is a deletion at once."""
+    put(poll, "believe_listing", lambda *_a, **_k: None)
+    _bury_at_once(put)
+
+
+def suspect_believed_at_once(put: Put) -> None:
+    """A record that is denied once is gone."""
+
+    def denied(engine: Any, tx: Any, doubt: Any, seen_at: int) -> None:
+        observations.bury(tx, doubt.ref, ["denied once"], seen_at, engine.routes)
+
+    put(reread, "_denied", denied)
+
+
+def _bury_at_once(put: Put) -> None:
+    genuine = observations.suspect
+
+    def suspect(tx: Any, refs: Any, evidence: str, due_at: int) -> None:
+        refs = list(refs)
+        genuine(tx, refs, evidence, due_at)
+        for ref in refs:
+            if "complete pass" in evidence:
+                for item in tx.execute("SELECT DISTINCT sync, member FROM link_members WHERE record_id = ?", (ref.id,)).fetchall():
+                    observations.bury(tx, ref, [evidence], due_at, {(ref.system, ref.collection): [item]})
+
+    put(observations, "suspect", suspect)
+
+
+def second_page_ignored(put: Put) -> None:
+    """Only the first page of a listing is read."""
+    genuine = SimConnector.page
+
+    async def page(self: Any, collection: Any, **arguments: Any) -> Page:
+        answer = await genuine(self, collection, **arguments)
+        return replace(answer, next=None, total=None)
+
+    put(SimConnector, "page", page)
+
+
+def create_retried_blind(put: Put) -> None:
+    """A create whose outcome is unknown is simply tried again."""
+    genuine = failing.record_failure
+
+    async def record_failure(engine: Any, owed: Any, error: Any, **arguments: Any) -> None:
+        error.effect = Effect.NONE
+        await genuine(engine, owed, error, **arguments)
+
+    put(failing, "record_failure", record_failure)
+    put(write, "record_failure", record_failure)
+
+    async def nothing_there(_engine: Any, _owed: Any) -> None:
+        return None
+
+    put(write, "is_there_already", nothing_there)
+
+
+def no_probe(put: Put) -> None:
+    """A doubtful create is taken for one that did not happen."""
+
+    async def find(*_arguments: Any) -> list[Any]:
+        return []
+
+    put(probe, "_find", find)
+
+
+def base_not_updated(put: Put) -> None:
+    """What a write read back does not become the base."""
+    put(settle, "_rebased", lambda _engine, _tx, _owed, link, *_rest: link)
+
+
+def wrong_tie_break(put: Put) -> None:
+    """Whoever comes last in the list wins a conflict."""
+    put(decide, "_resolve", lambda _rules, _rule, claims, _pick: (claims[-1], "the last one"))
+
+
+def losers_forgotten(put: Put) -> None:
+    """The journal does not keep what lost."""
+    genuine = decide._won
+
+    def won(*arguments: Any) -> Any:
+        return replace(genuine(*arguments), losers={})
+
+    put(decide, "_won", won)
+
+
+def echo_by_timer(put: Put) -> None:
+    """What a record shows soon after we wrote to it is taken for our own echo."""
+    genuine = observations.observe
+
+    def observe(tx: Any, looks: Any, routes: Any, cause: str) -> Any:
+        kept = []
+        for look in looks:
+            (wrote,) = tx.execute("SELECT max(done_at) FROM outbox WHERE record_id = ?", (look.record.ref.id,)).fetchone()
+            if cause == "write" or wrote is None or look.seen_at - wrote > 60_000_000:
+                kept.append(look)
+        return genuine(tx, kept, routes, cause)
+
+    put(observations, "observe", observe)
+
+
+def hint_trusted(put: Put) -> None:
+    """What a hint carries is taken for the record."""
+    put(reread, "_is_observation", lambda hint, _known: hint.arrivals[-1].fields is not None and hint.arrivals[-1].occurred_at is not None)
+
+
+def stale_look_accepted(put: Put) -> None:
+    """An older look replaces a newer one."""
+    put(observations, "_outdated", lambda _look, _before: False)
+
+
+def set_replaced(put: Put) -> None:
+    """A set is written as a whole, over what others added meanwhile."""
+    genuine = SimConnector.update
+
+    async def update(self: Any, updates: Any) -> Any:
+        return await genuine(self, [replace(each, before={**each.before, "tags": ALL_TAGS}) for each in updates])
+
+    put(SimConnector, "update", update)
+
+
+ALL_TAGS = [f"t{number}" for number in range(1, 400)]
+
+
+def in_flight_planned(put: Put) -> None:
+    """A link is planned while a write to it is in the air."""
+    put(outbox, "in_flight", lambda _tx, _links: set())
+    put(planning, "due", _due_all)
+
+
+def _due_all(tx: Any, sync: Any, limit: int) -> Any:
+    return planning._due(tx.execute("SELECT sync, member, record_id, since, cause FROM to_plan WHERE sync = ? LIMIT ?", (sync, limit)))
+
+
+def no_look_before_write(put: Put) -> None:
+    """Nobody looks at a record before writing to it."""
+    genuine = prepare._last_look
+    put(prepare, "_last_look", lambda *arguments: (genuine(*arguments)[0], True))
+    put(prepare, "differs_from_expected", lambda *_a: False)
+
+
+def delete_beats_edit(put: Put) -> None:
+    """A deletion wins over an edit made elsewhere."""
+    put(deletion, "_edited_since", lambda *_a: False)
+
+
+def events_dropped(put: Put) -> None:
+    """A webhook is acknowledged before it is stored."""
+    from tests.sim import webhooks
+
+    async def store(*_arguments: Any) -> Any:
+        class Answer:
+            status = 200
+
+        return Answer()
+
+    put(webhooks, "_store", store)
+
+
+def twin_taken(put: Put) -> None:
+    """Of several records with one key the first is taken."""
+    from syncd.core.match import Ambiguous, Join
+    from syncd.flow import linking
+
+    genuine = linking.match
+
+    def match(order: Any, member: Any, keys: Any, candidates: Any) -> Any:
+        verdict = genuine(order, member, keys, candidates)
+        if isinstance(verdict, Ambiguous):
+            linked = [each for each in verdict.candidates if each.link is not None]
+            return Join(link=linked[0].link, by=order[0]) if linked else verdict
+        return verdict
+
+    put(linking, "match", match)
+
+
+def not_shown_is_blank(put: Put) -> None:
+    """A path that was not shown is taken for one that was cleared."""
+    from tests.sim.vendor import FIELDS
+
+    put(observations, "_laid_over", lambda shown, _before: {path: shown.get(path) for path in FIELDS})
+
+
+def unknown_is_done(put: Put) -> None:
+    """A call that got no answer is taken for one that succeeded."""
+    genuine = outbox.settle
+
+    def settled(tx: Any, owed: Any, state: Any, at: int, **arguments: Any) -> bool:
+        return genuine(tx, owed, outbox.State.DONE if state is outbox.State.UNKNOWN else state, at, **arguments)
+
+    put(outbox, "settle", settled)
+
+
+def crash_forgotten(put: Put) -> None:
+    """What was in the air when the process died is simply sent again."""
+
+    def recover(tx: Any, now: int) -> int:
+        tx.execute("UPDATE outbox SET lease_until = NULL, fence = fence + 1 WHERE lease_until IS NOT NULL")
+        return int(tx.execute("UPDATE outbox SET state = 'pending', due_at = ? WHERE state = 'sent'", (now,)).rowcount)
+
+    put(outbox, "recover", recover)
+
+    async def nothing_there(_engine: Any, _owed: Any) -> None:
+        return None
+
+    put(write, "is_there_already", nothing_there)
+
+
+def review_decided(put: Put) -> None:
+    """A conflict that a person is to decide is decided by the source of truth."""
+    genuine = decide._resolve
+
+    def resolve(rules: Any, *rest: Any) -> Any:
+        return genuine(replace(rules, conflict=decide.ConflictRule.SOURCE_OF_TRUTH), *rest)
+
+    put(decide, "_resolve", resolve)
+
+
+def hold_nobody_sees(put: Put) -> None:
+    """A conflict that nobody may decide is not asked."""
+    from syncd.store import holds
+
+    genuine = holds.ask
+    put(holds, "ask", lambda tx, questions, at: genuine(tx, [each for each in questions if each.kind.value != "conflict"], at))
+
+
+PLANTED: dict[str, Callable[[Put], None]] = {
+    each.__name__: each
+    for each in (
+        no_idempotency_check, sent_not_committed, cursor_before_commit, empty_list_believed, suspect_believed_at_once, second_page_ignored,
+        create_retried_blind, no_probe, base_not_updated, wrong_tie_break, losers_forgotten, echo_by_timer, hint_trusted,
+        stale_look_accepted, set_replaced, in_flight_planned, no_look_before_write, delete_beats_edit, events_dropped, twin_taken,
+        not_shown_is_blank, unknown_is_done, crash_forgotten, review_decided, hold_nobody_sees,
+    )
+}  # fmt: skip
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """Plants one bug for the length of the block."""
+    kept: list[tuple[Any, str, Any]] = []
+
+    def put(owner: Any, attribute: str, value: Any) -> None:
+        kept.append((owner, attribute, owner.__dict__[attribute]))
+        setattr(owner, attribute, value)
+
+    PLANTED[name](put)
+    try:
+        yield
+    finally:
+        for owner, attribute, genuine in reversed(kept):
+            setattr(owner, attribute, genuine)
+
+
+__all__ = ["PLANTED", "believe_listing", "planted", "reconcile"]

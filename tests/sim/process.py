@@ -1,0 +1,275 @@
+"""One daemon after another over the same database: started as the daemon starts its stages, killed at any point, started again.
+
+The database is a plain connection in memory, and a job over it is simply called: what was committed is there after a kill, what was not
+is not.
+The rule that keeps it true: the stages, the store and the planner are the product's own; nothing of a killed run is used again.
+It must not know: vendors, or what the run is to prove.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from functools import cache
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from syncd.core.errors import StoreError
+from syncd.flow import daemon
+from syncd.flow.answering import plan_everything
+from syncd.flow.clock import SteadyClock
+from syncd.flow.engine import Engine, Timing
+from syncd.flow.poll import poll_forever
+from syncd.flow.reconcile import reconcile_forever
+from syncd.flow.requests import answer_forever
+from syncd.flow.reread import reread_forever
+from syncd.flow.write import write_forever
+from syncd.store import control, journal, observations, outbox
+from syncd.store.database import over_engines, prepare
+from tests.sim.connector import SimConnector
+from tests.sim.loop import in_life
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+GRACE_S = 3.5
+
+
+class QuietLog:
+    """A log that nobody reads, but for how often which event was told."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def _tell(self, event: str, **_facts: Any) -> None:
+        self._world.logged[event] += 1
+
+    debug = info = warning = error = exception = _tell
+
+
+class FullDisk:
+    """A connection to a database that cannot be written just now."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, statement: str, *arguments: Any) -> Any:
+        if statement == "COMMIT":
+            raise sqlite3.OperationalError("database or disk is full")
+        return self._connection.execute(statement, *arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+class LoopEngine:
+    """Calls jobs where it stands, with the turns of the loop that a thread would have taken."""
+
+    def __init__(self, process: Process, *, writes: bool) -> None:
+        self._process = process
+        self._writes = writes
+
+    async def call(self, job: Callable[[Any], Any]) -> Any:
+        process = self._process
+        await process.hop()
+        if not self._writes:
+            return job(process.connection)
+        await process.point("before_commit")
+        if process.world.disk_is_full():
+            process.world.breaks.append(process.world.loop.vt)
+            return job(FullDisk(process.connection))
+        result = job(process.connection)
+        process.commits += 1
+        await process.point("after_commit")
+        await process.hop()
+        return result
+
+
+@cache
+def _template() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    prepare(connection)
+    return connection
+
+
+def _copy(source: sqlite3.Connection) -> sqlite3.Connection:
+    made = sqlite3.connect(":memory:", isolation_level=None)
+    source.backup(made)
+    made.execute("PRAGMA foreign_keys=ON")
+    return made
+
+
+class Process:
+    """The daemon's process, life after life."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.life = 0
+        self.engine: Engine | None = None
+        self.commits = 0
+        self.restarts = 0
+        self.connection = _copy(_template())
+        self._watch()
+        self.backups: list[tuple[float, sqlite3.Connection]] = []
+        self._countdown: dict[str, int] = {}
+        self._scope: anyio.CancelScope | None = None
+        self._hops = world.options["hops"]
+
+    def _watch(self) -> None:
+        """Counts every step a write takes from one state to another."""
+        edges = self.world.edges
+        self.connection.create_function("edge", 1, lambda step: edges.update([step]))
+        self.connection.create_function("loosed", 2, self.world.monitors.unlinked)
+        self.connection.executescript(
+            "CREATE TEMP TRIGGER IF NOT EXISTS made AFTER INSERT ON outbox BEGIN SELECT edge('new>' || new.state); END;"
+            "CREATE TEMP TRIGGER IF NOT EXISTS moved AFTER UPDATE OF state ON outbox WHEN old.state <> new.state"
+            " BEGIN SELECT edge(old.state || '>' || new.state); END;"
+            "CREATE TEMP TRIGGER IF NOT EXISTS loosed AFTER DELETE ON link_members"
+            " BEGIN SELECT loosed(old.system, old.record_id); END;"
+        )
+
+    # ---- being run
+
+    def start(self) -> None:
+        """A new life over whatever the database holds."""
+        self.life += 1
+        self.world.loop.create_task(self._run(self.life), context=in_life(self.life))
+
+    def down(self, after_s: float = 1.0) -> None:
+        """Drops the present life where it stands, and starts another after a while."""
+        self.world.loop.kill(self.life)
+        self.engine = None
+        self._scope = None
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+        self.world.monitors.process_died()
+        self.world.breaks.append(self.world.loop.vt)
+        self.restarts += 1
+        self.world.later(after_s, self.start)
+
+    def terminate(self) -> None:
+        """SIGTERM: the daemon stops by itself within its grace."""
+        if self.engine is None or self._scope is None:
+            return
+        self.engine.stop_within(GRACE_S)
+        self._scope.cancel()
+        self.world.breaks.append(self.world.loop.vt)
+        life = self.life
+
+        def check() -> None:
+            if self.life == life and self.engine is not None and not self.world.script.has("stall"):
+                self.world.fail("S9", "SIGTERM: the daemon had not stopped after 5 s")
+
+        self.world.later(5.0, check)
+
+    def restore(self, age_s: float) -> None:
+        """The database is replaced by a copy of a while ago."""
+        old = [data for at, data in self.backups if at <= self.world.loop.vt - age_s] or [data for _, data in self.backups[:1]]
+        if not old:
+            return
+        self.down(2.0)
+        self.connection = _copy(old[-1])
+        self._watch()
+        self.world.restored_at.append(self.world.loop.vt)
+
+    def back_up(self) -> None:
+        """A copy as it would be made while the daemon runs."""
+        self.backups.append((self.world.loop.vt, _copy(self.connection)))
+
+    async def hop(self) -> None:
+        for _ in range(self.world.rng.randrange(self._hops) if self._hops else 0):
+            await self.world.loop_turn()
+
+    async def point(self, where: str) -> None:
+        """A place where the process may die. Does not return if it does."""
+        world = self.world
+        if world.crash_at is not None and where.endswith("_commit"):
+            world.commit_points += 1
+            if world.commit_points == world.crash_at:
+                await self._die()
+        hit = world.faults.roll("crash", None, where)
+        if hit is not None:
+            self._countdown["any" if hit.operation == "any" else where] = int(hit.amount)
+        for name in ("any", where):
+            left = self._countdown.get(name)
+            if left is not None:
+                if left <= 0:
+                    del self._countdown[name]
+                    await self._die()
+                self._countdown[name] = left - 1
+
+    async def _die(self) -> None:
+        self.down(self.world.rng.choice((0.1, 1.0, 20.0)))
+        await self.world.loop.create_future()
+
+    # ---- one life
+
+    async def _run(self, life: int) -> None:
+        world = self.world
+        try:
+            async with over_engines(LoopEngine(self, writes=True), LoopEngine(self, writes=False)) as database:
+                database.version = self._version  # type: ignore[method-assign] (one connection sees no other commit)
+                clock = SteadyClock(world.clock, floor=await database.read(observations.newest))
+                engine = Engine(
+                    database=database,
+                    connectors={name: SimConnector(world, vendor, clock) for name, vendor in world.vendors.items()},
+                    syncs={each.name: each for each in (world.rules,)},
+                    clock=clock,
+                    random=Random(world.script.seed + life),
+                    log=QuietLog(world),
+                    timing=Timing(**world.timing),
+                )
+                await self._begin(engine)
+                self.engine = engine
+                await self._stages(engine)
+        except BaseException as error:
+            if isinstance(error, BaseExceptionGroup) and not error.subgroup(lambda each: not isinstance(each, StoreError)):
+                self.world.breaks.append(world.loop.vt)
+            elif not isinstance(error, anyio.get_cancelled_exc_class()):
+                world.fail("crash", f"{_innermost(error)!r}", error)
+        if self.life == life:
+            self.engine = self._scope = None
+            self.restarts += 1
+            world.monitors.process_died()
+            world.later(1.0, self.start)
+
+    async def _version(self) -> int:
+        return self.world.requests
+
+    async def _begin(self, engine: Engine) -> None:
+        now = engine.clock.now()
+
+        def begin(tx: sqlite3.Connection) -> None:
+            for name in engine.connectors:
+                control.meet_system(tx, name, f"pretended {name}", now)
+                control.pause(tx, name, None, now)
+            engine.run_id = journal.start_run(tx, "live", "simulated", now)
+            outbox.recover(tx, now)
+            if control.meet_sync(tx, self.world.rules.name, self.world.digest):
+                plan_everything(engine, tx, self.world.rules)
+
+        while True:
+            try:
+                await engine.database.write(begin)
+                return
+            except StoreError:
+                await anyio.sleep(1.0)
+
+    async def _stages(self, engine: Engine) -> None:
+        async with anyio.create_task_group() as tasks:
+            self._scope = tasks.cancel_scope
+            for place in engine.places:
+                tasks.start_soon(daemon._keep_going, engine, poll_forever, engine, place)
+            for system in sorted({system for system, _ in engine.places}):
+                tasks.start_soon(daemon._keep_going, engine, reread_forever, engine, system)
+                tasks.start_soon(daemon._keep_going, engine, write_forever, engine, system)
+            tasks.start_soon(daemon._keep_going, engine, reconcile_forever, engine)
+            tasks.start_soon(daemon._keep_going, engine, answer_forever, engine)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,214 @@
+"""What the simulator has found before, each as a short script that must pass for ever.
+
+`story` builds a script over plain vendors; every test's docstring tells what went wrong once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.sim.script import Act, Script, Strike
+from tests.sim.shrink import PLAIN_HABITS, PLAIN_OPTIONS
+from tests.sim.world import run
+
+EVER = 100_000.0
+
+
+def story(*items: Act | Strike, habits: tuple[dict[str, Any], ...] = ({}, {}), minutes: float = 8.0, seed: int = 1, **options: Any) -> Script:
+    """A script of one person, known everywhere, whose `name` is kept equal. The seed says who he is, and how fast things travel."""
+    return Script(
+        seed=seed,
+        minutes=minutes,
+        options={**PLAIN_OPTIONS, "systems": len(habits), "delete": "propagate", "skew_error": 1.0, "backlog": False, **options},
+        habits=[{**PLAIN_HABITS, **each} for each in habits],
+        acts=tuple(each for each in items if isinstance(each, Act)),
+        strikes=tuple(each for each in items if isinstance(each, Strike)),
+    )
+
+
+def holds(script: Script) -> None:
+    report = run(script)
+
+    assert report.failure is None, report.failure
+
+
+def test_an_ended_link_still_owes_its_deletes():
+    """Deleted in one of three; the second turned out to be gone as well: the third was let live, and nobody was told."""
+    holds(story(
+        Act(kind="delete", at=300, system=1), Act(kind="delete", at=302, system=2),
+        habits=({}, {"webhooks": "hint"}, {}),
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("seconds", [-7200, -60, 7200])
+def test_the_wall_clock_is_set(seconds):
+    """Set back, every look seemed old: two members overwrote each other every few seconds until the clock had caught up."""
+    holds(story(
+        Strike(kind="jump", at=100, until=EVER, most=1, amount=seconds),
+        Act(kind="edit", at=150, system=0), Act(kind="edit", at=350, system=1),
+        habits=({"webhooks": "hint"}, {"webhooks": "hint"}),
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("at", range(40, 60, 2))
+def test_a_lagging_listing_is_no_look_at_the_record(at):
+    """A listing that runs 20 s behind counted as a look of now, and an edit it could not show was overwritten unread."""
+    holds(story(
+        Act(kind="clear", at=at - 0.5, system=2), Act(kind="edit", at=at, system=0),
+        habits=({"lag": 20_000_000}, {}, {}),
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("delete", ["propagate", "archive", "unlink", "review"])
+def test_a_write_to_a_record_that_is_going(delete):
+    """An edit was owed to a record that had just been deleted: look, denied, plan, look, … for as long as the grace period lasts."""
+    holds(story(
+        Act(kind="edit", at=200, system=0), Act(kind="delete", at=200.5, system=1),
+        habits=({"webhooks": "hint"}, {}), delete=delete,
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("gap", [0.0, 2.0, 119.0, 121.0, 122.0, 123.0])
+def test_both_sides_deleted(gap):
+    """What an ended link owes to a record that a person deleted meanwhile is done, not tried for ever."""
+    holds(story(Act(kind="delete", at=200, system=0), Act(kind="delete", at=200 + gap, system=1), habits=({"webhooks": "hint"}, {})))
+
+
+@pytest.mark.parametrize("at", [340.0, 435.484, 463.9, 464.5, 465.5])
+def test_an_edit_made_while_its_deletion_is_decided(at):
+    """The deletion was decided, the edit came before it was sent: the record lived on unlinked, the edit went nowhere."""
+    holds(story(Act(kind="delete", at=342.3, system=0), Act(kind="clear", at=at, system=1), habits=({"webhooks": "hint"}, {})))
+
+
+def test_one_system_paused_beside_a_suspect():
+    """A suspect of a paused system made the others' rereading spin."""
+    holds(story(
+        Strike(kind="unauthorized", at=286, until=470, most=3, system=0), Act(kind="delete", at=270, system=0),
+        habits=({}, {"webhooks": "hint"}),
+    ))  # fmt: skip
+
+
+def test_a_late_full_event_without_a_modified_time():
+    """An hour old event carried the whole record as it was; it was believed, and old values came back on both sides."""
+    holds(story(
+        Strike(kind="hook_late", at=225, until=339, system=1, amount=3600),
+        Act(kind="edit", at=243, system=0), Act(kind="email", at=463, system=0),
+        habits=({}, {"modified_time": False, "webhooks": "full"}),
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", ["e500_after", "timeout_after", "reset_after", "garbage"])
+@pytest.mark.parametrize("spelling", ["title", "cut", "lower"])
+def test_the_vendors_spelling_after_a_lost_answer(fault, spelling):
+    """What the vendor made of our own write, its answer lost, was taken for news and written over what the person had typed."""
+    holds(story(
+        Strike(kind=fault, at=85, until=300, most=1, system=1, operation="update"), Act(kind="edit", at=81.7, system=0),
+        habits=({}, {"normalise": spelling}), truth=1,
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("spelling", ["title", "cut"])
+def test_the_vendors_spelling_after_a_lost_create(spelling):
+    """The same for a record that was made again, found by its keys after a doubtful create."""
+    holds(story(
+        Strike(kind="reset_after", at=256, until=480, most=1, operation="create"),
+        Act(kind="edit", at=258.2, system=1), Act(kind="delete", at=259.8, system=0),
+        habits=({"normalise": spelling}, {}),
+    ))  # fmt: skip
+
+
+def test_looks_that_fail_are_spaced_out():
+    """A vendor that is down was asked every second, for every write owed to it."""
+    report = run(story(
+        Strike(kind="refused", at=100, until=EVER, system=1, operation="get"), Act(kind="edit", at=150, system=0),
+        habits=({"webhooks": "hint"}, {}), minutes=40,
+    ))  # fmt: skip
+
+    assert report.failure is None
+    assert report.logged["write.failed"] < 60
+
+
+@pytest.mark.parametrize("fault", ["e422_after", "timeout_after", "e500_after"])
+def test_a_held_create_is_not_made_again(fault):
+    """A doubtful create that nothing can be looked for by was held, and made once more as soon as another member's create was done."""
+    holds(story(
+        Strike(kind=fault, at=0, until=3, most=1, system=1, operation="create"), Act(kind="edit", at=200, system=0),
+        habits=({}, {"find": False}, {}), start="one",
+    ))  # fmt: skip
+
+
+def test_a_restored_listing_is_no_listing_of_now():
+    """After a restore the old listing counted as recent, and what had been made since was made again without a look."""
+    holds(story(
+        Strike(kind="garbage", at=0, until=3, most=1, system=0, operation="page"),
+        Strike(kind="restore", at=113.2, until=119, most=1, amount=300), start="one", latency=1.5, seed=151,
+    ))  # fmt: skip
+
+
+def test_a_removal_survives_a_look_without_the_field():
+    """A look that did not show the tags made a removal look like no change."""
+    holds(story(
+        Act(kind="untag", at=187.315, person=2, system=2, salt=647323381),
+        Strike(kind="masked", at=198.208, until=480, rate=0.5, operation="get", salt=635050219),
+        habits=({}, {"page_size": 1, "webhooks": "full", "normalise": "lower"}, {}), fields=("name", "tags"), people=3, seed=704,
+    ))  # fmt: skip
+
+
+def test_additions_of_others_outlive_a_deletion():
+    """The record was deleted where additions of others had never arrived; it had spoken last itself, so they went down with it."""
+    holds(story(
+        Strike(kind="rejected", at=76, until=376, operation="update"), Act(kind="edit", at=172, system=0, path="tags"),
+        Act(kind="tag", at=246, system=2, path="tags"), Act(kind="delete", at=248.5, system=2),
+        habits=({"webhooks": "hint"}, {"webhooks": "hint"}, {"webhooks": "hint"}), fields=("tags",),
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("conflict", ["review", "source_of_truth"])
+def test_a_deletion_beside_an_open_question(conflict):
+    """Names differed from the start and a person was to choose; one was edited; a deletion elsewhere took it, and the question, away."""
+    holds(story(
+        Act(kind="edit", at=92.969, system=0, salt=73931776), Act(kind="delete", at=308.257, system=1),
+        habits=({"normalise": "title"}, {}), conflict=conflict,
+        seed=1430,
+    ))  # fmt: skip
+
+
+def test_a_listing_that_overlaps_our_delete():
+    """A page asked for while our delete travelled still listed the record, counted as newer, and brought the link back to life."""
+    holds(story(
+        Act(kind="edit", at=57.718, person=1, system=0, salt=1072849070), Act(kind="edit", at=57.718, person=2, system=0, salt=401653261),
+        Act(kind="delete", at=120.918, person=2, system=0, path="note", salt=497641264),
+        Act(kind="edit", at=241.335, person=1, system=1, path="note", salt=780729342),
+        Act(kind="edit", at=440.097, person=0, system=1, salt=1034014145),
+        habits=(
+            {"page_size": 2, "paging": "offset", "incremental": True},
+            {"page_size": 1, "lag": 20_000_000, "webhooks": "hint", "normalise": "title"},
+        ),
+        people=3, fields=("name", "note", "tags"), owner=0, shuffle=True, hops=5, latency=1.5, seed=10158,
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("at", [150.0 + step * 0.02 for step in range(40)])
+def test_a_listing_that_overlaps_our_update(at):
+    """A page or a look served before our update took effect, but asked for after it had left, was taken for somebody's undoing it."""
+    holds(story(
+        Act(kind="edit", at=at, system=1), Act(kind="bump", at=at + 0.3, system=0),
+        habits=({"modified_time": False, "webhooks": "hint"}, {"webhooks": "hint"}, {}), hops=5, shuffle=True, seed=int(at * 100),
+    ))  # fmt: skip
+
+
+def test_an_events_time_is_not_the_records():
+    """The event's own time was kept as the record's modified time, so every look after it seemed older, and a suspect was never cleared."""
+    holds(story(
+        Strike(kind="stale409", at=115.71, until=364.639, most=1, system=1, operation="update", salt=430544833),
+        Act(kind="edit", at=116.961, system=1, salt=58673713), Act(kind="edit", at=117.052, person=2, salt=177699450),
+        Act(kind="edit", at=117.38, person=1, system=1, salt=293323856), Act(kind="edit", at=119.136, person=2, system=2, salt=1037724656),
+        habits=(
+            {"resolution": 1, "paging": "modified", "incremental": True, "unique": True, "find": False, "batch": 10, "normalise": "cut"},
+            {"page_size": 1, "lag": 3_000_000, "incremental": True, "webhooks": "full", "find": False, "batch": 10, "bumps": False},
+            {"resolution": 1_000_000, "incremental": True, "webhooks": "hint", "unique": True, "find": False, "normalise": "lower"},
+        ),
+        people=3, start="one", delete="archive", truth=1, hops=5, shuffle=True, seed=22257,
+    ))  # fmt: skip
