@@ -125,10 +125,12 @@ async def _commit_page(engine: Engine, place: Place, cursor: Cursor, page: Page,
     connector = engine.connectors[place[0]]
     facts, skew = connector.capabilities(place[1]), connector.skew()
     complete = cursor.mode is PassMode.COMPLETE
+    read_at = engine.clock.now()
     looks = [
         Look(
             record=record,
             seen_at=seen_at,
+            read_at=read_at,
             unchanged_at=None if cursor.polled_at is None else cursor.polled_at - facts.index_lag,
             skew=skew.offset,
             error=skew.error + facts.modified_resolution,

@@ -22,7 +22,7 @@ from syncd.flow.engine import Engine
 from syncd.flow.pause import pause_system, wait_while_paused
 from syncd.store import inbox, observations
 from syncd.store.database import Connection
-from syncd.store.inbox import Waiting
+from syncd.store.inbox import Arrival, Waiting
 from syncd.store.observations import Look, Observation, Suspect
 
 BATCH = 200
@@ -35,6 +35,7 @@ class _Reading:
 
     ref: Ref
     seen_at: Micros
+    read_at: Micros
     record: Record | None = None
     error: ConnectorError | None = None
 
@@ -85,7 +86,7 @@ async def reread_once(engine: Engine, system: SystemName) -> bool:
     if not hints and not doubts:
         return False
     stale = [hint for hint in hints if _brings_nothing(engine, hint, known.get(hint.ref))]
-    whole = [hint for hint in hints if hint not in stale and _is_observation(hint, known.get(hint.ref))]
+    whole = [hint for hint in hints if hint not in stale and _is_observation(engine, hint, known.get(hint.ref))]
     unclear = [hint for hint in hints if hint not in stale and hint not in whole]
     if stale or whole:
         await engine.database.write(lambda tx: _take(engine, tx, stale, whole))
@@ -117,8 +118,8 @@ def _brings_nothing(engine: Engine, hint: Waiting, known: Observation | None) ->
     )
 
 
-def _is_observation(hint: Waiting, known: Observation | None) -> bool:
-    """One full event that happened after all we know of the record: it need not be read again."""
+def _is_observation(engine: Engine, hint: Waiting, known: Observation | None) -> bool:
+    """One full event that surely happened after all we know of the record: it need not be read again."""
     last = hint.arrivals[-1]
     if len(hint.arrivals) != 1 or not last.full or last.deleted or last.occurred_at is None:
         return False
@@ -126,7 +127,15 @@ def _is_observation(hint: Waiting, known: Observation | None) -> bool:
         return True
     if known.fields is None or known.modified_at is None:
         return False
-    return last.occurred_at > known.modified_at + SECOND and last.received_at > known.seen_at
+    return last.occurred_at > known.modified_at + SECOND and _happened_at(engine, last) >= known.read_at
+
+
+def _happened_at(engine: Engine, event: Arrival) -> Micros:
+    """The earliest moment, on our clock, at which an event can have happened; without a time of its own, when it was received."""
+    if event.occurred_at is None:
+        return event.received_at
+    skew = engine.connectors[event.ref.system].skew()
+    return min(event.received_at, event.occurred_at - skew.offset - engine.modified_error(event.ref))
 
 
 def _take(engine: Engine, tx: Connection, stale: list[Waiting], whole: list[Waiting]) -> None:
@@ -138,9 +147,16 @@ def _take(engine: Engine, tx: Connection, stale: list[Waiting], whole: list[Wait
         last = hint.arrivals[-1]
         assert last.fields is not None
         skew = engine.connectors[hint.ref.system].skew()
-        record = Record(ref=hint.ref, fields=last.fields, modified_at=last.occurred_at)
+        # The event's time is not the record's own: an edit that does not move that one would look older ever after.
         looks.append(
-            Look(record=record, seen_at=last.received_at, skew=skew.offset, error=engine.modified_error(hint.ref))
+            Look(
+                record=Record(ref=hint.ref, fields=last.fields),
+                seen_at=_happened_at(engine, last),
+                read_at=last.received_at,
+                happened_at=last.occurred_at,
+                skew=skew.offset,
+                error=engine.modified_error(hint.ref),
+            )
         )
         inbox.finish(tx, hint.ids, "observed", now)
     observations.observe(tx, looks, engine.routes, "webhook")
@@ -158,11 +174,11 @@ async def _read_all(engine: Engine, refs: list[Ref]) -> list[_Reading]:
                 with priority(Priority.LIVE):
                     record = await engine.connectors[ref.system].get(ref)
             except ConnectorError as error:
-                readings.append(_Reading(ref=ref, seen_at=seen_at, error=error))
+                readings.append(_Reading(ref=ref, seen_at=seen_at, read_at=engine.clock.now(), error=error))
                 if isinstance(error, Unavailable | Unauthorized):
                     return
             else:
-                readings.append(_Reading(ref=ref, seen_at=seen_at, record=record))
+                readings.append(_Reading(ref=ref, seen_at=seen_at, read_at=engine.clock.now(), record=record))
 
     async with anyio.create_task_group() as tasks:
         for _ in range(min(READERS, len(refs))):
@@ -182,6 +198,7 @@ def _record(
             Look(
                 record=each.record,
                 seen_at=each.seen_at,
+                read_at=each.read_at,
                 skew=engine.connectors[each.ref.system].skew().offset,
                 error=engine.modified_error(each.ref),
             )
@@ -207,19 +224,21 @@ def _record(
     for doubt in suspects.values():
         reading = by_ref.get(doubt.ref)
         if reading is not None and reading.error is None and reading.record is None:
-            _denied(engine, tx, doubt, reading.seen_at)
+            _denied(engine, tx, doubt, reading)
     troubled = [each.ref for each in readings if each.error is not None and each.ref in suspects]
     observations.postpone_suspects(tx, troubled, now + engine.timing.quiet_max)
 
 
-def _denied(engine: Engine, tx: Connection, doubt: Suspect, seen_at: Micros) -> None:
+def _denied(engine: Engine, tx: Connection, doubt: Suspect, reading: _Reading) -> None:
     """The vendor says there is no such record: wait out the grace period, or believe it."""
     grace = engine.grace((doubt.ref.system, doubt.ref.collection))
+    seen_at = reading.seen_at
     proof = f"not found by id at {seen_at}"
     if doubt.missing_at is None:
         observations.keep_suspect(tx, doubt, proof, missing_at=seen_at, due_at=seen_at + grace)
     elif seen_at - doubt.missing_at >= grace:
-        observations.bury(tx, doubt.ref, [*doubt.evidence, proof], seen_at, engine.routes)
+        evidence = [*doubt.evidence, proof]
+        observations.bury(tx, doubt.ref, evidence, seen_at=seen_at, read_at=reading.read_at, routes=engine.routes)
         engine.log.info("record.gone", ref=str(doubt.ref))
     else:
         observations.keep_suspect(tx, doubt, proof, missing_at=doubt.missing_at, due_at=doubt.missing_at + grace)

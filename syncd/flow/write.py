@@ -138,13 +138,12 @@ async def _create(engine: Engine, owed: Owed) -> None:
     if not await _mark_sent(engine, [owed]):
         return
     with engine.finishing():
+        seen_at = engine.clock.now()
         try:
             answer = await engine.connectors[owed.ref.system].create(owed.ref.collection, fields)
         except ConnectorError as error:
             await record_failure(engine, owed, error, sent=True)
             return
-        # The read-back is as new as its answer: a look begun before may have been served before the write.
-        seen_at = engine.clock.now()
         match answer:
             case Created(record=made):
                 await engine.database.write(lambda tx: settle_done(engine, tx, owed, made, seen_at, "created"))
@@ -187,11 +186,11 @@ async def _update(engine: Engine, ready: list[Ready]) -> None:
     connector = engine.connectors[ready[0].owed.ref.system]
     updates = [Update(ref=each.owed.ref, changes=each.changes, before=each.before) for each in ready]
     answers: Sequence[Record | ConnectorError]
+    seen_at = engine.clock.now()
     try:
         answers = await connector.update(updates)
     except ConnectorError as error:
         answers = [error] * len(ready)
-    seen_at = engine.clock.now()
     done = [(each.owed, answer) for each, answer in zip(ready, answers, strict=True) if isinstance(answer, Record)]
 
     def commit(tx: Connection) -> None:
@@ -206,12 +205,12 @@ async def _update(engine: Engine, ready: list[Ready]) -> None:
 
 
 async def _delete(engine: Engine, owed: Owed) -> None:
+    seen_at = engine.clock.now()
     try:
         await engine.connectors[owed.ref.system].delete(owed.ref)
     except ConnectorError as error:
         await record_failure(engine, owed, error, sent=True)
         return
-    seen_at = engine.clock.now()
     await engine.database.write(lambda tx: settle_done(engine, tx, owed, None, seen_at, "deleted"))
 
 

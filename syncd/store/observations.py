@@ -1,7 +1,7 @@
 """Observations: what every record last showed, and the records that look deleted.
 
-The rule that keeps it true: a newer look wins over an older one, whatever order they arrive in; a look that shows nothing new changes
-nothing but the time; a tombstone is stored with its evidence or not at all.
+The rule that keeps it true: a newer look wins over an older one, whatever order they arrive in; of two that overlap in time and differ,
+neither is taken for the newer one: the record is read again; a tombstone is stored with its evidence or not at all.
 It must not know: what the fields mean, or what follows from a change.
 """
 
@@ -9,35 +9,52 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
 from syncd.core.link import Interval
-from syncd.core.record import CollectionName, Json, MemberName, Micros, Record, RecordId, Ref, SyncName, SystemName
+from syncd.core.record import MINUTE, CollectionName, Json, MemberName, Micros, Record, RecordId, Ref, SyncName, SystemName
 from syncd.core.translate import change_interval
 from syncd.store.codec import fingerprint, pack, unpack
 from syncd.store.database import Connection
+from syncd.store.inbox import Arrival, accept
 from syncd.store.planning import PlanItem, enqueue
+
+STALE_MAX: Micros = 15 * MINUTE
+"""A vendor's caches and replicas are never longer behind than this: a modified time that went back further in the past is believed."""
 
 Place = tuple[SystemName, CollectionName]
 Routes = Mapping[Place, Sequence[tuple[SyncName, MemberName]]]
 """Which syncs, as which member, read a collection."""
 
 
+class Order(Enum):
+    """How a look stands to what is known: of the two, which one shows the later state."""
+
+    NEWER = "newer"
+    OLDER = "older"
+    UNCLEAR = "unclear"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """One record as it was just read.
 
-    `seen_at` is when the reading began, on our clock. `unchanged_at`: the last moment at which the listing it came from would
-    have shown an earlier change. `skew` and `error` place the vendor's modified time on our clock. `pass_id` marks the pass.
-    `lag` is how far the listing it came from may run behind the vendor's own store (None: it was read by itself).
+    `seen_at` is when the reading began, on our clock, and `read_at` when it was answered. `unchanged_at`: the last moment at which the
+    listing it came from would have shown an earlier change. `happened_at` is when an event says that the change was made, on the vendor's
+    clock. `skew` and `error` place the vendor's times on our clock. `pass_id` marks the pass. `lag` is how far the listing it came from may
+    run behind the vendor's own store (None: it was read by itself). `settles`: a write of ours is settled upon it.
     """
 
     record: Record
     seen_at: Micros
+    read_at: Micros
     unchanged_at: Micros | None = None
+    happened_at: Micros | None = None
     skew: Micros = 0
     error: Micros = 0
     pass_id: int = 0
     lag: Micros | None = None
+    settles: bool = False
 
     @property
     def as_of(self) -> Micros:
@@ -47,12 +64,16 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What a record last showed: `fields` by vendor path, or None when it is confirmed gone, for the `evidence` given."""
+    """What a record last showed: `fields` by vendor path, or None when it is confirmed gone, for the `evidence` given.
+
+    The state shown is of some moment between `seen_at` and `read_at`.
+    """
 
     ref: Ref
     fields: Mapping[str, Json] | None
     changed: Mapping[str, Interval] = field(default_factory=dict)
     seen_at: Micros
+    read_at: Micros
     modified_at: Micros | None = None
     evidence: tuple[str, ...] = ()
 
@@ -70,24 +91,39 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
     """Stores looks; answers the refs that show something new, which are then put on the list of links to plan."""
     known = load(tx, [look.record.ref for look in looks])
     fresh: dict[Ref, tuple[Look, Mapping[str, Json], Mapping[str, Interval]]] = {}
-    present: list[Ref] = []
+    present: list[Look] = []
+    same: list[Look] = []
+    unclear: list[Look] = []
     for look in looks:
         ref = look.record.ref
         before = known.get(ref)
-        if before is not None and _outdated(look, before):
+        order = Order.NEWER if before is None else _order(look, before)
+        if before is None or look.as_of >= before.seen_at:
+            present.append(look)
+        if order is Order.OLDER:
             continue
-        present.append(ref)
         fields = _laid_over(look.record.fields, before)
-        if before is None or before.fields is None or fingerprint(fields) != fingerprint(before.fields):
-            fresh[ref] = (look, fields, _intervals(look, fields, before))
-            known[ref] = Observation(ref=ref, fields=fields, seen_at=look.as_of, modified_at=look.record.modified_at)
-    _touch(tx, [look for look in looks if look.record.ref not in fresh])
+        if before is not None and before.fields is not None and fingerprint(fields) == fingerprint(before.fields):
+            same.append(look)
+            continue
+        if order is Order.UNCLEAR:
+            unclear.append(look)
+            if not look.settles:
+                continue
+        fresh[ref] = (look, fields, _intervals(look, fields, before))
+        known[ref] = Observation(
+            ref=ref, fields=fields, seen_at=look.as_of, read_at=look.read_at, modified_at=look.record.modified_at
+        )
+    _list(tx, looks)
+    _touch(tx, same)
+    _read_again(tx, unclear)
     tx.executemany(
-        "INSERT INTO observations (system, collection, record_id, fields, fingerprint, changed, seen_at, modified_at, pass_id)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO observations (system, collection, record_id, fields, fingerprint, changed, seen_at, read_at, modified_at, pass_id)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (system, collection, record_id) DO UPDATE SET fields = excluded.fields,"
-        " fingerprint = excluded.fingerprint, changed = excluded.changed, seen_at = excluded.seen_at, evidence = NULL,"
-        " modified_at = excluded.modified_at, pass_id = max(observations.pass_id, excluded.pass_id)",
+        " fingerprint = excluded.fingerprint, changed = excluded.changed, seen_at = excluded.seen_at, read_at = excluded.read_at,"
+        " evidence = NULL, modified_at = coalesce(excluded.modified_at, observations.modified_at),"
+        " pass_id = max(observations.pass_id, excluded.pass_id)",
         [
             (
                 *_key(ref),
@@ -95,47 +131,49 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
                 fingerprint(fields),
                 pack({path: [each.since, each.until] for path, each in changed.items()}),
                 look.as_of,
+                look.read_at,
                 look.record.modified_at,
                 look.pass_id,
             )
             for ref, (look, fields, changed) in fresh.items()
         ],
     )
-    _clear_proven(tx, looks, present)
+    _clear_proven(tx, present)
     if fresh:
         enqueue(tx, routed(fresh, routes), max(look.seen_at for look, _, _ in fresh.values()), cause)
     return set(fresh)
 
 
-def bury(tx: Connection, ref: Ref, evidence: Sequence[str], at: Micros, routes: Routes) -> None:
+def bury(tx: Connection, ref: Ref, evidence: Sequence[str], *, seen_at: Micros, read_at: Micros, routes: Routes) -> None:
     """Stores a confirmed deletion with its proof."""
     tx.execute(
-        "INSERT INTO observations (system, collection, record_id, fields, fingerprint, changed, seen_at, evidence)"
-        " VALUES (?, ?, ?, NULL, x'', x'7b7d', ?, ?)"
+        "INSERT INTO observations (system, collection, record_id, fields, fingerprint, changed, seen_at, read_at, evidence)"
+        " VALUES (?, ?, ?, NULL, x'', x'7b7d', ?, ?, ?)"
         " ON CONFLICT (system, collection, record_id) DO UPDATE SET fields = NULL, fingerprint = x'', changed = x'7b7d',"
-        " seen_at = excluded.seen_at, evidence = excluded.evidence",
-        (*_key(ref), at, pack(list(evidence))),
+        " seen_at = excluded.seen_at, read_at = excluded.read_at, evidence = excluded.evidence",
+        (*_key(ref), seen_at, read_at, pack(list(evidence))),
     )
     clear_suspects(tx, [ref])
-    enqueue(tx, routed([ref], routes), at, "deletion")
+    enqueue(tx, routed([ref], routes), read_at, "deletion")
 
 
 def load(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, Observation]:
     """The observations of these records, those that have one."""
     rows = tx.execute(
-        "SELECT o.system, o.collection, o.record_id, o.fields, o.changed, o.seen_at, o.modified_at, o.evidence"
+        "SELECT o.system, o.collection, o.record_id, o.fields, o.changed, o.seen_at, o.read_at, o.modified_at, o.evidence"
         " FROM json_each(?) AS wanted CROSS JOIN observations AS o ON o.system = wanted.value ->> 0"
         " AND o.collection = wanted.value ->> 1 AND o.record_id = wanted.value ->> 2",
         (pack([_key(ref) for ref in set(refs)]).decode(),),
     )
     found = {}
-    for system, collection, record_id, fields, changed, seen_at, modified_at, evidence in rows:
+    for system, collection, record_id, fields, changed, seen_at, read_at, modified_at, evidence in rows:
         ref = Ref(system, collection, record_id)
         found[ref] = Observation(
             ref=ref,
             fields=unpack(fields),
             changed={path: Interval(*each) for path, each in unpack(changed).items()},
             seen_at=seen_at,
+            read_at=read_at,
             modified_at=modified_at,
             evidence=tuple(unpack(evidence) or ()),
         )
@@ -154,7 +192,7 @@ def missing(tx: Connection, place: Place, pass_id: int, started_at: Micros) -> t
 
 def newest(tx: Connection) -> Micros:
     """The latest moment anything was seen; 0 where nothing was."""
-    (at,) = tx.execute("SELECT coalesce(max(seen_at), 0) FROM observations").fetchone()
+    (at,) = tx.execute("SELECT coalesce(max(read_at), 0) FROM observations").fetchone()
     return int(at)
 
 
@@ -188,18 +226,17 @@ def _with(known: list[str], evidence: str) -> list[str]:
     return known if evidence in known else [*known, evidence]
 
 
-def _clear_proven(tx: Connection, looks: Sequence[Look], present: Sequence[Ref]) -> None:
+def _clear_proven(tx: Connection, looks: Sequence[Look]) -> None:
     """Records that are there are no suspects any more; a listing that runs behind proves that only for the time before its lag."""
-    listed = {look.record.ref: look.as_of for look in looks if look.lag is not None}
-    denied = _missing_since(tx, listed)
-    clear_suspects(
-        tx,
-        [
-            ref
-            for ref in present
-            if ref not in listed or (ref in denied and (missing_at := denied[ref]) is not None and listed[ref] > missing_at)
-        ],
-    )
+    denied = _missing_since(tx, {look.record.ref for look in looks})
+    shown = [look for look in looks if look.record.ref in denied]
+    clear_suspects(tx, [look.record.ref for look in shown if _proves_there(look, denied[look.record.ref])])
+
+
+def _proves_there(look: Look, missing_at: Micros | None) -> bool:
+    if missing_at is None:
+        return look.lag is None
+    return look.as_of > missing_at
 
 
 def _missing_since(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, Micros | None]:
@@ -282,12 +319,33 @@ def _key(ref: Ref) -> tuple[str, str, str]:
     return (ref.system, ref.collection, ref.id)
 
 
-def _outdated(look: Look, before: Observation) -> bool:
-    """Older than what we have: by our clock, or, from a listing or a cache that lags, by the vendor's."""
+def _order(look: Look, before: Observation) -> Order:
+    """Whether a look is newer than what we have: by the vendor's clock while a stale read may be the reason, else by ours."""
     shown, had = look.record.modified_at, before.modified_at
-    if before.fields is not None and shown is not None and had is not None and shown != had:
-        return shown < had
-    return look.as_of < before.seen_at or (before.fields is None and look.lag is not None and look.as_of <= before.seen_at)
+    if before.fields is not None and shown is not None and had is not None and shown != had and look.as_of < before.read_at + STALE_MAX:
+        return Order.NEWER if shown > had else Order.OLDER
+    if look.as_of >= before.read_at:
+        return Order.NEWER
+    return Order.OLDER if look.read_at <= before.seen_at else Order.UNCLEAR
+
+
+def _read_again(tx: Connection, looks: Sequence[Look]) -> None:
+    """Two readings that overlapped showed different things: which is the newer, only another one tells."""
+    accept(
+        tx,
+        [
+            Arrival(
+                ref=look.record.ref,
+                dedupe_key=f"overlap {look.record.ref} {look.as_of} {look.read_at}",
+                deleted=False,
+                fields=None,
+                full=False,
+                occurred_at=None,
+                received_at=look.read_at,
+            )
+            for look in looks
+        ],
+    )
 
 
 def _laid_over(shown: Mapping[str, Json], before: Observation | None) -> Mapping[str, Json]:
@@ -302,9 +360,8 @@ def _intervals(look: Look, fields: Mapping[str, Json], before: Observation | Non
     since: Micros | None = None
     if had is not None and before is not None:
         since = max(before.seen_at, look.unchanged_at or before.seen_at)
-    now = change_interval(
-        since=since, until=look.seen_at, modified=look.record.modified_at, skew=look.skew, error=look.error
-    )
+    modified = look.happened_at if look.record.modified_at is None else look.record.modified_at
+    now = change_interval(since=since, until=look.read_at, modified=modified, skew=look.skew, error=look.error)
     old = before.changed if before is not None else {}
     return {
         path: old.get(path, now) if had is not None and path in had and had[path] == value else now
@@ -312,11 +369,19 @@ def _intervals(look: Look, fields: Mapping[str, Json], before: Observation | Non
     }
 
 
+def _list(tx: Connection, looks: Sequence[Look]) -> None:
+    """A complete pass listed these records, whatever it showed of them."""
+    tx.executemany(
+        "UPDATE observations SET pass_id = max(pass_id, ?) WHERE system = ? AND collection = ? AND record_id = ?",
+        [(look.pass_id, *_key(look.record.ref)) for look in looks if look.pass_id],
+    )
+
+
 def _touch(tx: Connection, looks: Sequence[Look]) -> None:
     """Looks that showed nothing new still prove when the record was there."""
     tx.executemany(
-        "UPDATE observations SET seen_at = max(seen_at, ?), pass_id = max(pass_id, ?),"
+        "UPDATE observations SET seen_at = max(seen_at, ?), read_at = max(read_at, ?),"
         " modified_at = nullif(max(coalesce(modified_at, 0), coalesce(?, modified_at, 0)), 0)"
         " WHERE system = ? AND collection = ? AND record_id = ? AND fields IS NOT NULL",
-        [(look.as_of, look.pass_id, look.record.modified_at, *_key(look.record.ref)) for look in looks],
+        [(look.as_of, look.read_at, look.record.modified_at, *_key(look.record.ref)) for look in looks],
     )

@@ -50,7 +50,7 @@ def arrival(key: str, number: str = "1", *, at: Micros = 0, system: str = "a", *
 
 def look(number: str = "1", *, at: Micros, modified: Micros | None = None, system: str = "a", **other: Any) -> Look:
     fields = other.pop("fields", {"name": "Ada"})
-    return Look(record=Record(ref=ref(number, system), fields=fields, modified_at=modified), seen_at=at, **other)
+    return Look(record=Record(ref=ref(number, system), fields=fields, modified_at=modified), seen_at=at, **({"read_at": at} | other))
 
 
 def item(number: str = "1", member: MemberName = A, sync: SyncName = S) -> PlanItem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncd.core.link import Interval
-from syncd.store import observations, planning
+from syncd.store import inbox, observations, planning
 from tests.store.build import PLACE_A, ROUTES, item, look, observe, planned, ref
 
 
@@ -74,6 +74,60 @@ def test_an_outdated_look_does_not_prove_an_older_state(tx):
     assert 9 == observations.load(tx, [ref()])[ref()].modified_at
 
 
+def hinted(tx):
+    return [each.ref.id for each in inbox.due(tx, ref().system, 10**9, quiet=0, quiet_max=0, limit=10)]
+
+
+@pytest.mark.parametrize("second", [(15, 25), (5, 25), (12, 18), (5, 15)], ids=["later", "around", "within", "earlier"])
+@pytest.mark.parametrize(("settles", "expected"), [(False, "a"), (True, "b")], ids=["reading", "answer to our write"])
+def test_readings_that_overlap_and_differ_are_read_again(tx, second, settles, expected):
+    """Which of the two is the later state only another reading tells; meanwhile what a write is settled upon stands."""
+    observe(tx, look(at=10, read_at=20, fields={"name": "a"}))
+    observe(tx, look(at=second[0], read_at=second[1], fields={"name": "b"}, settles=settles))
+
+    assert {"name": expected} == shown(tx)
+    assert ["1"] == hinted(tx)
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (look(at=20, read_at=30, fields={"name": "b"}), "b"),
+        (look(at=5, read_at=10, fields={"name": "b"}), "a"),
+        (look(at=15, read_at=25, fields={"name": "a"}), "a"),
+        (look(at=15, read_at=25, modified=2, fields={"name": "b"}), "b"),
+        (look(at=15, read_at=25, modified=0, fields={"name": "b"}), "a"),
+    ],
+    ids=["after", "before", "alike", "newer by the vendor's clock", "older by the vendor's clock"],
+)
+def test_readings_whose_order_is_known(tx, second, expected):
+    """One that began after the other's answer, shows the same, or has another modified time, needs no further look."""
+    observe(tx, look(at=10, read_at=20, modified=1 if second.record.modified_at is not None else None, fields={"name": "a"}))
+    observe(tx, second)
+
+    assert {"name": expected} == shown(tx)
+    assert [] == hinted(tx)
+
+
+def test_a_vendors_time_that_went_back_is_believed_in_the_end(tx):
+    """An older modified time is a stale read at first; a quarter of an hour later it is what the vendor holds."""
+    observe(tx, look(at=0, modified=9, fields={"name": "a"}))
+    observe(tx, look(at=observations.STALE_MAX - 1, modified=8, fields={"name": "b"}))
+    before = shown(tx)
+    observe(tx, look(at=observations.STALE_MAX, modified=8, fields={"name": "b"}))
+
+    assert ({"name": "a"}, {"name": "b"}) == (before, shown(tx))
+
+
+def test_an_events_time_is_not_the_records(tx):
+    """An edit that does not move the record's modified time is seen also after an event that claims a later one."""
+    observe(tx, look(at=1, modified=5, fields={"name": "a"}))
+    observe(tx, look(at=2, happened_at=7, fields={"name": "b"}))
+    observe(tx, look(at=3, modified=5, fields={"name": "c"}))
+
+    assert {"name": "c"} == shown(tx)
+
+
 def test_a_path_that_was_not_shown_is_kept(tx):
     """Not shown is not blank; shown as None is."""
     observe(tx, look(at=1, fields={"name": "Ada", "phone": "1", "city": "X"}))
@@ -106,7 +160,7 @@ def test_change_intervals_are_cut_by_the_vendors_time(tx):
 def test_a_tombstone_has_its_evidence(tx):
     """A deletion is stored with its proof, is news, and is forgotten when the record is seen again."""
     observe(tx, look(at=1))
-    observations.bury(tx, ref(), ["not listed", "404"], 5, ROUTES)
+    observations.bury(tx, ref(), ["not listed", "404"], seen_at=5, read_at=5, routes=ROUTES)
     gone = observations.load(tx, [ref()])[ref()]
 
     assert (None, ("not listed", "404"), {}) == (gone.fields, gone.evidence, gone.changed)
@@ -119,7 +173,7 @@ def test_a_tombstone_has_its_evidence(tx):
 
 def test_a_tombstone_is_put_on_the_list(tx):
     """Whoever reads the collection plans the deletion."""
-    observations.bury(tx, ref(), ["404"], 5, ROUTES)
+    observations.bury(tx, ref(), ["404"], seen_at=5, read_at=5, routes=ROUTES)
 
     assert [item()] == planned(tx)
 
@@ -157,7 +211,7 @@ def test_an_older_look_clears_no_suspect(tx):
 
 def test_what_is_known_to_be_gone_is_no_suspect(tx):
     """A tombstone needs no further proof."""
-    observations.bury(tx, ref(), ["404"], 5, ROUTES)
+    observations.bury(tx, ref(), ["404"], seen_at=5, read_at=5, routes=ROUTES)
     observations.suspect(tx, [ref()], "not listed", 6)
 
     assert [] == suspects(tx)
@@ -175,7 +229,7 @@ def test_suspects_can_wait(tx):
 def test_a_complete_pass_tells_what_it_lacked(tx):
     """Missing is what was known before the pass and was not listed in it: not what was read since, nor what is gone, nor what is elsewhere."""
     observe(tx, *(look(n, at=1, pass_id=1) for n in "12345"), look("9", at=1, system="b"))
-    observations.bury(tx, ref("5"), ["404"], 2, ROUTES)
+    observations.bury(tx, ref("5"), ["404"], seen_at=2, read_at=2, routes=ROUTES)
     observe(tx, look("1", at=11, pass_id=2), look("4", at=12))
 
     assert ([ref("2"), ref("3")], 4) == observations.missing(tx, PLACE_A, 2, 10)
