@@ -138,6 +138,8 @@ def _carry_out(
             link = links.load(tx, [link_id])[link_id]
             links.save(tx, [link.with_member(item.member, LinkMember(ref=ref_of(rules, item)))], now)
             refs = {item.member: ref_of(rules, item)}
+            if holds.close_doubtful(tx, link_id, item.member, now):
+                outbox.doubt(tx, link_id, item.member, now)
             outbox.hurry(tx, link_id, item.member, now)
         case Pair(candidates=pair, by=by):
             refs = {item.member: ref_of(rules, item)} | {each.member: each.ref for each in pair}

@@ -7,9 +7,11 @@ It must not know: how writes are scheduled.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from syncd.connectors.base import Capabilities
-from syncd.core.fields import Unreadable, equal
-from syncd.core.record import MINUTE, Json, Micros, Record
+from syncd.core.fields import Unreadable, equal, is_blank
+from syncd.core.record import MINUTE, FieldName, Json, Micros, Record
 from syncd.core.rules import FieldRule
 from syncd.core.translate import from_hub, to_hub
 from syncd.flow.engine import LIVE, Engine
@@ -116,12 +118,24 @@ async def _find(engine: Engine, owed: Owed, keys: list[tuple[str, Json, FieldRul
     """Records that match by the first key that finds any and contradict none of the earlier ones."""
     rules, member = engine.syncs[owed.sync], engine.rule(owed.sync, owed.member)
     connector = engine.connectors[owed.ref.system]
-    for path, value, rule in keys:
+    for position, (path, value, rule) in enumerate(keys):
         found = []
         for record in await connector.find(owed.ref.collection, path, value):
-            shown = to_hub(rules, member, record.fields).get(rule.name)
-            if not isinstance(shown, Unreadable) and equal(rule.type, shown, owed.values[rule.name]):
+            shown = to_hub(rules, member, record.fields)
+            earlier = {before.name: before for _, _, before in keys[:position]}
+            if _shows(rule, shown, owed) and not any(_contradicts(each, shown, owed) for each in earlier.values()):
                 found.append(record)
         if found:
             return found
     return []
+
+
+def _shows(rule: FieldRule, shown: Mapping[FieldName, Json | Unreadable], owed: Owed) -> bool:
+    value = shown.get(rule.name)
+    return not isinstance(value, Unreadable) and equal(rule.type, value, owed.values[rule.name])
+
+
+def _contradicts(rule: FieldRule, shown: Mapping[FieldName, Json | Unreadable], owed: Owed) -> bool:
+    """Whether the record has another value of this key: it is somebody else, who shares a later key (a family's telephone)."""
+    value = shown.get(rule.name)
+    return isinstance(value, Unreadable) or (not is_blank(value) and not equal(rule.type, value, owed.values[rule.name]))

@@ -28,17 +28,24 @@ CUT_MIN = 8
 """A text that a vendor cut short is at least this long."""
 
 
-def look_at(engine: Engine, record: Record, seen_at: Micros) -> Look:
-    """A record that was read alone, as a look."""
-    connector = engine.connectors[record.ref.system]
-    return Look(record=record, seen_at=seen_at, skew=connector.skew().offset, error=engine.modified_error(record.ref))
+def look_at(engine: Engine, record: Record, seen_at: Micros, *, settles: bool = False) -> Look:
+    """A record that was just read alone, or shown in answer to a write; the call began at `seen_at`."""
+    return Look(
+        record=record,
+        seen_at=seen_at,
+        read_at=engine.clock.now(),
+        skew=engine.connectors[record.ref.system].skew().offset,
+        error=engine.modified_error(record.ref),
+        settles=settles,
+    )
 
 
 def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | None, seen_at: Micros, how: str) -> None:
-    """The write took effect. `record` is the read-back (None after a delete); `how` says how we know."""
+    """The write took effect. `record` is the read-back (None after a delete), by a call begun at `seen_at`; `how` says how we know."""
     now = engine.clock.now()
     if not outbox.settle(tx, owed, State.DONE, now):
         return
+    outbox.overtake(tx, owed, now)
     link = links.load(tx, [owed.link])[owed.link]
     detail: dict[str, Json] = {"key": owed.key, "operation": owed.operation.value, "values": dict(owed.values), "how": how}
     if record is not None:
@@ -46,7 +53,7 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
             place: [route for route in routes if route != (owed.sync, owed.member)]
             for place, routes in engine.routes.items()
         }
-        observations.observe(tx, [look_at(engine, record, seen_at)], others, "write")
+        observations.observe(tx, [look_at(engine, record, seen_at, settles=True)], others, "write")
         shown = to_hub(engine.syncs[owed.sync], engine.rule(owed.sync, owed.member), record.fields)
         detail["shown"] = {
             name: "unreadable" if isinstance(value, Unreadable) else value
@@ -56,7 +63,8 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
         link = _rebased(engine, tx, owed, link, record.ref, shown, now)
         links.save(tx, [link], now)
     elif owed.operation is Operation.DELETE:
-        observations.bury(tx, owed.ref, [f"deleted by syncd, write {owed.key}"], seen_at, {})
+        evidence = [f"deleted by syncd, write {owed.key}"]
+        observations.bury(tx, owed.ref, evidence, seen_at=seen_at, read_at=now, routes={})
         gone = replace(link.members.get(owed.member, LinkMember(ref=owed.ref)), gone=True)
         links.save(tx, [link.with_member(owed.member, gone)], now)
     _note(engine, tx, owed, "write.done", detail, record.ref.id if record is not None else owed.ref.id, now)
@@ -91,7 +99,7 @@ def _rebased(
             holds.ask(tx, [_not_stored(owed, name, back, value)], now)
         else:
             holds.close(tx, _not_stored(owed, name, back, value).key, now)
-    if owed.operation is Operation.CREATE:
+    if owed.operation is Operation.CREATE and owed.state is not State.UNKNOWN:
         _first_sight(shown, base, agreed, link)
     return replace(
         link.with_member(owed.member, LinkMember(ref=ref, base=base, agreed=agreed)), revision=link.revision + 1
@@ -117,7 +125,10 @@ def _first_sight(
     agreed: dict[FieldName, Json],
     link: Link,
 ) -> None:
-    """A record we just made: what it shows beyond what we wrote is the vendor's own filling, and no news to anybody."""
+    """A record we just made: what it shows beyond what we wrote is the vendor's own filling, and no news to anybody.
+
+    Not so where it was found later: somebody may have filled it in.
+    """
     for name, value in shown.items():
         if name in base or isinstance(value, Unreadable):
             continue
@@ -163,6 +174,7 @@ def settle_adopted(engine: Engine, tx: Connection, owed: Owed, record: Record, s
         return
     if not outbox.settle(tx, owed, State.DONE, now):
         return
+    outbox.overtake(tx, owed, now)
     known = link.members.get(owed.member)
     if known is None or known.ref is None or known.ref.id != record.ref.id:
         links.save(tx, [replace(link.with_member(owed.member, LinkMember(ref=record.ref)), revision=link.revision + 1)], now)

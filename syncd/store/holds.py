@@ -132,6 +132,15 @@ def doubtful_creates(tx: Connection, links: Iterable[LinkId]) -> set[tuple[LinkI
     return {(LinkId(link), MemberName(member)) for link, member in rows}
 
 
+def close_doubtful(tx: Connection, link: LinkId, member: MemberName, at: Micros) -> bool:
+    """A record has turned up where it was not known whether it had been made; whether that was asked."""
+    return bool(tx.execute(
+        "UPDATE holds SET state = 'closed', updated_at = ? WHERE link_id = ? AND member = ? AND kind = 'unknown_create'"
+        " AND state <> 'closed'",
+        (at, link, member),
+    ).rowcount)
+
+
 def answers_about(tx: Connection, sync: SyncName) -> dict[tuple[MemberName, RecordId], Held]:
     """What persons answered about unlinked records of a sync."""
     rows = tx.execute(

@@ -186,6 +186,25 @@ def settle(
     ).rowcount)
 
 
+def overtake(tx: Connection, done: Owed, at: Micros) -> None:
+    """What was given up for this target before is contained in what was just done: each write brings all that is owed."""
+    tx.execute(
+        "UPDATE outbox SET state = 'cancelled', error = 'overtaken by a later write', done_at = ?"
+        " WHERE link_id = ? AND member = ? AND state = 'dead' AND id < ?",
+        (at, done.link, done.member, done.id),
+    )
+
+
+def doubt(tx: Connection, link: LinkId, member: MemberName, now: Micros) -> None:
+    """A create that was given up as doubtful can be looked after now, since a record has turned up."""
+    tx.execute(
+        "UPDATE outbox SET state = 'unknown', due_at = ?, done_at = NULL WHERE id = (SELECT max(id) FROM outbox"
+        " WHERE link_id = ? AND member = ? AND operation = 'create') AND state = 'dead' AND NOT EXISTS (SELECT 1 FROM outbox AS open"
+        " WHERE open.link_id = ? AND open.member = ? AND open.state IN ('pending', 'parked', 'sent', 'unknown'))",
+        (now, link, member, link, member),
+    )
+
+
 def recover(tx: Connection, now: Micros) -> int:
     """After a crash: what was in the air has an unknown outcome; every lease is void. Answers how many were in the air."""
     tx.execute("UPDATE outbox SET lease_until = NULL, fence = fence + 1 WHERE lease_until IS NOT NULL")
