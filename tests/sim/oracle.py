@@ -50,7 +50,8 @@ def unrest(world: World, healed: float) -> list[str]:
         found.append(f"{plans} to plan")
     begun = world.process.engine.clock.now() - int((world.loop.vt - healed) * 1_000_000)
     for system, polled, complete, mode in tx.execute("SELECT system, polled_at, complete_tried_at, pass_mode FROM cursors"):
-        if system not in down and ((polled or 0) < begun or (complete or 0) < begun or mode):
+        since = begun + world.vendors[system].habits.lag
+        if system not in down and ((polled or 0) < since or (complete or 0) < since or mode):
             found.append(f"{system} not listed since")
     if len(tx.execute("SELECT system FROM cursors").fetchall()) < len(world.vendors) - len(down):
         found.append("a system was never listed")
@@ -180,7 +181,10 @@ def _check_person(world: World, person: int, excused: dict[int, set[str]]) -> No
         if name not in world._down
     }
     plain = person not in world.users.irregular and person not in world.touched_by_operator
-    deleted = any(not rec.alive for each in records.values() for rec in each)
+    deleted = any(not rec.alive for vendor in world.vendors.values() for rec in vendor.records.values() if rec.person == person)
+    if world._down and not _all_were_listed(world):
+        # Nothing is planned before everybody was listed once: nobody can know who else has whom.
+        return
     live = {name: [rec for rec in each if rec.alive] for name, each in records.items()}
     if not plain or any(len(each) > 1 for each in live.values()):
         # Whether a second record was to be excused was judged when it was made.
@@ -207,6 +211,10 @@ def _check_person(world: World, person: int, excused: dict[int, set[str]]) -> No
     _check_equal(world, person, chosen)
     if not world._down:
         _check_writes(world, person, chosen)
+
+
+def _all_were_listed(world: World) -> bool:
+    return _count(world, "SELECT count(*) FROM cursors WHERE complete_at IS NOT NULL") == len(world.vendors)
 
 
 def _check_lost(world: World, person: int, live: dict[str, list[Rec]]) -> None:

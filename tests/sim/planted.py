@@ -64,8 +64,8 @@ def empty_list_believed(put: Put) -> None:
 def suspect_believed_at_once(put: Put) -> None:
     """A record that is denied once is gone."""
 
-    def denied(engine: Any, tx: Any, doubt: Any, seen_at: int) -> None:
-        observations.bury(tx, doubt.ref, ["denied once"], seen_at, engine.routes)
+    def denied(engine: Any, tx: Any, doubt: Any, reading: Any) -> None:
+        observations.bury(tx, doubt.ref, ["denied once"], seen_at=reading.seen_at, read_at=reading.read_at, routes=engine.routes)
 
     put(reread, "_denied", denied)
 
@@ -79,7 +79,7 @@ def _bury_at_once(put: Put) -> None:
         for ref in refs:
             if "complete pass" in evidence:
                 for item in tx.execute("SELECT DISTINCT sync, member FROM link_members WHERE record_id = ?", (ref.id,)).fetchall():
-                    observations.bury(tx, ref, [evidence], due_at, {(ref.system, ref.collection): [item]})
+                    observations.bury(tx, ref, [evidence], seen_at=due_at, read_at=due_at, routes={(ref.system, ref.collection): [item]})
 
     put(observations, "suspect", suspect)
 
@@ -163,7 +163,7 @@ def hint_trusted(put: Put) -> None:
 
 def stale_look_accepted(put: Put) -> None:
     """An older look replaces a newer one."""
-    put(observations, "_outdated", lambda _look, _before: False)
+    put(observations, "_order", lambda _look, _before: observations.Order.NEWER)
 
 
 def set_replaced(put: Put) -> None:

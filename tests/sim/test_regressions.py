@@ -212,3 +212,45 @@ def test_an_events_time_is_not_the_records():
         ),
         people=3, start="one", delete="archive", truth=1, hops=5, shuffle=True, seed=22257,
     ))  # fmt: skip
+
+
+def test_a_slow_answer_is_no_fresh_look():
+    """The read-back of a write took 40 s to arrive and then counted as a look of that moment: the next write overwrote an edit unread."""
+    holds(story(
+        Act(kind="edit", at=219.95, system=0), Strike(kind="slow", at=219.95, until=309.95, most=1, operation="update", amount=40.0),
+        Act(kind="edit", at=234.161, system=0), Act(kind="edit", at=248.19, system=1), habits=({"webhooks": "full"}, {}),
+    ))  # fmt: skip
+
+
+def test_a_dead_create_is_not_revived_beside_its_successor():
+    """A create was refused, a newer one succeeded, and a person's retry sent the old one again: two records."""
+    holds(story(
+        Strike(kind="rejected", at=0, until=318, rate=0.9, most=1, system=1, salt=109217978),
+        habits=({}, {}, {}), people=2, fields=("tags",), delete="review", operator=True, start="mixed", seed=40159,
+    ))  # fmt: skip
+
+
+def test_an_addition_while_a_create_is_doubtful():
+    """A tag that a person added to a record whose create was still in doubt was taken for the vendor's own filling and stayed there."""
+    holds(story(
+        Strike(kind="timeout_after", at=0, until=3, most=5, operation="create", salt=572676641),
+        Act(kind="tag", at=42.357, system=1, path="note", salt=401490731), fields=("name", "note", "tags"), delete="unlink", start="one",
+        seed=41231,
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("spelling", ["title", "cut"])
+def test_the_vendors_spelling_after_a_held_create(spelling):
+    """A doubtful create was held, its record seen at the next poll and joined by key: the vendor's spelling won over what was typed."""
+    holds(story(
+        Strike(kind="reset_after", at=0, until=3, most=2, operation="create"),
+        habits=({}, {"find": False, "normalise": spelling}), truth=1, start="one", seed=41217,
+    ))  # fmt: skip
+
+
+def test_an_event_later_than_the_records_time():
+    """An edit that does not move the modified time, after an event that has a later one, was read again and again and never believed."""
+    holds(story(
+        Act(kind="copy_edit", at=184.179, system=1), Act(kind="edit", at=191.28, system=0),
+        habits=({"resolution": 60_000_000, "webhooks": "full", "bumps": False}, {}), delete="review", seed=43219,
+    ))  # fmt: skip
