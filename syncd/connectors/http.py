@@ -91,6 +91,7 @@ class Session:
             headers=self._headers,
             timeout=self._timeout,
             trust_env=False,
+            middlewares=(_once,),
         )
         return self
 
@@ -199,11 +200,25 @@ class Session:
         never_sent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
         maybe = operation.writes and not never_sent
         return Unavailable(
-            f"{operation.name} got no answer: {type(error).__name__}",
+            f"{operation.name} got no answer: {error if isinstance(error, _LostError) else type(error).__name__}",
             system=self.system,
             hint="no connection could be made" if never_sent else "",
             effect=Effect.MAYBE if maybe else Effect.NONE,
         )
+
+
+class _LostError(aiohttp.ClientError):
+    """The connection broke after the request was on its way."""
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keeps the library from sending a PUT or DELETE again when a connection breaks: the first may have taken effect, and somebody edited since."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _LostError(type(error).__name__) from error
 
 
 def clean(text: str) -> str:

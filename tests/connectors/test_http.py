@@ -72,6 +72,29 @@ async def failure(handler, operation):
     return caught.value
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+@pytest.mark.parametrize("first", [True, False], ids=["new connection", "kept connection"])
+async def test_a_broken_connection_is_not_a_reason_to_send_again(method, first):
+    """The call may have taken effect, and somebody may have edited since: whether it is repeated is for the outbox to decide."""
+    heard = []
+
+    async def handler(request: web.Request) -> web.Response:
+        heard.append(request.method)
+        if first or len(heard) > 1:
+            request.transport.abort()
+        return web.Response(body=b"{}")
+
+    operation = Operation(name="write", method=method, path="/thing", writes=method != "GET")
+    async with served(handler) as opened:
+        if not first:
+            await opened.call(operation)
+        with pytest.raises(Unavailable) as caught:
+            await opened.call(operation)
+
+    assert [method] * (1 if first else 2) == heard
+    assert caught.value.effect is (Effect.NONE if method == "GET" else Effect.MAYBE)
+
+
 STATUSES = [
     (301, Rejected, Effect.MAYBE),
     (400, Rejected, Effect.NONE),
