@@ -28,6 +28,7 @@ from syncd.store.database import Connection
 from syncd.store.holds import Question
 from syncd.store.journal import Entry
 from syncd.store.observations import Observation
+from syncd.store.planning import DuePlan
 
 BATCH = 200
 BULK = 30
@@ -47,32 +48,43 @@ async def reconcile_forever(engine: Engine) -> None:
 
 async def reconcile_once(engine: Engine, sync: SyncName) -> bool:
     """One turn for one sync; whether there was anything to do."""
-    rules = engine.syncs[sync]
-    indexed = await engine.database.write(lambda tx: _index(engine, tx, rules))
-    if indexed:
-        return True
-    if not await engine.database.read(lambda tx: is_ready(tx, rules)):
-        return False
-    if not await engine.database.read(lambda tx: bool(planning.due(tx, sync, 1))):
-        await engine.database.write(lambda tx: _settle_first_run(tx, rules, engine.clock.now()))
-        return False
-    turn = await engine.database.write(lambda tx: _plan_batch(engine, tx, rules))
+    turn = await engine.database.write(lambda tx: take_turn(engine, tx, engine.syncs[sync]))
     if turn.owed:
         engine.bus.ring(Bell.OUTBOX)
     for reason in turn.froze:
         engine.log.warning("guard.tripped", sync=sync, reason=reason)
-    engine.log.debug("links.planned", sync=sync, items=turn.items, owed=turn.owed, held=turn.held)
-    return turn.items > 0
+    if turn.items:
+        engine.log.debug("links.planned", sync=sync, items=turn.items, owed=turn.owed, held=turn.held)
+    return turn.indexed + turn.items > 0
 
 
 @dataclass(slots=True)
-class _Turn:
-    """What one turn came to."""
+class Turn:
+    """What one turn came to: records whose keys were indexed, or else items that were planned."""
 
+    indexed: int = 0
     items: int = 0
     owed: int = 0
     held: int = 0
     froze: tuple[str, ...] = ()
+
+
+def take_turn(engine: Engine, tx: Connection, rules: SyncRules) -> Turn:
+    """Indexes what has been read, or else plans a batch.
+
+    Both in one transaction: a record that was read after the last indexing is known to nobody who looks for its keys, and would be made
+    a second time.
+    """
+    indexed = _index(engine, tx, rules)
+    if indexed:
+        return Turn(indexed=indexed)
+    if not is_ready(tx, rules):
+        return Turn()
+    due = planning.due(tx, rules.name, BATCH)
+    if not due:
+        _settle_first_run(tx, rules, engine.clock.now())
+        return Turn()
+    return _plan_batch(engine, tx, rules, due)
 
 
 def is_ready(tx: Connection, rules: SyncRules) -> bool:
@@ -103,8 +115,7 @@ def _index(engine: Engine, tx: Connection, rules: SyncRules) -> int:
     return len(items)
 
 
-def _plan_batch(engine: Engine, tx: Connection, rules: SyncRules) -> _Turn:
-    due = planning.due(tx, rules.name, BATCH)
+def _plan_batch(engine: Engine, tx: Connection, rules: SyncRules, due: list[DuePlan]) -> Turn:
     linked = links.links_of(tx, [each.item for each in due])
     alone = [each for each in due if each.item not in linked]
     seen = observations.load(tx, [ref_of(rules, each.item) for each in alone])
@@ -121,7 +132,7 @@ def _plan_batch(engine: Engine, tx: Connection, rules: SyncRules) -> _Turn:
         outcomes.setdefault(each.item, batch.outcomes.get(linked.get(each.item, LinkId(0)), ("no-op", "")))
     planning.done(tx, ready)
     journal.tally(tx, engine.run_id, rules.name, [outcomes[each.item] for each in ready])
-    return _Turn(items=len(ready), owed=batch.owed, held=batch.held, froze=tuple(batch.gates.frozen.values()))
+    return Turn(items=len(ready), owed=batch.owed, held=batch.held, froze=tuple(batch.gates.frozen.values()))
 
 
 class _Batch:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from syncd.core.conditions import compile_condition
-from tests.flow.world import ADA, CRM, EMAIL, MAIL, PHONE, Watch, opened, rules, systems
+from syncd.flow.reconcile import reconcile_once
+from tests.flow.world import ADA, CRM, EMAIL, MAIL, PHONE, S, Watch, opened, rules, systems
 
 BEN = {"email": "ben@example.com", "name": "Ben"}
 THIRD = "third"
@@ -27,6 +28,25 @@ async def test_equal_keys_link(tmp_path):
 
         assert 1 == len(await world.links())
         assert ("page", "page") == (*world.calls(CRM), *world.calls(MAIL))
+
+
+async def test_a_turn_sees_everything_in_one_transaction(tmp_path, monkeypatch):
+    """What were read between two steps of a turn would be known to neither: the record would be taken for nobody's and made twice."""
+    async with opened(tmp_path) as world:
+        world.crm.create_as_user(ADA)
+        await world.poll()
+
+        async def read(_job):
+            raise AssertionError("a turn looked outside its own transaction")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(world.engine.database, "read", read)
+            commits = world.engine.database.commits
+            await reconcile_once(world.engine, S)
+            await reconcile_once(world.engine, S)
+
+        assert commits + 2 == world.engine.database.commits
+        assert 1 == len(await world.links())
 
 
 async def test_twins_are_held_with_all_candidates(tmp_path):
