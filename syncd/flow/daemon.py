@@ -31,6 +31,8 @@ from syncd.flow.requests import answer_forever
 from syncd.flow.reread import reread_forever
 from syncd.flow.write import write_forever
 from syncd.store import inbox
+from syncd.store.codec import DamagedError
+from syncd.store.damage import mend
 from syncd.store.database import Database, open_database, owning
 
 STOP_GRACE_S = 3.5
@@ -203,12 +205,34 @@ async def _keep_going(engine: Engine, stage: Callable[..., Awaitable[None]], *ar
     """Runs a stage; while nothing can be committed (a full disk, say) it rests, and goes on by itself when it can be again."""
     rest_s = 1.0
     while True:
+        damaged: list[DamagedError] = []
         try:
             await stage(*arguments)
+        except* DamagedError as group:
+            damaged = [error for error in _leaves(group) if isinstance(error, DamagedError)]
         except* StoreError as group:
-            engine.log.error("store.failed", stage=stage.__name__, error=str(group.exceptions[0]), retry_s=rest_s)  # noqa: TRY400
+            engine.log.error("store.failed", stage=stage.__name__, error=str(_leaves(group)[0]), retry_s=rest_s)  # noqa: TRY400
+        if await _mend(engine, damaged):
+            continue
         await anyio.sleep(rest_s)
         rest_s = min(15.0, rest_s * 2)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    """The errors themselves, however deep the groups are nested."""
+    return [leaf for each in group.exceptions for leaf in (_leaves(each) if isinstance(each, BaseExceptionGroup) else [each])]
+
+
+async def _mend(engine: Engine, damaged: list[DamagedError]) -> bool:
+    """Puts damaged rows out of use and says so; whether any was."""
+    for error in damaged:
+        try:
+            done = await engine.database.write(lambda tx: mend(tx, error, engine.routes, engine.clock.now()))  # noqa: B023
+        except StoreError as failure:
+            engine.log.error("row.damaged", table=error.table, row=list(error.row), error=failure.message, hint=failure.hint)  # noqa: TRY400
+            return False
+        engine.log.error("row.damaged", table=error.table, row=list(error.row), done=done)
+    return bool(damaged)
 
 
 async def _keep_house(assembled: Assembled) -> None:

@@ -24,11 +24,14 @@ import aiosqlite
 import anyio
 
 from syncd.core.errors import StoreError, UserError
+from syncd.store.codec import seal_packed
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
 BATCH_MAX = 512
 LOCK_TRIES = 25
+PROBE_S = 1.0
+"""How often it is tried whether commits work again, while they do not."""
 
 
 class Engine(Protocol):
@@ -74,6 +77,8 @@ class Database:
         self._bell = anyio.Event()
         self._closed = False
         self.commits = 0
+        self.trouble: str | None = None
+        """Why the last commit failed; None while commits succeed."""
 
     async def write(self, job: Callable[[Connection], T]) -> T:
         """Runs `job` in a transaction and returns its result once that is committed.
@@ -101,10 +106,13 @@ class Database:
         return await self._reader.call(lambda connection: int(connection.execute("PRAGMA data_version").fetchone()[0]))
 
     async def commit_forever(self) -> None:
-        """The committing task: takes whatever waits, commits it at once, wakes the callers."""
+        """The committing task: takes whatever waits, commits it at once, wakes the callers; in trouble, tries whether it is over."""
         try:
             while True:
-                await self._bell.wait()
+                with anyio.move_on_after(None if self.trouble is None else PROBE_S) as patience:
+                    await self._bell.wait()
+                if patience.cancelled_caught:
+                    self._waiting.append(_Job(_probe))
                 self._bell = anyio.Event()
                 while self._waiting:
                     await self._commit_some()
@@ -115,11 +123,12 @@ class Database:
     async def _commit_some(self) -> None:
         jobs, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
         try:
-            await self._writer.call(lambda connection: _commit(connection, jobs))
+            failure = await self._writer.call(lambda connection: _commit(connection, jobs))
         except BaseException:
             # Nobody may take a commit that we did not see for one that happened.
             _fail(jobs, "whether this was written is not known")
             raise
+        self.trouble = None if failure is None else failure.message
         self.commits += 1
         for job in jobs:
             job.done.set()
@@ -139,8 +148,8 @@ def _snapshot(connection: Connection, job: Callable[[Connection], T]) -> T:
         connection.execute("ROLLBACK")
 
 
-def _commit(connection: Connection, jobs: list[_Job]) -> None:
-    """One transaction for all jobs; a job that fails is undone alone, a commit that fails fails them all."""
+def _commit(connection: Connection, jobs: list[_Job]) -> StoreError | None:
+    """One transaction for all jobs; a job that fails is undone alone, a commit that fails fails them all and is answered."""
     try:
         connection.execute("BEGIN IMMEDIATE")
         for job in jobs:
@@ -162,6 +171,13 @@ def _commit(connection: Connection, jobs: list[_Job]) -> None:
             connection.execute("ROLLBACK")
         for job in jobs:
             job.error = _store_error(error)
+        return _store_error(error)
+    return None
+
+
+def _probe(connection: Connection) -> None:
+    """A change of no meaning, to see whether one can be committed."""
+    connection.execute("INSERT INTO meta (key, value) VALUES ('probe', '') ON CONFLICT (key) DO UPDATE SET value = excluded.value")
 
 
 def _store_error(error: sqlite3.Error) -> StoreError:
@@ -214,6 +230,7 @@ def prepare(connection: Connection) -> None:
         raise UserError(
             f"the database has schema {done}, this syncd knows {len(steps)}", hint="run the newer syncd that wrote it"
         )
+    connection.create_function("seal", -1, lambda data, *row: None if data is None else seal_packed(data, *row), deterministic=True)
     for number, script in enumerate(steps[done:], start=done + 1):
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version={number};\nCOMMIT;")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from syncd.core.link import HubField, Interval, Link, LinkMember, LinkState
 from syncd.core.record import FieldName, LinkId, MemberName, Micros, RecordId, Ref, SyncName
-from syncd.store.codec import pack, unpack
+from syncd.store.codec import pack, seal, unseal
 from syncd.store.database import Connection
 from syncd.store.planning import PlanItem
 
@@ -29,29 +29,29 @@ def load(tx: Connection, ids: Iterable[LinkId]) -> dict[LinkId, Link]:
     """These links, whole."""
     wanted = (pack(sorted(set(ids))).decode(),)
     members: dict[int, dict[MemberName, LinkMember]] = {}
-    for link, member, system, collection, record_id, base, agreed, gone in tx.execute(
-        "SELECT m.link_id, m.member, m.system, m.collection, m.record_id, m.base, m.agreed, m.gone"
+    for link, member, system, collection, record_id, gone, base, agreed in tx.execute(
+        "SELECT m.link_id, m.member, m.system, m.collection, m.record_id, m.gone, m.base, m.agreed"
         " FROM json_each(?) AS wanted CROSS JOIN link_members AS m ON m.link_id = wanted.value",
         wanted,
     ):
+        row = (link, member, system, collection, record_id, gone)
         members.setdefault(link, {})[member] = LinkMember(
-            ref=Ref(system, collection, record_id), base=unpack(base), agreed=unpack(agreed), gone=bool(gone)
+            ref=Ref(system, collection, record_id),
+            base=unseal(base, "link_members", *row),
+            agreed=unseal(agreed, "link_members", *row),
+            gone=bool(gone),
         )
-    return {
-        LinkId(link): Link(
-            id=LinkId(link),
-            sync=sync,
-            revision=revision,
-            state=LinkState(state),
-            hub=_hub_out(unpack(hub)),
-            members=members.get(link, {}),
+    found: dict[LinkId, Link] = {}
+    for link, sync, revision, state, sealed in tx.execute(
+        "SELECT l.id, l.sync, l.revision, l.state, l.hub FROM json_each(?) AS wanted CROSS JOIN links AS l ON l.id = wanted.value",
+        wanted,
+    ):
+        own = members.get(link, {})
+        hub = _hub_out(unseal(sealed, "links", link, sync, revision, state, _listed(own)))
+        found[LinkId(link)] = Link(
+            id=LinkId(link), sync=sync, revision=revision, state=LinkState(state), hub=hub, members=own
         )
-        for link, sync, revision, state, hub in tx.execute(
-            "SELECT l.id, l.sync, l.revision, l.state, l.hub FROM json_each(?) AS wanted CROSS JOIN links AS l"
-            " ON l.id = wanted.value",
-            wanted,
-        )
-    }
+    return found
 
 
 def create(tx: Connection, sync: SyncName, refs: Mapping[MemberName, Ref], at: Micros) -> Link:
@@ -71,7 +71,7 @@ def save(tx: Connection, links: Sequence[Link], at: Micros) -> None:
     """Writes links back as they are now."""
     tx.executemany(
         "UPDATE links SET revision = ?, state = ?, hub = ?, updated_at = ? WHERE id = ?",
-        [(link.revision, link.state.value, pack(_hub_in(link.hub)), at, link.id) for link in links],
+        [(link.revision, link.state.value, _sealed_hub(link), at, link.id) for link in links],
     )
     # A member may move to another record (a merge, a record made again): its old row goes first.
     tx.executemany(
@@ -85,12 +85,26 @@ def save(tx: Connection, links: Sequence[Link], at: Micros) -> None:
         " base = excluded.base, agreed = excluded.agreed, gone = excluded.gone",
         [
             (link.id, link.sync, name, each.ref.system, each.ref.collection, each.ref.id,
-             pack(each.base), pack(each.agreed), int(each.gone))
+             *_sealed_agreement(link.id, name, each.ref, each), int(each.gone))
             for link in links
             for name, each in link.members.items()
             if each.ref is not None
         ],
     )
+
+
+def _sealed_hub(link: Link) -> bytes:
+    return seal(_hub_in(link.hub), "links", link.id, link.sync, link.revision, link.state.value, _listed(link.members))
+
+
+def _listed(members: Mapping[MemberName, LinkMember]) -> str:
+    """Which records a link has: sealed with its hub, so that none can go missing unseen."""
+    return "|".join(f"{name}={each.ref.id}" for name, each in sorted(members.items()) if each.ref is not None)
+
+
+def _sealed_agreement(link: LinkId, name: MemberName, ref: Ref, member: LinkMember) -> tuple[bytes, bytes]:
+    row = (link, name, ref.system, ref.collection, ref.id, int(member.gone))
+    return seal(member.base, "link_members", *row), seal(member.agreed, "link_members", *row)
 
 
 def count_live(tx: Connection, sync: SyncName) -> int:

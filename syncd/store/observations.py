@@ -14,7 +14,7 @@ from enum import Enum
 from syncd.core.link import Interval
 from syncd.core.record import MINUTE, CollectionName, Json, MemberName, Micros, Record, RecordId, Ref, SyncName, SystemName
 from syncd.core.translate import change_interval
-from syncd.store.codec import fingerprint, pack, unpack
+from syncd.store.codec import fingerprint, pack, seal, unpack, unseal
 from syncd.store.database import Connection
 from syncd.store.inbox import Arrival, accept
 from syncd.store.planning import PlanItem, enqueue
@@ -116,7 +116,7 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
         )
     _list(tx, looks)
     _touch(tx, same)
-    _read_again(tx, unclear)
+    _tell_apart(tx, unclear)
     tx.executemany(
         "INSERT INTO observations (system, collection, record_id, fields, fingerprint, changed, seen_at, read_at, modified_at, pass_id)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -127,9 +127,9 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
         [
             (
                 *_key(ref),
-                pack(fields),
+                seal(fields, "observations", *_key(ref)),
                 fingerprint(fields),
-                pack({path: [each.since, each.until] for path, each in changed.items()}),
+                seal({path: [each.since, each.until] for path, each in changed.items()}, "observations", *_key(ref)),
                 look.as_of,
                 look.read_at,
                 look.record.modified_at,
@@ -146,12 +146,13 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
 
 def bury(tx: Connection, ref: Ref, evidence: Sequence[str], *, seen_at: Micros, read_at: Micros, routes: Routes) -> None:
     """Stores a confirmed deletion with its proof."""
+    key = _key(ref)
     tx.execute(
         "INSERT INTO observations (system, collection, record_id, fields, fingerprint, changed, seen_at, read_at, evidence)"
-        " VALUES (?, ?, ?, NULL, x'', x'7b7d', ?, ?, ?)"
-        " ON CONFLICT (system, collection, record_id) DO UPDATE SET fields = NULL, fingerprint = x'', changed = x'7b7d',"
+        " VALUES (?, ?, ?, NULL, x'', ?, ?, ?, ?)"
+        " ON CONFLICT (system, collection, record_id) DO UPDATE SET fields = NULL, fingerprint = x'', changed = excluded.changed,"
         " seen_at = excluded.seen_at, read_at = excluded.read_at, evidence = excluded.evidence",
-        (*_key(ref), seen_at, read_at, pack(list(evidence))),
+        (*key, seal({}, "observations", *key), seen_at, read_at, seal(list(evidence), "observations", *key)),
     )
     clear_suspects(tx, [ref])
     enqueue(tx, routed([ref], routes), read_at, "deletion")
@@ -167,15 +168,15 @@ def load(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, Observation]:
     )
     found = {}
     for system, collection, record_id, fields, changed, seen_at, read_at, modified_at, evidence in rows:
-        ref = Ref(system, collection, record_id)
+        ref, key = Ref(system, collection, record_id), (system, collection, record_id)
         found[ref] = Observation(
             ref=ref,
-            fields=unpack(fields),
-            changed={path: Interval(*each) for path, each in unpack(changed).items()},
+            fields=unseal(fields, "observations", *key),
+            changed={path: Interval(*each) for path, each in unseal(changed, "observations", *key).items()},
             seen_at=seen_at,
             read_at=read_at,
             modified_at=modified_at,
-            evidence=tuple(unpack(evidence) or ()),
+            evidence=tuple(unseal(evidence, "observations", *key) or ()),
         )
     return found
 
@@ -329,23 +330,18 @@ def _order(look: Look, before: Observation) -> Order:
     return Order.OLDER if look.read_at <= before.seen_at else Order.UNCLEAR
 
 
-def _read_again(tx: Connection, looks: Sequence[Look]) -> None:
+def _tell_apart(tx: Connection, looks: Sequence[Look]) -> None:
     """Two readings that overlapped showed different things: which is the newer, only another one tells."""
-    accept(
-        tx,
-        [
-            Arrival(
-                ref=look.record.ref,
-                dedupe_key=f"overlap {look.record.ref} {look.as_of} {look.read_at}",
-                deleted=False,
-                fields=None,
-                full=False,
-                occurred_at=None,
-                received_at=look.read_at,
-            )
-            for look in looks
-        ],
-    )
+    for look in looks:
+        read_again(tx, look.record.ref, f"overlap {look.as_of} {look.read_at}", look.read_at)
+
+
+def read_again(tx: Connection, ref: Ref, reason: str, at: Micros) -> None:
+    """Has a record read as if an event had spoken of it; once for each reason."""
+    arrival = Arrival(
+        ref=ref, dedupe_key=f"{reason} {ref}", deleted=False, fields=None, full=False, occurred_at=None, received_at=at
+    )  # fmt: skip
+    accept(tx, [arrival])
 
 
 def _laid_over(shown: Mapping[str, Json], before: Observation | None) -> Mapping[str, Json]:

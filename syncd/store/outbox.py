@@ -17,7 +17,7 @@ from enum import Enum
 from syncd.core.guard import Direction
 from syncd.core.outcome import Operation, Write
 from syncd.core.record import FieldName, Json, LinkId, MemberName, Micros, RecordId, Ref, SyncName, SystemName
-from syncd.store.codec import pack, unpack
+from syncd.store.codec import pack, seal, unpack, unseal
 from syncd.store.database import Connection
 
 
@@ -71,6 +71,9 @@ _COLUMNS = (
 )
 
 
+_SEALED = "key, link_id, member, system, collection, record_id, operation"
+"""The columns that say what a write is for: its payload is sealed with them."""
+
 NOT_SUSPECT = (
     "NOT EXISTS (SELECT 1 FROM suspects AS s WHERE s.system = o.system AND s.collection = o.collection AND s.record_id = o.record_id)"
 )
@@ -99,10 +102,12 @@ def owe(
 ) -> bool:
     """Puts one write in the outbox in place of what was pending for its target; False if it is there (or was given up) already."""
     key = key_of(link, revision, write)
-    payload = pack([dict(write.values), dict(write.expected)])
-    before = tx.execute("SELECT payload, state FROM outbox WHERE key = ?", (key,)).fetchone()
-    if before is not None and before[1] != State.CANCELLED.value:
-        assert unpack(before[0])[0] == unpack(payload)[0], f"idempotency key {key} was used with other content"
+    content = [dict(write.values), dict(write.expected)]
+    row = (key, link, write.member, target.system, target.collection, target.id or None, write.operation.value)
+    before = tx.execute(f"SELECT {_SEALED}, payload, state FROM outbox WHERE key = ?", (key,)).fetchone()  # noqa: S608
+    if before is not None and before[-1] != State.CANCELLED.value:
+        known = unseal(before[-2], "outbox", *before[:-2])
+        assert known[0] == unpack(pack(content))[0], f"idempotency key {key} was used with other content"
         return False
     cancel(tx, link, [write.member], at)
     if before is not None:
@@ -111,7 +116,7 @@ def owe(
         "INSERT INTO outbox (key, sync, link_id, member, system, collection, record_id, operation, stream, payload, revision,"
         " priority, state, gate, due_at, run_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (key, sync, link, write.member, target.system, target.collection, target.id or None, write.operation.value,
-         stream.value, payload, revision, priority, (State.PARKED if gate else State.PENDING).value, gate, at, run_id, at),
+         stream.value, seal(content, "outbox", *row), revision, priority, (State.PARKED if gate else State.PENDING).value, gate, at, run_id, at),
     )
     return True
 
@@ -314,7 +319,7 @@ def revive(tx: Connection, owed: Owed, now: Micros) -> None:
 
 
 def _owed(row: tuple[Json, ...]) -> Owed:
-    values, expected = unpack(row[10])
+    values, expected = unseal(row[10], "outbox", row[1], *row[3:9])
     return Owed(
         id=row[0],
         key=row[1],

@@ -194,3 +194,35 @@ async def test_signals_are_heard_from_the_first_moment(number, expected):
 
     assert expected == (told.stop, told.reload)
     assert told.stop == starting.cancel_called
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("observations", "fields"), ("links", "hub"), ("link_members", "base"), ("outbox", "payload"), ("events", "payload")]
+)
+async def test_a_damaged_row_is_told_and_does_no_harm(tmp_path, table, column):
+    """Bytes that changed by themselves are never written to a vendor; the row is made good, and everything goes on."""
+    far = systems(SystemClock())
+    async with opened(tmp_path, far=far, timing=QUICK) as world:
+        world.crm.create_as_user(ADA)
+        await world.sync()
+        world.crm.edit_as_user("crm-1", {"name": "Ada L"})
+        if table == "outbox":
+            await world.poll(CRM)
+            await world.plan()
+        if table == "events":
+            await world.hear(CRM)
+
+        def spoil(tx):
+            tx.create_function("spoilt", 1, lambda data: data and data.replace(b"Ada", b"Adx"))
+            return tx.execute(f"UPDATE {table} SET {column} = spoilt({column}) WHERE {column} <> spoilt({column})").rowcount
+
+        assert 0 < await world.engine.database.write(spoil)
+    async with running(tmp_path, far) as world:
+
+        async def told():
+            return [table] == sorted({each["table"] for each in world.log("row.damaged")})
+
+        await until(shows(world.mail, [{**ADA, "name": "Ada L"}]), within_s=10)
+        await until(told)
+
+        assert {"Ada", "Ada L"} >= {each["name"] for each in (*world.crm.records().values(), *world.mail.records().values())}

@@ -80,6 +80,12 @@ def owe(tx: Connection, link: LinkId, *, number: str = "1", at: Micros = 0, revi
     return outbox.owe(tx, link=link, revision=revision, write=planned, target=target, at=at, **(given | other))
 
 
+def only(tx: Connection) -> outbox.Owed:
+    """The one write there is."""
+    (owed,) = outbox.select(tx, outbox.State)
+    return owed
+
+
 def lease(tx: Connection, now: Micros, *, until: Micros | None = None, limit: int = 10) -> list[outbox.Owed]:
     return outbox.lease(tx, SystemName("b"), now, until=now + 100 if until is None else until, limit=limit)
 

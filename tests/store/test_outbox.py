@@ -12,8 +12,9 @@ from syncd.core.guard import Direction
 from syncd.core.outcome import Operation, Write
 from syncd.core.record import FieldName, LinkId, SystemName
 from syncd.store import outbox
+from syncd.store.codec import seal
 from syncd.store.outbox import State
-from tests.store.build import OTHER, A, B, S, lease, linked, owe, write
+from tests.store.build import OTHER, A, B, S, lease, linked, only, owe, write
 
 SYSTEM = SystemName("b")
 CREATE = write(operation=Operation.CREATE)
@@ -21,11 +22,6 @@ CREATE = write(operation=Operation.CREATE)
 
 def states(tx):
     return outbox.counts(tx)
-
-
-def only(tx):
-    (owed,) = outbox.select(tx, State)
-    return owed
 
 
 # ---- the key
@@ -69,7 +65,8 @@ def test_a_key_with_other_content_is_a_broken_invariant(tx):
     """The same key never stands for two contents."""
     link = linked(tx, "1")
     owe(tx, link)
-    tx.execute("UPDATE outbox SET payload = ?", (b'[{"name":"other"},{}]',))
+    row = tx.execute("SELECT key, link_id, member, system, collection, record_id, operation FROM outbox").fetchone()
+    tx.execute("UPDATE outbox SET payload = ?", (seal([{"name": "other"}, {}], "outbox", *row),))
 
     with pytest.raises(AssertionError, match="other content"):
         owe(tx, link)

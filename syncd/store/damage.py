@@ -1,0 +1,93 @@
+"""What follows from a stored row whose bytes changed by themselves.
+
+A record that was read is read again; a link is taken apart, and its records find each other anew by their keys, as after the loss of the
+whole database: nothing is deleted, and what differs is decided by the rules; a write that was not sent is planned anew.
+The rule that keeps it true: nothing of a damaged row is used, not even to guess what it said; what may have been made is held.
+It must not know: how the damage was noticed, or who is told.
+"""
+
+from __future__ import annotations
+
+from syncd.core.outcome import HoldKind, Operation
+from syncd.core.record import LinkId, Micros, RecordId, Ref
+from syncd.store import holds, observations, planning
+from syncd.store.codec import DamagedError, seal
+from syncd.store.database import Connection
+from syncd.store.holds import Question
+from syncd.store.observations import Routes
+
+
+def mend(tx: Connection, damaged: DamagedError, routes: Routes, at: Micros) -> str:
+    """Puts a damaged row out of use; what was done, in words. Raises DamagedError where nothing safe can be done."""
+    match damaged.table:
+        case "observations":
+            return _read_again(tx, Ref(*damaged.row), routes, at)
+        case "events":
+            return _hint_only(tx, str(damaged.row[0]))
+        case "links" | "link_members":
+            return _take_apart(tx, LinkId(int(damaged.row[0])), at)
+        case "outbox":
+            return _plan_anew(tx, str(damaged.row[0]), at)
+        case _:
+            raise damaged
+
+
+def _read_again(tx: Connection, ref: Ref, routes: Routes, at: Micros) -> str:
+    tx.execute("DELETE FROM observations WHERE system = ? AND collection = ? AND record_id = ?", (ref.system, ref.collection, ref.id))
+    observations.read_again(tx, ref, f"damaged {at}", at)
+    planning.enqueue(tx, observations.routed([ref], routes), at, "damaged row")
+    return "the record is read again"
+
+
+def _hint_only(tx: Connection, key: str) -> str:
+    """The event still says that something happened; what it said is lost."""
+    tx.execute("UPDATE events SET payload = NULL, is_full = 0 WHERE dedupe_key = ?", (key,))
+    return "the record is read"
+
+
+def _take_apart(tx: Connection, link: LinkId, at: Micros) -> str:
+    rows = tx.execute("SELECT sync, member, record_id FROM link_members WHERE link_id = ?", (link,)).fetchall()
+    unsure = tx.execute(
+        "SELECT sync, member FROM outbox WHERE link_id = ? AND operation = ? AND state IN ('sent', 'unknown')",
+        (link, Operation.CREATE.value),
+    ).fetchall()
+    tx.execute("DELETE FROM link_members WHERE link_id = ?", (link,))
+    for sync, revision in tx.execute("SELECT sync, revision FROM links WHERE id = ?", (link,)).fetchall():
+        hub = seal({}, "links", link, sync, revision, "unlinked", "")
+        tx.execute("UPDATE links SET state = 'unlinked', hub = ? WHERE id = ?", (hub, link))
+    tx.execute(
+        "UPDATE outbox SET state = 'cancelled', error = 'its link was damaged', done_at = ?, lease_until = NULL, fence = fence + 1"
+        " WHERE link_id = ? AND state IN ('pending', 'parked', 'sent', 'unknown')",
+        (at, link),
+    )
+    holds.ask(tx, [_unsure(sync, link, member) for sync, member in unsure], at)
+    planning.enqueue(tx, [planning.PlanItem(sync, member, RecordId(record_id)) for sync, member, record_id in rows], at, "damaged row")
+    return "the link is taken apart and its records are linked anew"
+
+
+def _plan_anew(tx: Connection, key: str, at: Micros) -> str:
+    rows = tx.execute("SELECT link_id, sync, member, operation, state FROM outbox WHERE key = ?", (key,)).fetchall()
+    for link, sync, member, operation, state in rows:
+        if state not in ("pending", "parked", "sent", "unknown"):
+            continue
+        tx.execute(
+            "UPDATE outbox SET state = 'cancelled', error = 'its row was damaged', done_at = ?, lease_until = NULL, fence = fence + 1"
+            " WHERE key = ?",
+            (at, key),
+        )
+        if operation == Operation.CREATE.value and state in ("sent", "unknown"):
+            holds.ask(tx, [_unsure(sync, link, member)], at)
+        items = tx.execute("SELECT sync, member, record_id FROM link_members WHERE link_id = ?", (link,)).fetchall()
+        planning.enqueue(tx, [planning.PlanItem(*item) for item in items[:1]], at, "damaged row")
+    return "the write is planned anew"
+
+
+def _unsure(sync: str, link: int, member: str) -> Question:
+    return Question(
+        sync=sync,  # type: ignore[arg-type]
+        kind=HoldKind.UNKNOWN_CREATE,
+        reason="a record was being made when the row that tells about it was damaged: look whether it is there",
+        sides={"candidates": [], "values": {}},
+        link=LinkId(link),
+        member=member,  # type: ignore[arg-type]
+    )
