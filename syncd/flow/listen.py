@@ -59,6 +59,8 @@ def build_app(engine: Engine) -> web.Application:
     async def ready(_request: web.Request) -> web.Response:
         if engine.stop_by is not None:
             return web.Response(status=503, text="stopping\n")
+        if engine.database.trouble is not None:
+            return web.Response(status=503, text="nothing can be written to the database\n")
         return web.Response(text="ready\n")
 
     app.router.add_post("/hooks/{system}", hook)
@@ -119,7 +121,8 @@ async def _store(engine: Engine, system: SystemName, events: Sequence[Event]) ->
         status = engine.connectors[system].capabilities(places[0][1]).webhook_retry_status
         return web.Response(status=status, headers={"Retry-After": "30"})
     engine.log.debug("webhook.accepted", system=system, events=len(arrivals), fresh=fresh)
-    engine.bus.ring(Bell.INBOX)
+    if fresh:
+        engine.bus.ring(Bell.INBOX)
     return web.Response(status=200)
 
 

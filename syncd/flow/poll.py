@@ -182,7 +182,8 @@ async def _finish(engine: Engine, place: Place, cursor: Cursor, total: int | Non
     elif missing:
         engine.log.info("records.missing", system=place[0], collection=place[1], count=missing)
     engine.log.debug("pass.finished", system=place[0], collection=place[1], listed=cursor.listed, mode=str(cursor.mode))
-    engine.bus.ring(Bell.PLAN, Bell.INBOX)
+    if cursor.mode is PassMode.COMPLETE:
+        engine.bus.ring(Bell.PLAN, Bell.INBOX)
 
 
 def _conclude(

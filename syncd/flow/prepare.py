@@ -103,10 +103,18 @@ def _last_look(engine: Engine, tx: Connection, owed: Owed, good_for: Micros) -> 
 
 
 async def vanished(engine: Engine, owed: Owed) -> None:
+    """The target of a write is not there: what follows depends on whether that is known already, and what it last showed."""
     now = engine.clock.now()
 
     def commit(tx: Connection) -> None:
         known = observations.load(tx, [owed.ref]).get(owed.ref)
+        if owed.state is State.UNKNOWN and known is not None and known.fields is not None:
+            seen = Record(ref=owed.ref, fields=known.fields, modified_at=known.modified_at)
+            if owed.operation is Operation.UPDATE and already_holds(engine, owed, seen):
+                # It was seen with what was written before it went: whoever deleted it had received that.
+                settle_done(engine, tx, owed, seen, known.seen_at, "seen written before it went")
+                observations.suspect(tx, [owed.ref], "not found after a doubtful write", now)
+                return
         if known is None or known.fields is not None:
             # It waits until it is found out whether the target is really gone.
             observations.suspect(tx, [owed.ref], "not found when it was to be written", now)

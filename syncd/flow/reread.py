@@ -66,7 +66,10 @@ async def _patience_s(engine: Engine, system: SystemName) -> float:
     """How long nothing can fall due, unless a bell rings."""
     now = engine.clock.now()
     due = await engine.database.read(
-        lambda tx: [inbox.next_due(tx, system, engine.timing.quiet), observations.next_suspect(tx, system)]
+        lambda tx: [
+            inbox.next_due(tx, system, quiet=engine.timing.quiet, quiet_max=engine.timing.quiet_max),
+            observations.next_suspect(tx, system),
+        ]
     )
     known = [each - now for each in due if each is not None]
     return min(engine.timing.tick_s, max(0.02, min(known) / SECOND)) if known else engine.timing.tick_s

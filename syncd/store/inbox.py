@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.core.record import Json, Micros, Ref, SystemName
-from syncd.store.codec import pack, unpack
+from syncd.store.codec import seal, unseal
 from syncd.store.database import Connection
 
 
@@ -44,7 +44,7 @@ def accept(tx: Connection, arrivals: Sequence[Arrival]) -> int:
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (system, dedupe_key) DO NOTHING",
         [
             (each.ref.system, each.ref.collection, each.ref.id, each.dedupe_key, "deleted" if each.deleted else "changed",
-             None if each.fields is None else pack(each.fields), int(each.full), each.occurred_at, each.received_at)
+             None if each.fields is None else seal(each.fields, "events", each.dedupe_key), int(each.full), each.occurred_at, each.received_at)
             for each in arrivals
         ],
     )
@@ -68,7 +68,7 @@ def due(tx: Connection, system: SystemName, now: Micros, *, quiet: Micros, quiet
             ref=ref,
             dedupe_key=key,
             deleted=change == "deleted",
-            fields=unpack(payload),
+            fields=unseal(payload, "events", key),
             full=bool(full),
             occurred_at=occurred_at,
             received_at=received_at,
@@ -80,12 +80,14 @@ def due(tx: Connection, system: SystemName, now: Micros, *, quiet: Micros, quiet
     ]
 
 
-def next_due(tx: Connection, system: SystemName, quiet: Micros) -> Micros | None:
-    """When the next record's events will have been quiet for long enough, at the latest."""
-    (oldest,) = tx.execute(
-        "SELECT min(received_at) FROM events WHERE done_at IS NULL AND system = ?", (system,)
+def next_due(tx: Connection, system: SystemName, *, quiet: Micros, quiet_max: Micros) -> Micros | None:
+    """When `due` will answer something, if nothing more is announced until then."""
+    (at,) = tx.execute(
+        "SELECT min(min(newest + ?2, oldest + ?3)) FROM (SELECT max(received_at) AS newest, min(received_at) AS oldest FROM events"
+        " WHERE done_at IS NULL AND system = ?1 GROUP BY collection, record_id)",
+        (system, quiet, quiet_max),
     ).fetchone()
-    return None if oldest is None else int(oldest) + quiet
+    return None if at is None else int(at)
 
 
 def finish(tx: Connection, ids: Iterable[int], outcome: str, at: Micros) -> None:

@@ -77,7 +77,11 @@ def test_an_arrival_comes_back_whole(tx):
 
 def test_the_next_event_falls_due(tx):
     """Whoever waits knows when to look at the latest."""
-    assert None is inbox.next_due(tx, A, 10)
+    assert None is inbox.next_due(tx, A, quiet=10, quiet_max=30)
     inbox.accept(tx, [arrival("1", at=5), arrival("2", "2", at=3)])
 
-    assert 13 == inbox.next_due(tx, A, 10)
+    assert 13 == inbox.next_due(tx, A, quiet=10, quiet_max=30)
+    inbox.accept(tx, [arrival("3", "2", at=12), arrival("4", at=40)])
+
+    assert 22 == inbox.next_due(tx, A, quiet=10, quiet_max=30)
+    assert ["2"] == [each.ref.id for each in inbox.due(tx, A, 22, quiet=10, quiet_max=30, limit=9)]
