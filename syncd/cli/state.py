@@ -13,7 +13,7 @@ from syncd.core.record import Json, Micros, SyncName, SystemName
 from syncd.core.rules import SyncRules
 from syncd.flow.reconcile import is_ready
 from syncd.flow.work import outcome_sums
-from syncd.store import control, cursors, holds, inbox, observations, outbox, overview, planning
+from syncd.store import continuity, control, cursors, holds, inbox, observations, outbox, overview, planning
 from syncd.store.database import Connection
 from syncd.store.observations import Place
 
@@ -21,7 +21,9 @@ from syncd.store.observations import Place
 def state_of(tx: Connection, settings: Settings) -> dict[str, Json]:
     """Everything, as JSON-able values."""
     places = sorted({(m.system, m.collection) for sync in settings.syncs.values() for m in sync.members.values()})
+    rebasing = continuity.rebasing(tx)
     return {
+        "rebasing": None if rebasing is None else rebasing.value,
         "systems": {name: _system(tx, settings, name) for name in settings.systems},
         "collections": {f"{place[0]}/{place[1]}": _collection(tx, place) for place in places},
         "syncs": {name: _sync(tx, name, rules) for name, rules in settings.syncs.items()},

@@ -23,6 +23,10 @@ from syncd.store.visiting import reading
 
 app = typer.Typer()
 
+_REBASING = {
+    "restored": "re-basing: this is an older copy of the database",
+    "lost": "re-basing: the database that was here is gone, and this is a new one",
+}
 _TIMES = ("polled_at", "complete_at", "cursor_at", "approved_at")
 
 
@@ -66,6 +70,8 @@ def _show(about: Mapping[str, str], state: Mapping[str, Json], settings: Setting
     screen.show(f"daemon     {about['daemon']}", style="" if about["daemon"] == "running" else "yellow")
     screen.show(f"config     {about['config']}")
     screen.show(f"database   {about['database']}")
+    if state["rebasing"]:
+        screen.show(f"           {_REBASING[state['rebasing']]}; everything is read completely before anything is written", style="yellow")
     _show_systems(state)
     _show_collections(state, now)
     _show_syncs(state, now)

@@ -24,6 +24,7 @@ from syncd.connectors.registry import KINDS, open_connector
 from syncd.core.errors import ConnectorError, Unauthorized, UserError
 from syncd.core.record import Json, SyncName, SystemName
 from syncd.core.rules import SyncRules
+from syncd.flow import rebase
 from syncd.flow import schemas as schemas_of
 from syncd.flow.answering import plan_everything
 from syncd.flow.clock import SteadyClock
@@ -64,6 +65,7 @@ async def assemble(
             timing=timing_of(settings),
         )
         await _meet_systems(engine, settings)
+        await rebase.notice(engine)
         await _resolve_fields(engine, settings)
         await database.write(lambda tx: _begin(engine, tx, settings, reason))
         try:

@@ -21,7 +21,7 @@ from structlog.typing import FilteringBoundLogger
 from syncd.config import Settings
 from syncd.core.errors import StoreError, UserError
 from syncd.core.record import DAY
-from syncd.flow import notify
+from syncd.flow import notify, rebase
 from syncd.flow.assemble import Assembled, assemble, keep_quotas
 from syncd.flow.engine import Clock, Engine
 from syncd.flow.listen import listening
@@ -236,13 +236,14 @@ async def _mend(engine: Engine, damaged: list[DamagedError]) -> bool:
 
 
 async def _keep_house(assembled: Assembled) -> None:
-    """Now and then: forget old events, keep the quotas."""
+    """Now and then: forget old events, keep the quotas, mark how far the database has come."""
     engine = assembled.engine
     while True:
         await anyio.sleep(60)
         before = engine.clock.now() - KEEP_EVENTS
         await engine.database.write(lambda tx: inbox.prune(tx, before))  # noqa: B023 (awaited before the next turn)
         await keep_quotas(engine, assembled.quotas)
+        await rebase.mark(engine)
 
 
 async def _feed_watchdog(engine: Engine) -> None:

@@ -13,19 +13,20 @@ from syncd.core.guard import WRITES_AN_HOUR_MAX, Direction, direction, trip
 from syncd.core.outcome import HoldKind, Write
 from syncd.core.record import HOUR, LinkId, MemberName, Micros, SyncName
 from syncd.core.rules import FirstRun, SyncRules
-from syncd.store import control, holds, links, outbox
+from syncd.store import continuity, control, holds, links, outbox
 from syncd.store.database import Connection
 from syncd.store.holds import HoldState, Question
 
 SAMPLE = 5
 
 
-def first_run_question(sync: SyncName) -> Question:
-    """The hold that everything waits behind until the first run is approved."""
+def first_run_question(sync: SyncName, *, lost: bool = False) -> Question:
+    """The hold that everything waits behind until the first run is approved. `lost`: there was a database before, and it is gone."""
+    why = "the database that was here is gone, and with it what had been agreed: " if lost else ""
     return Question(
         sync=sync,
         kind=HoldKind.FIRST_RUN,
-        reason="the first writes of this sync wait for your approval: look at `syncd plan`, then approve",
+        reason=f"{why}the first writes of this sync wait for your approval: look at `syncd plan`, then approve",
         sides={},
     )
 
@@ -57,6 +58,7 @@ class Gates:
     now: Micros
     links: int
     approved: bool
+    lost: bool
     settled: bool
     owed: dict[tuple[MemberName, Direction], int]
     written: dict[tuple[LinkId, MemberName], int]
@@ -68,7 +70,8 @@ class Gates:
     def open(cls, tx: Connection, rules: SyncRules, now: Micros, ids: list[LinkId]) -> Gates:
         """The gates as they stand for these links."""
         approved = control.approved_at(tx, rules.name) is not None
-        if not approved and rules.first_run is FirstRun.AUTO:
+        lost = continuity.was_lost(tx)
+        if not approved and rules.first_run is FirstRun.AUTO and not lost:
             control.approve(tx, rules.name, now)
             approved = True
         gates = cls(
@@ -76,6 +79,7 @@ class Gates:
             now=now,
             links=links.count_live(tx, rules.name),
             approved=approved,
+            lost=lost,
             settled=control.settled(tx, rules.name),
             owed=outbox.count_recent(tx, rules.name, now - rules.guards.window),
             written=outbox.count_done(tx, ids, now - HOUR),
@@ -87,7 +91,7 @@ class Gates:
     def gate(self, link: LinkId, write: Write, about: str) -> str | None:
         """The key of the gate this write must wait behind, or None. `about` names it for the sample shown."""
         if not self.approved:
-            question = first_run_question(self.rules.name)
+            question = first_run_question(self.rules.name, lost=self.lost)
             self.questions.append(question)
             return question.key
         written = self.written.get((link, write.member), 0)

@@ -23,7 +23,7 @@ from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.gates import Gates, ask_all
 from syncd.flow.linking import keys_of, link_records, ref_of
-from syncd.store import control, cursors, holds, journal, links, observations, outbox, planning
+from syncd.store import continuity, control, cursors, holds, journal, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.holds import Question
 from syncd.store.journal import Entry
@@ -51,6 +51,8 @@ async def reconcile_once(engine: Engine, sync: SyncName) -> bool:
     turn = await engine.database.write(lambda tx: take_turn(engine, tx, engine.syncs[sync]))
     if turn.owed:
         engine.bus.ring(Bell.OUTBOX)
+    if turn.rebased:
+        engine.log.info("database.rebased")
     for reason in turn.froze:
         engine.log.warning("guard.tripped", sync=sync, reason=reason)
     if turn.items:
@@ -63,6 +65,7 @@ class Turn:
     """What one turn came to: records whose keys were indexed, or else items that were planned."""
 
     indexed: int = 0
+    rebased: bool = False
     items: int = 0
     owed: int = 0
     held: int = 0
@@ -83,7 +86,7 @@ def take_turn(engine: Engine, tx: Connection, rules: SyncRules) -> Turn:
     due = planning.due(tx, rules.name, BATCH)
     if not due:
         _settle_first_run(tx, rules, engine.clock.now())
-        return Turn()
+        return Turn(rebased=_end_rebasing(engine, tx))
     return _plan_batch(engine, tx, rules, due)
 
 
@@ -97,6 +100,14 @@ def is_ready(tx: Connection, rules: SyncRules) -> bool:
 def _settle_first_run(tx: Connection, rules: SyncRules, now: Micros) -> None:
     if not planning.waiting(tx, rules.name) and not control.settled(tx, rules.name):
         control.settle(tx, rules.name, now)
+
+
+def _end_rebasing(engine: Engine, tx: Connection) -> bool:
+    """Whether everything has just been read anew after a restore."""
+    if continuity.rebasing(tx) is None or not all(is_ready(tx, rules) for rules in engine.syncs.values()):
+        return False
+    continuity.end_rebasing(tx)
+    return True
 
 
 def _index(engine: Engine, tx: Connection, rules: SyncRules) -> int:

@@ -82,6 +82,14 @@ def save(tx: Connection, place: Place, cursor: Cursor) -> None:
     )
 
 
+def forget_all(tx: Connection) -> None:
+    """Has every collection read completely from its beginning, as if it had never been; numbers of passes go on."""
+    tx.execute(
+        "UPDATE cursors SET cursor = NULL, pass_mode = NULL, pass_token = NULL, pass_since = NULL, pass_listed = 0, pass_newest = NULL,"
+        " polled_at = NULL, complete_at = NULL, complete_tried_at = NULL"
+    )
+
+
 def ask_complete(tx: Connection, place: Place, at: Micros) -> None:
     """Has a complete pass begin as soon as the one under way is over."""
     tx.execute(
