@@ -9,10 +9,12 @@ It must not know: how the counts are kept, or how a stream is frozen.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
 
 from syncd.core.fields import is_blank
 from syncd.core.outcome import Operation, Write
+from syncd.core.record import Json, MemberName
 from syncd.core.rules import Cap, Guards
 
 
@@ -25,6 +27,17 @@ class Direction(Enum):
     BLANKS = "blanks"
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One decision about one field, as the journal has it."""
+
+    before: Json
+    value: Json
+    winner: MemberName | None
+
+
+FLIPS_MAX = 2
+"""A field that goes to and fro more often than this within an hour is being fought over."""
 WRITES_AN_HOUR_MAX = 20
 """More than this to one record within an hour is no person editing: something writes back what we write."""
 
@@ -48,6 +61,16 @@ def trip(guards: Guards, stream: Direction, *, owed: int, links: int) -> str | N
     return f"more than {limit} {stream.value} within {guards.window // 60_000_000} min ({links} links are alive)"
 
 
+def fights(turns: Sequence[Turn]) -> bool:
+    """Whether the last of these turns, oldest first, has a field go to and fro: more than twice between the same two values, and not by one member alone."""
+    count = 0
+    for turn, following in zip(reversed(turns), [None, *reversed(turns)], strict=False):
+        if following is not None and (turn.before, turn.value) != (following.value, following.before):
+            break
+        count += 1
+    return count > FLIPS_MAX and len({turn.winner for turn in turns[-count:]}) > 1
+
+
 def believe_listing(
     guards: Guards, *, known: int, missing: int, total: int | None, listed: int, first: bool = False
 ) -> str | None:
@@ -67,8 +90,3 @@ def believe_listing(
     if missing > max(1, guards.missing_share * known):
         return f"the listing lacks {missing} of {known} known records"
     return None
-
-
-def sample(items: Sequence[str], size: int = 5) -> list[str]:
-    """The first few, for the one who decides."""
-    return list(items[:size])

@@ -7,13 +7,14 @@ It must not know: what the writes say.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from syncd.core.guard import WRITES_AN_HOUR_MAX, Direction, direction, trip
-from syncd.core.outcome import HoldKind, Write
-from syncd.core.record import HOUR, LinkId, MemberName, Micros, SyncName
+from syncd.core.guard import WRITES_AN_HOUR_MAX, Direction, Turn, direction, fights, trip
+from syncd.core.outcome import Decision, HoldKind, Write
+from syncd.core.record import HOUR, FieldName, LinkId, MemberName, Micros, SyncName
 from syncd.core.rules import FirstRun, SyncRules
-from syncd.store import continuity, control, holds, links, outbox
+from syncd.store import continuity, control, holds, journal, links, outbox
 from syncd.store.database import Connection
 from syncd.store.holds import HoldState, Question
 
@@ -50,6 +51,19 @@ def loop_question(sync: SyncName, link: LinkId, member: MemberName, count: int) 
     )
 
 
+def fight_question(sync: SyncName, link: LinkId, member: MemberName, name: FieldName, turn: Turn) -> Question:
+    """The hold that a record waits behind of which one field goes to and fro."""
+    return Question(
+        sync=sync,
+        kind=HoldKind.OSCILLATION,
+        link=link,
+        member=member,
+        field=name,
+        reason=f"{name} goes to and fro between the same two values: something at the vendors, or two people, set it back",
+        sides={"one": turn.before, "other": turn.value},
+    )
+
+
 @dataclass(slots=True)
 class Gates:
     """The gates of one sync during one batch of plans."""
@@ -62,9 +76,15 @@ class Gates:
     settled: bool
     owed: dict[tuple[MemberName, Direction], int]
     written: dict[tuple[LinkId, MemberName], int]
+    turns: dict[tuple[LinkId, FieldName], list[tuple[Micros, Turn]]]
     frozen: dict[tuple[MemberName, Direction], str] = field(default_factory=dict)
     samples: dict[tuple[MemberName, Direction], list[str]] = field(default_factory=dict)
     questions: list[Question] = field(default_factory=list)
+
+    @property
+    def fights(self) -> tuple[tuple[LinkId, list[FieldName]], ...]:
+        """The links and fields that were found to be fought over."""
+        return tuple((each.link, [each.field]) for each in self.questions if each.link is not None and each.field is not None)
 
     @classmethod
     def open(cls, tx: Connection, rules: SyncRules, now: Micros, ids: list[LinkId]) -> Gates:
@@ -83,12 +103,18 @@ class Gates:
             settled=control.settled(tx, rules.name),
             owed=outbox.count_recent(tx, rules.name, now - rules.guards.window),
             written=outbox.count_done(tx, ids, now - HOUR),
+            turns=journal.turns_of(tx, ids, now - HOUR),
         )
         gates._read_guards(tx)
         gates._read_loops(tx)
         return gates
 
-    def gate(self, link: LinkId, write: Write, about: str) -> str | None:
+    def decided(self, link: LinkId, decisions: Iterable[Decision]) -> None:
+        """Takes note of what was just decided about a link, before its writes are let through."""
+        for each in decisions:
+            self.turns.setdefault((link, each.field), []).append((self.now, Turn(each.before, each.value, each.winner)))
+
+    def gate(self, tx: Connection, link: LinkId, write: Write, about: str) -> str | None:
         """The key of the gate this write must wait behind, or None. `about` names it for the sample shown."""
         if not self.approved:
             question = first_run_question(self.rules.name, lost=self.lost)
@@ -99,6 +125,9 @@ class Gates:
             question = loop_question(self.rules.name, link, write.member, written)
             self.questions.append(question)
             return question.key
+        if (fought := self._fought_over(tx, link, write)) is not None:
+            self.questions.append(fought)
+            return fought.key
         stream = direction(write)
         lane = (write.member, stream)
         self.owed[lane] = self.owed.get(lane, 0) + 1
@@ -113,6 +142,19 @@ class Gates:
         question = guard_question(self.rules.name, write.member, stream, self.frozen[lane], sample)
         self.questions.append(question)
         return question.key
+
+    def _fought_over(self, tx: Connection, link: LinkId, write: Write) -> Question | None:
+        """The question about the first field of this write that goes to and fro; a person's word starts the count anew."""
+        for name in sorted(write.values):
+            turns = self.turns.get((link, name), [])
+            if not fights([turn for _, turn in turns]):
+                continue
+            question = fight_question(self.rules.name, link, write.member, name, turns[-1][1])
+            held = holds.find(tx, question.key)
+            since = held.updated_at if held is not None and held.state is HoldState.CLOSED else 0
+            if fights([turn for at, turn in turns if at > since]):
+                return question
+        return None
 
     def _read_loops(self, tx: Connection) -> None:
         """An approval starts the count of a record anew."""

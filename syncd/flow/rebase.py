@@ -16,7 +16,6 @@ from syncd.store import continuity, cursors
 from syncd.store.continuity import Standing
 from syncd.store.database import Connection
 
-
 _EVENTS = {Standing.RESTORED: "database.restored", Standing.LOST: "database.lost"}
 
 

@@ -15,7 +15,7 @@ from syncd.core.guard import direction
 from syncd.core.link import Gone, Link, LinkState, Seen
 from syncd.core.outcome import Hold, Operation, Plan
 from syncd.core.plan import plan
-from syncd.core.record import Json, LinkId, MemberName, Micros, RecordId, Ref, SyncName
+from syncd.core.record import FieldName, Json, LinkId, MemberName, Micros, RecordId, Ref, SyncName
 from syncd.core.rules import SyncRules
 from syncd.core.translate import see
 from syncd.flow.answers import Answers
@@ -53,6 +53,8 @@ async def reconcile_once(engine: Engine, sync: SyncName) -> bool:
         engine.bus.ring(Bell.OUTBOX)
     if turn.rebased:
         engine.log.info("database.rebased")
+    for link, names in turn.fights:
+        engine.log.warning("record.fought_over", sync=sync, link=link, fields=names)
     for reason in turn.froze:
         engine.log.warning("guard.tripped", sync=sync, reason=reason)
     if turn.items:
@@ -70,6 +72,7 @@ class Turn:
     owed: int = 0
     held: int = 0
     froze: tuple[str, ...] = ()
+    fights: tuple[tuple[LinkId, list[FieldName]], ...] = ()
 
 
 def take_turn(engine: Engine, tx: Connection, rules: SyncRules) -> Turn:
@@ -143,7 +146,8 @@ def _plan_batch(engine: Engine, tx: Connection, rules: SyncRules, due: list[DueP
         outcomes.setdefault(each.item, batch.outcomes.get(linked.get(each.item, LinkId(0)), ("no-op", "")))
     planning.done(tx, ready)
     journal.tally(tx, engine.run_id, rules.name, [outcomes[each.item] for each in ready])
-    return Turn(items=len(ready), owed=batch.owed, held=batch.held, froze=tuple(batch.gates.frozen.values()))
+    return Turn(items=len(ready), owed=batch.owed, held=batch.held, froze=tuple(batch.gates.frozen.values()),
+                fights=batch.gates.fights)
 
 
 class _Batch:
@@ -189,6 +193,7 @@ class _Batch:
         )
         if decided.link != link or self.answers.touches(link_id):
             self._after.append(decided.link)
+        self.gates.decided(link_id, decided.decisions)
         owed = self._owe(link, decided)
         self._questions[link_id] = [self._question(link_id, hold) for hold in decided.holds]
         self._journal(link, decided, cause)
@@ -259,7 +264,7 @@ class _Batch:
                 write=write,
                 target=target,
                 stream=direction(write),
-                gate=self.gates.gate(before.id, write, f"{before.id}: {target}"),
+                gate=self.gates.gate(self.tx, before.id, write, f"{before.id}: {target}"),
                 priority=LIVE if self.gates.settled else BULK,
                 run_id=self.engine.run_id,
                 at=self.now,

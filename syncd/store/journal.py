@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from syncd.core.record import Json, LinkId, MemberName, Micros, RecordId, SyncName
+from syncd.core.guard import Turn
+from syncd.core.record import FieldName, Json, LinkId, MemberName, Micros, RecordId, SyncName
 from syncd.store.codec import pack, unpack
 from syncd.store.database import Connection
 
@@ -46,6 +47,21 @@ def of_link(tx: Connection, link: LinkId) -> list[Entry]:
     return _entries(tx.execute(
         "SELECT id, at, run_id, sync, link_id, kind, member, record_id, detail FROM journal WHERE link_id = ? ORDER BY id", (link,)
     ))
+
+
+def turns_of(tx: Connection, links: Iterable[LinkId], since: Micros) -> dict[tuple[LinkId, FieldName], list[tuple[Micros, Turn]]]:
+    """What was decided about the fields of these links since an instant, oldest first, with the moments."""
+    rows = tx.execute(
+        "SELECT j.link_id, j.at, j.detail FROM json_each(?) AS wanted CROSS JOIN journal AS j ON j.link_id = wanted.value"
+        " WHERE j.at >= ? AND j.kind = 'field.decided' ORDER BY j.id",
+        (pack(sorted(set(links))).decode(), since),
+    )
+    found: dict[tuple[LinkId, FieldName], list[tuple[Micros, Turn]]] = {}
+    for link, at, detail in rows:
+        told = unpack(detail)
+        turn = Turn(told["before"], told["value"], told["winner"])
+        found.setdefault((LinkId(link), FieldName(told["field"])), []).append((at, turn))
+    return found
 
 
 def after(tx: Connection, number: int, limit: int = 500) -> list[Entry]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.core.guard import Direction, believe_listing, direction, sample, trip
+from syncd.core.guard import Direction, Turn, believe_listing, direction, fights, trip
 from syncd.core.outcome import Operation, Write
 from syncd.core.record import FieldName, Json, MemberName
 from syncd.core.rules import Cap, Guards
 
 F = FieldName("f")
+X, Y = MemberName("x"), MemberName("y")
 
 STREAMS = [
     (Operation.DELETE, {}, {}, Direction.DELETES),
@@ -69,6 +70,19 @@ def test_a_listing_that_lacks_too_much_is_not_believed(known: int, missing: int,
     assert believed == (believe_listing(Guards(), known=known, missing=missing, total=total, listed=listed) is None)
 
 
-def test_a_sample_is_short() -> None:
-    """A person sees the first few."""
-    assert ["a", "b"] == sample(["a", "b", "c"], 2)
+@pytest.mark.parametrize(
+    ("turns", "expected"),
+    [
+        ([], False),
+        ([("a", "b", X), ("b", "a", Y)], False),
+        ([("a", "b", X), ("b", "a", Y), ("a", "b", X)], True),
+        ([("a", "b", X), ("b", "a", X), ("a", "b", X)], False),
+        ([("a", "b", X), ("b", "c", Y), ("c", "b", X)], False),
+        ([("c", "a", X), ("a", "b", X), ("b", "a", Y), ("a", "b", X)], True),
+        ([("a", "b", X), ("b", "a", Y), ("a", "b", X), ("b", "c", Y)], False),
+    ],
+    ids=["nothing", "there and back", "a third time", "one alone", "other values", "after something else", "over"],
+)
+def test_fights(turns, expected):
+    """More than twice to and fro between the same two values, by more than one, and still going on."""
+    assert expected is fights([Turn(*each) for each in turns])

@@ -34,3 +34,47 @@ async def test_a_fight_over_a_field_is_stopped_and_told(tmp_path):
         await world.work()
 
         assert world.crm.records()[crm]["name"] == world.mail.records()[mail]["name"]
+
+
+async def to_and_fro(world, crm, mail, turns):
+    """The first vendor says one thing and the second the other, again and again."""
+    for each in range(turns):
+        world.later(20)
+        if each % 2:
+            world.mail.edit_as_user(mail, {"name": "Ada"})
+        else:
+            world.crm.edit_as_user(crm, {"name": "Countess"})
+        await world.poll()
+        await world.work()
+
+
+async def test_a_field_that_goes_to_and_fro_is_held(tmp_path):
+    """More than twice between the same two values: the next write waits, with an alert; approving lets it go, and the count starts anew."""
+    async with opened(tmp_path) as world:
+        crm, mail = await world.linked()
+        await to_and_fro(world, crm, mail, 2)
+        assert [] == await world.asked()
+        await to_and_fro(world, crm, mail, 1)
+        (held,) = await world.holds()
+
+        assert ("oscillation", "name", "mail", "Ada") == (held.kind.value, held.field, held.member, world.mail.records()[mail]["name"])
+        assert [["name"]] == [each["fields"] for each in world.log("record.fought_over")]
+
+        await world.answer("approve", held.id)
+        await world.work()
+        await to_and_fro(world, crm, mail, 0)
+
+        assert ([], "Countess") == (await world.asked(), world.mail.records()[mail]["name"])
+
+
+async def test_one_person_may_change_their_mind(tmp_path):
+    """Edits of one side alone are no fight, whatever they say."""
+    async with opened(tmp_path) as world:
+        crm, mail = await world.linked()
+        for each in range(6):
+            world.later(20)
+            world.crm.edit_as_user(crm, {"name": "Ada" if each % 2 else "Countess"})
+            await world.poll()
+            await world.work()
+
+        assert ([], "Ada") == (await world.asked(), world.mail.records()[mail]["name"])
