@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from syncd.connectors.base import Capabilities
 from syncd.core.fields import Unreadable, equal, is_blank
-from syncd.core.record import MINUTE, FieldName, Json, Micros, Record
+from syncd.core.record import MINUTE, FieldName, Json, Micros, Record, Ref
 from syncd.core.rules import FieldRule
 from syncd.core.translate import from_hub, to_hub
 from syncd.flow.engine import LIVE, Engine
@@ -42,7 +42,7 @@ async def is_there_already(engine: Engine, owed: Owed) -> tuple[Record, Micros] 
     if in_this_life and polled_at is not None and engine.clock.now() - polled_at <= good_for + facts.index_lag:
         return None
     seen_at = engine.clock.now()
-    found = await _find(engine, owed, keys)
+    found, _ = await _find(engine, owed, keys)
     return (found[0], seen_at) if len(found) == 1 else None
 
 
@@ -66,12 +66,12 @@ async def probe_create(engine: Engine, owed: Owed) -> None:
         await engine.database.write(lambda tx: settle_held(engine, tx, owed, reason))
         return
     seen_at = engine.clock.now()
-    found = await _find(engine, owed, keys)
-    await engine.database.write(lambda tx: _conclude(engine, tx, owed, found, seen_at, facts.index_lag))
+    found, others = await _find(engine, owed, keys)
+    await engine.database.write(lambda tx: _conclude(engine, tx, owed, found, others, seen_at, facts.index_lag))
 
 
 def _conclude(
-    engine: Engine, tx: Connection, owed: Owed, found: list[Record], seen_at: Micros, lag: Micros
+    engine: Engine, tx: Connection, owed: Owed, found: list[Record], others: list[Record], seen_at: Micros, lag: Micros
 ) -> None:
     now = engine.clock.now()
     own = links.load(tx, [owed.link])[owed.link].members.get(owed.member)
@@ -85,6 +85,9 @@ def _conclude(
     elif found:
         refs = [each.ref for each in found]
         settle_held(engine, tx, owed, f"the create was doubtful and {len(found)} records match it", *refs)
+    elif strangers := [each.ref for each in others if _is_free(tx, owed, each)]:
+        reason = "the create was doubtful, and what it may have made has another value of one of the match keys"
+        settle_held(engine, tx, owed, reason, *strangers)
     elif not (owed.error or "").startswith(LOOKED_ONCE):
         error = LOOKED_ONCE + (owed.error or "no answer")
         outbox.settle(tx, owed, State.UNKNOWN, now, error=error, due_at=now + lag)
@@ -114,20 +117,25 @@ def _keys(engine: Engine, owed: Owed, facts: Capabilities) -> list[tuple[str, Js
     return keys
 
 
-async def _find(engine: Engine, owed: Owed, keys: list[tuple[str, Json, FieldRule]]) -> list[Record]:
-    """Records that match by the first key that finds any and contradict none of the earlier ones."""
+async def _find(engine: Engine, owed: Owed, keys: list[tuple[str, Json, FieldRule]]) -> tuple[list[Record], list[Record]]:
+    """Records that match by the first key that finds any and contradict none of the earlier ones; and those that do contradict one."""
     rules, member = engine.syncs[owed.sync], engine.rule(owed.sync, owed.member)
     connector = engine.connectors[owed.ref.system]
+    others: dict[Ref, Record] = {}
     for position, (path, value, rule) in enumerate(keys):
         found = []
         for record in await connector.find(owed.ref.collection, path, value):
             shown = to_hub(rules, member, record.fields)
             earlier = {before.name: before for _, _, before in keys[:position]}
-            if _shows(rule, shown, owed) and not any(_contradicts(each, shown, owed) for each in earlier.values()):
+            if not _shows(rule, shown, owed):
+                continue
+            if any(_contradicts(each, shown, owed) for each in earlier.values()):
+                others[record.ref] = record
+            else:
                 found.append(record)
         if found:
-            return found
-    return []
+            return found, []
+    return [], list(others.values())
 
 
 def _shows(rule: FieldRule, shown: Mapping[FieldName, Json | Unreadable], owed: Owed) -> bool:

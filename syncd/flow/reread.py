@@ -128,9 +128,9 @@ def _is_observation(engine: Engine, hint: Waiting, known: Observation | None) ->
         return False
     if known is None:
         return True
-    if known.fields is None or known.modified_at is None:
+    if known.fields is None or (known.modified_at is not None and last.occurred_at <= known.modified_at + SECOND):
         return False
-    return last.occurred_at > known.modified_at + SECOND and _happened_at(engine, last) >= known.read_at
+    return _happened_at(engine, last) >= known.read_at
 
 
 def _happened_at(engine: Engine, event: Arrival) -> Micros:

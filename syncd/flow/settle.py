@@ -87,19 +87,23 @@ def _rebased(
         _second_record(tx, owed, member.ref, ref, now)
         return link
     rules = engine.syncs[owed.sync]
+    found_later = owed.operation is Operation.CREATE and owed.state is State.UNKNOWN
     base, agreed = dict(member.base), dict(member.agreed)
     for name, value in owed.values.items():
         back = shown.get(name)
         if name not in shown or isinstance(back, Unreadable) or name not in rules.fields:
             continue
         kind = rules.fields[name].type
+        if found_later and kind is not FieldType.SET and not _made_of(kind, back, value):
+            # Somebody edited it between our call and this look: it is that member's own word, and nothing is agreed.
+            continue
         base[name] = _set_base(owed.expected.get(name), value, back) if kind is FieldType.SET else back
         agreed[name] = value
         if not equal(kind, back, value) and equal(kind, back, owed.expected.get(name)) and not _alike(back, value):
             holds.ask(tx, [_not_stored(owed, name, back, value)], now)
         else:
             holds.close(tx, _not_stored(owed, name, back, value).key, now)
-    if owed.operation is Operation.CREATE and owed.state is not State.UNKNOWN:
+    if owed.operation is Operation.CREATE and not found_later:
         _first_sight(shown, base, agreed, link)
     return replace(
         link.with_member(owed.member, LinkMember(ref=ref, base=base, agreed=agreed)), revision=link.revision + 1
@@ -241,12 +245,16 @@ def already_holds(engine: Engine, owed: Owed, record: Record) -> bool:
 
 
 def could_be_ours(engine: Engine, owed: Owed, record: Record) -> bool:
-    """Whether the record shows just what a vendor may make of this write: its values, tidied up or cut short."""
+    """Whether the record shows just what a vendor may make of this write: its values, tidied up or cut short.
+
+    Of a record that we made only the match keys need to be as sent: somebody may have edited the rest before it was found.
+    """
     rules = engine.syncs[owed.sync]
     shown = to_hub(rules, engine.rule(owed.sync, owed.member), record.fields)
     return all(
         name in shown and not isinstance(shown[name], Unreadable) and _made_of(_kind(rules, name), shown[name], value)
         for name, value in owed.values.items()
+        if owed.operation is not Operation.CREATE or name in rules.match
     )
 
 

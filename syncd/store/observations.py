@@ -122,7 +122,7 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (system, collection, record_id) DO UPDATE SET fields = excluded.fields,"
         " fingerprint = excluded.fingerprint, changed = excluded.changed, seen_at = excluded.seen_at, read_at = excluded.read_at,"
-        " evidence = NULL, modified_at = coalesce(excluded.modified_at, observations.modified_at),"
+        " evidence = NULL, modified_at = excluded.modified_at,"
         " pass_id = max(observations.pass_id, excluded.pass_id)",
         [
             (

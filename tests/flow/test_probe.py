@@ -7,7 +7,7 @@ import pytest
 from syncd.connectors.memory import FaultKind, MemoryConnector
 from syncd.core.errors import Effect, Rejected
 from syncd.core.record import SECOND
-from tests.flow.world import ADA, CRM, MAIL, Watch, opened, systems
+from tests.flow.world import ADA, CRM, EMAIL, MAIL, PHONE, Watch, opened, rules, systems
 
 LAG = 20 * SECOND
 
@@ -196,3 +196,24 @@ async def test_a_create_looks_before_it_doubles(tmp_path):
 
         assert 1 == len(world.mail.records())
         assert [{"crm": "crm-1", "mail": "mail-1"}] == await world.links()
+
+
+@pytest.mark.parametrize(("made", "expected"), [(True, ["unknown_create"]), (False, [])], ids=["it was made", "it was not"])
+async def test_a_key_that_was_edited_before_the_probe(tmp_path, made, expected):
+    """What a doubtful create may have made has another e-mail by now, but the same telephone: a person is asked, it is not made again."""
+    both = {**ADA, "phone": "+12125550123"}
+    async with opened(tmp_path, rules(match=(EMAIL, PHONE)), capabilities={MAIL: {"find_keys": frozenset({"email", "phone"})}}) as world:
+        await world.sync()
+        world.crm.create_as_user(both)
+        await world.poll(CRM)
+        await world.plan()
+        world.mail.faults.add(FaultKind.TIMEOUT_AFTER if made else FaultKind.TIMEOUT_BEFORE, "create")
+        await world.write(MAIL)
+        if made:
+            world.mail.edit_as_user("mail-1", {"email": "countess@example.com"})
+        for _ in range(3):
+            world.later(60)
+            await world.write(MAIL)
+
+        assert 1 == len(world.mail.records())
+        assert expected == await world.asked()
