@@ -24,12 +24,12 @@ from syncd.connectors.registry import KINDS, open_connector
 from syncd.core.errors import ConnectorError, Unauthorized, UserError
 from syncd.core.record import Json, SyncName, SystemName
 from syncd.core.rules import SyncRules
-from syncd.flow import rebase
 from syncd.flow import schemas as schemas_of
 from syncd.flow.answering import plan_everything
 from syncd.flow.clock import SteadyClock
 from syncd.flow.engine import Clock, Engine, Timing
 from syncd.flow.pause import pause_system
+from syncd.flow.rebase import FileMark, notice
 from syncd.store import control, holds, journal, observations, outbox, planning
 from syncd.store.database import Connection, Database
 from syncd.store.observations import Place
@@ -65,7 +65,7 @@ async def assemble(
             timing=timing_of(settings),
         )
         await _meet_systems(engine, settings)
-        await rebase.notice(engine)
+        await notice(engine, FileMark(database.path))
         await _resolve_fields(engine, settings)
         await database.write(lambda tx: _begin(engine, tx, settings, reason))
         try:

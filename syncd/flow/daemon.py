@@ -21,11 +21,12 @@ from structlog.typing import FilteringBoundLogger
 from syncd.config import Settings
 from syncd.core.errors import StoreError, UserError
 from syncd.core.record import DAY
-from syncd.flow import notify, rebase
+from syncd.flow import notify
 from syncd.flow.assemble import Assembled, assemble, keep_quotas
 from syncd.flow.engine import Clock, Engine
 from syncd.flow.listen import listening
 from syncd.flow.poll import poll_forever
+from syncd.flow.rebase import FileMark, mark_forever
 from syncd.flow.reconcile import reconcile_forever
 from syncd.flow.requests import answer_forever
 from syncd.flow.reread import reread_forever
@@ -193,6 +194,7 @@ async def stages(assembled: Assembled, settings: Settings | None = None) -> Asyn
         tasks.start_soon(_keep_going, engine, reconcile_forever, engine)
         tasks.start_soon(_keep_going, engine, answer_forever, engine)
         tasks.start_soon(_keep_going, engine, _keep_house, assembled)
+        tasks.start_soon(_keep_going, engine, mark_forever, engine, FileMark(engine.database.path))
         tasks.start_soon(_feed_watchdog, engine)
         if listen is None:
             yield tasks, "off"
@@ -236,14 +238,13 @@ async def _mend(engine: Engine, damaged: list[DamagedError]) -> bool:
 
 
 async def _keep_house(assembled: Assembled) -> None:
-    """Now and then: forget old events, keep the quotas, mark how far the database has come."""
+    """Now and then: forget old events, keep the quotas."""
     engine = assembled.engine
     while True:
         await anyio.sleep(60)
         before = engine.clock.now() - KEEP_EVENTS
         await engine.database.write(lambda tx: inbox.prune(tx, before))  # noqa: B023 (awaited before the next turn)
         await keep_quotas(engine, assembled.quotas)
-        await rebase.mark(engine)
 
 
 async def _feed_watchdog(engine: Engine) -> None:

@@ -84,6 +84,8 @@ class Engine:
     shields: set[anyio.CancelScope] = field(default_factory=set)
     stop_by: float | None = None
     started_at: Micros = field(init=False)
+    listings_from: Micros = 0
+    """No listing begins earlier: it would not show all that was done in a life which the database has forgotten."""
 
     def __post_init__(self) -> None:
         """Notes when this life began: what was read before may be from a copy that somebody put back."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import anyio
+
 from syncd.connectors.base import Page
 from syncd.connectors.quota import Priority, priority
 from syncd.core.errors import ConnectorError, Unauthorized, Unavailable
@@ -44,6 +46,7 @@ class Pace:
 async def poll_forever(engine: Engine, place: Place) -> None:
     """Polls one collection until cancelled."""
     pace = Pace(interval=engine.timing.poll_min)
+    await anyio.sleep(max(0, engine.listings_from - engine.clock.now()) / SECOND)
     while True:
         await wait_while_paused(engine, place[0])
         try:

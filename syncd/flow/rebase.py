@@ -2,7 +2,7 @@
 
 Nothing is planned then until every collection has been listed completely in this life: what the systems show now is the truth, and what the
 database remembers is only what was once agreed. Equal values are agreed again, different ones are decided by the rules, nothing is deleted.
-The rule that keeps it true: the mark beside the database is written after the commit it tells of, whole or not at all.
+The rule that keeps it true: the mark outside the database is written after the commit it tells of, whole or not at all.
 It must not know: how records are read, or what is planned.
 """
 
@@ -10,53 +10,86 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import Protocol
+
+import anyio
 
 from syncd.flow.engine import Engine
 from syncd.store import continuity, cursors
 from syncd.store.continuity import Standing
 from syncd.store.database import Connection
 
+EVERY_S = 1.0
 _EVENTS = {Standing.RESTORED: "database.restored", Standing.LOST: "database.lost"}
 
 
-async def notice(engine: Engine) -> None:
-    """At the start of a life: compares the database with the mark beside it, and counts this life."""
-    path = _mark_of(engine)
-    marked = 0 if path is None else _read(path)
+class Mark(Protocol):
+    """Where it is kept how far the database had come; outside it, so that a copy that is put back does not take it along."""
 
-    def commit(tx: Connection) -> tuple[Standing, int]:
+    def read(self) -> int: ...
+
+    def write(self, count: int) -> None: ...
+
+
+class FileMark:
+    """A small file beside the database. One that is missing or cannot be written only tells less."""
+
+    def __init__(self, database: Path | None) -> None:
+        self._path = None if database is None else database.with_suffix(".mark")
+
+    def read(self) -> int:
+        """The count kept; 0 where there is none."""
+        with contextlib.suppress(OSError, ValueError):
+            return 0 if self._path is None else int(self._path.read_text())
+        return 0
+
+    def write(self, count: int) -> None:
+        """Keeps a count."""
+        if self._path is None:
+            return
+        fresh = self._path.with_suffix(".mark-new")
+        with contextlib.suppress(OSError):
+            fresh.write_text(f"{count}\n")
+            fresh.replace(self._path)
+
+
+async def notice(engine: Engine, mark: Mark) -> None:
+    """At the start of a life: compares the database with the mark outside it, and counts this life."""
+    marked = mark.read()
+
+    def commit(tx: Connection) -> tuple[Standing, bool, int]:
         found = continuity.standing(tx, marked)
         if found is not Standing.SAME:
             continuity.begin_rebasing(tx, found)
+        rebasing = continuity.rebasing(tx) is not None
+        if rebasing:
             cursors.forget_all(tx)
-        return found, continuity.advance(tx, marked)
+        return found, rebasing, continuity.advance(tx, marked)
 
-    found, count = await engine.database.write(commit)
+    found, rebasing, count = await engine.database.write(commit)
+    if rebasing:
+        # A listing that runs behind would not show what was made shortly before by a life that is forgotten.
+        lags = [engine.connectors[system].capabilities(collection).index_lag for system, collection in engine.places]
+        engine.listings_from = engine.clock.now() + max(lags, default=0)
     if found is not Standing.SAME:
-        engine.log.warning(_EVENTS[found], mark=str(path), said="re-basing: everything is read completely before anything is written")
-    _write(path, count)
+        engine.log.warning(_EVENTS[found], said="re-basing: everything is read completely before anything is written")
+    mark.write(count)
 
 
-async def mark(engine: Engine) -> None:
-    """Now and then: an older copy that is put back later can be told from what there was by then."""
-    _write(_mark_of(engine), await engine.database.write(continuity.advance))
+async def mark_forever(engine: Engine, mark: Mark) -> None:
+    """Marks every second how far the database has come, where it has changed, until cancelled."""
+    changes = -1
 
+    def commit(tx: Connection) -> int | None:
+        nonlocal changes
+        if tx.total_changes == changes:
+            return None
+        count = continuity.advance(tx)
+        changes = tx.total_changes
+        return count
 
-def _mark_of(engine: Engine) -> Path | None:
-    return None if engine.database.path is None else engine.database.path.with_suffix(".mark")
-
-
-def _read(path: Path) -> int:
-    with contextlib.suppress(OSError, ValueError):
-        return int(path.read_text())
-    return 0
-
-
-def _write(path: Path | None, count: int) -> None:
-    """A mark that cannot be written only tells less."""
-    if path is None:
-        return
-    fresh = path.with_suffix(".mark-new")
-    with contextlib.suppress(OSError):
-        fresh.write_text(f"{count}\n")
-        fresh.replace(path)
+    while True:
+        await anyio.sleep(EVERY_S)
+        count = await engine.database.write(commit)
+        if count is not None:
+            mark.write(count)

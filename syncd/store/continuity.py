@@ -1,9 +1,9 @@
 """Whether this database is the one that was used last, or an older copy of it, or a new one in its place.
 
-Every life of syncd, and every minute of it, counts one further; the count is kept here and, after the commit, in a small file beside the
-database. A file that is ahead of the database tells that the database is not the newest there was.
-The rule that keeps it true: the count only grows, and the file never runs ahead of what was committed.
-It must not know: where the file is, or what follows.
+Every life of syncd, and every second of it that changed something, counts one further; the count is kept here and, after the commit, in a
+mark outside. A mark that is ahead of the database tells that the database is not the newest there was.
+The rule that keeps it true: the count only grows, and the mark never runs ahead of what was committed.
+It must not know: where the mark is, or what follows.
 """
 
 from __future__ import annotations
