@@ -28,6 +28,7 @@ from syncd.core.rules import SyncRules
 from syncd.flow.answering import IGNORE, answer_hold
 from syncd.flow.answers import APPROVE
 from syncd.flow.daemon import database_path
+from syncd.flow.reverting import REVERT
 from syncd.flow.schemas import known_rules
 from syncd.store import holds, links
 from syncd.store.database import Connection
@@ -36,8 +37,9 @@ from syncd.store.visiting import reading
 
 app = typer.Typer(invoke_without_command=True)
 
-_APPROVED = {HoldKind.FIRST_RUN, HoldKind.GUARD, HoldKind.LISTING, HoldKind.MERGE, HoldKind.UNKNOWN_CREATE}
-_MENDED = {HoldKind.UNREADABLE, HoldKind.UNMAPPABLE, HoldKind.REQUIRED, HoldKind.NOT_STORED, HoldKind.OSCILLATION}
+_APPROVED = {HoldKind.FIRST_RUN, HoldKind.LISTING, HoldKind.MERGE, HoldKind.UNKNOWN_CREATE}
+_GATES = {HoldKind.GUARD, HoldKind.OSCILLATION}
+_MENDED = {HoldKind.UNREADABLE, HoldKind.UNMAPPABLE, HoldKind.REQUIRED, HoldKind.NOT_STORED}
 _SHOWN_MAX = 200
 
 NumbersArgument = Annotated[list[int] | None, typer.Argument(metavar="NUMBER", show_default=False)]
@@ -48,7 +50,7 @@ KindOption = Annotated[
 
 @app.callback(epilog="Example: syncd holds approve 3")
 def start(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List the decisions that wait for you, or answer them (approve, pick, ignore)."""
+    """List the decisions that wait for you, or answer them (approve, pick, revert, ignore)."""
     if context.invoked_subcommand is None:
         list_holds(config=config, as_json=as_json)
     not_before_command(context, config=config, as_json=as_json)
@@ -91,6 +93,15 @@ def pick(
 ) -> None:
     """Answer a question: whose value wins, which record it is, what to do about a deletion."""
     _answer_all(read_settings(config, secrets=False), [number], choice, as_json=as_json)
+
+
+@app.command(epilog="Example: syncd holds revert 7")
+def revert(
+    numbers: NumbersArgument = None, kind: KindOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Undo, where it came from, what a guard has stopped: changed values are put back, deleted records made again."""
+    settings = read_settings(config, secrets=False)
+    _answer_all(settings, _chosen(settings, numbers, kind), REVERT, as_json=as_json)
 
 
 @app.command(epilog="Example: syncd holds ignore 5 6")
@@ -200,6 +211,8 @@ def _fits(held: Held, rules: SyncRules | None) -> list[str]:
             return [f"syncd holds pick {held.id} {rule}" for rule in ("archive", "propagate", "unlink")] + [ignore_it]
         case HoldKind.FIRST_RUN:
             return [f"syncd holds approve {held.id}"]
+        case kind if kind in _GATES:
+            return [f"syncd holds approve {held.id}", f"syncd holds revert {held.id}", ignore_it]
         case kind if kind in _APPROVED:
             return [f"syncd holds approve {held.id}", ignore_it]
         case kind if kind in _MENDED:

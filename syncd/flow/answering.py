@@ -15,6 +15,7 @@ from syncd.core.rules import DeleteRule, SyncRules
 from syncd.flow.answers import APPROVE
 from syncd.flow.engine import Engine
 from syncd.flow.linking import MAKE_NEW
+from syncd.flow.reverting import REVERT, revert
 from syncd.store import control, holds, links, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.holds import Held, HoldState
@@ -27,7 +28,9 @@ _PICKED = {HoldKind.CONFLICT, HoldKind.AMBIGUOUS, HoldKind.DELETE, HoldKind.UNKN
 
 
 def answer_hold(engine: Engine, tx: Connection, number: int, choice: str) -> str:
-    """Answers one hold; what follows, in words. `choice` is ``approve``, ``ignore``, a member, a ref, ``new``, or a delete rule.
+    """Answers one hold; what follows, in words.
+
+    `choice` is ``approve``, ``ignore``, ``revert``, a member, a ref, ``new``, or a delete rule.
 
     Raises UserError when the answer does not fit.
     """
@@ -36,6 +39,10 @@ def answer_hold(engine: Engine, tx: Connection, number: int, choice: str) -> str
         raise UserError(f"there is no open hold {number}", hint="`syncd holds` lists them")
     if choice == IGNORE:
         return _ignore(engine, tx, held)
+    if choice == REVERT:
+        if held.kind not in _GATES:
+            raise UserError(f"nothing waits behind hold {number} that could be put back", hint=_what_fits(engine, held))
+        return revert(engine, tx, held)
     if choice == APPROVE and held.kind not in _APPROVED:
         raise UserError(f"hold {number} cannot be approved: {held.reason}", hint=_what_fits(engine, held))
     if choice != APPROVE and held.kind not in _PICKED:
@@ -53,6 +60,8 @@ def _what_fits(engine: Engine, held: Held) -> str:
             return "approve (archive), pick propagate, archive or unlink, or ignore"
         case HoldKind.UNREADABLE | HoldKind.UNMAPPABLE | HoldKind.REQUIRED | HoldKind.NOT_STORED:
             return "mend the value at the vendor or the mapping, and it closes by itself; or ignore it"
+        case HoldKind.GUARD | HoldKind.OSCILLATION:
+            return "approve it, revert what caused it, or ignore it"
         case _:
             return "approve or ignore it"
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncd.core.rules import Cap, FirstRun
-from tests.flow.world import ADA, OPEN_GUARDS, opened, rules
+import pytest
+
+from syncd.core.errors import UserError
+from syncd.core.rules import Cap, DeleteRule, FirstRun
+from tests.flow.world import ADA, CRM, OPEN_GUARDS, opened, rules
 
 BEN = {"email": "ben@example.com", "name": "Ben"}
 THIRD = "third"
@@ -130,3 +133,78 @@ async def test_the_first_filling_is_no_alarm(tmp_path):
         await world.work()
 
         assert (12, ["guard"]) == (len(world.mail.records()), await world.asked())
+
+
+async def test_what_a_guard_stopped_is_put_back(tmp_path):
+    """The changed values are written back where they were changed; what had passed before the trip stays."""
+    async with opened(tmp_path, rules(guards=replace(GUARDED, updates=Cap(number=3, share=0.0)))) as world:
+        await guarded(world)
+        passed = {n for n in range(1, 7) if world.mail.records()[f"mail-{n}"]["name"] == "Edited"}
+        world.later(2 * 3600)
+        said = await world.answer("revert")
+        await world.work()
+        names = {n: world.crm.records()[f"crm-{n}"]["name"] for n in range(1, 7)}
+
+        assert said.startswith("3 records are put back")
+        assert {n: "Edited" if n in passed else f"P{n - 1}" for n in range(1, 7)} == names
+        assert names == {n: world.mail.records()[f"mail-{n}"]["name"] for n in range(1, 7)}
+        assert [] == await world.asked()
+
+
+async def test_an_edit_made_since_is_not_put_back(tmp_path):
+    """A newer word wins over putting back."""
+    async with opened(tmp_path, rules(guards=GUARDED)) as world:
+        await guarded(world)
+        behind = next(n for n in range(1, 7) if world.mail.records()[f"mail-{n}"]["name"] != "Edited")
+        world.later(2 * 3600)
+        world.crm.edit_as_user(f"crm-{behind}", {"name": "Newer"})
+        await world.answer("revert")
+        await world.poll()
+        await world.work()
+
+        assert ("Newer", "Newer") == (world.crm.records()[f"crm-{behind}"]["name"], world.mail.records()[f"mail-{behind}"]["name"])
+
+
+async def test_stopped_deletions_are_put_back(tmp_path):
+    """The records that are gone are made again from what the others still have."""
+    few = replace(OPEN_GUARDS, deletes=Cap(number=0, share=0.0), delete_grace=0)
+    async with opened(tmp_path, rules(guards=few, delete=DeleteRule.PROPAGATE)) as world:
+        crm, mail = await world.linked()
+        world.later(60)
+        world.crm.delete_as_user(crm)
+        await world.hear(CRM)
+        for _ in range(3):
+            world.later(60)
+            await world.reread()
+            await world.work()
+        assert (["guard"], [mail]) == (await world.asked(), list(world.mail.records()))
+        world.later(2 * 3600)
+        await world.answer("revert")
+        await world.work()
+
+        assert [ADA] == list(world.crm.records().values()) == list(world.mail.records().values())
+        assert [] == await world.asked()
+
+
+async def test_new_records_are_not_put_back(tmp_path):
+    """That would delete them: it is refused with what to do instead."""
+    few = replace(OPEN_GUARDS, creates=Cap(number=0, share=0.0))
+    async with opened(tmp_path, rules(guards=few)) as world:
+        await world.sync()
+        world.later(2 * 3600)
+        world.crm.create_as_user(ADA)
+        await world.poll()
+        await world.work()
+        with pytest.raises(UserError, match="not put back"):
+            await world.answer("revert")
+
+        assert (["guard"], {}) == (await world.asked(), world.mail.records())
+
+
+async def test_only_gates_can_be_put_back(tmp_path):
+    """A question about a value has nothing waiting behind it."""
+    async with opened(tmp_path, rules(first_run=FirstRun.REVIEW)) as world:
+        world.crm.create_as_user(ADA)
+        await world.sync()
+        with pytest.raises(UserError, match="could be put back"):
+            await world.answer("revert")
