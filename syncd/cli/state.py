@@ -13,7 +13,7 @@ from syncd.core.record import Json, Micros, SyncName, SystemName
 from syncd.core.rules import SyncRules
 from syncd.flow.reconcile import is_ready
 from syncd.flow.work import outcome_sums
-from syncd.store import continuity, control, cursors, holds, inbox, observations, outbox, overview, planning
+from syncd.store import continuity, control, cursors, holds, inbox, journal, observations, outbox, overview, planning
 from syncd.store.database import Connection
 from syncd.store.observations import Place
 
@@ -86,4 +86,5 @@ def _sync(tx: Connection, name: SyncName, rules: SyncRules) -> dict[str, Json]:
 def _outcomes(tx: Connection) -> dict[str, Json]:
     """The named outcomes with their sum: whatever was looked at is in it once."""
     each = outcome_sums(tx)
-    return {"sum": sum(one["count"] for one in each if one["outcome"] != "failed"), "each": each}
+    looked = journal.looked(tx)
+    return {"looked": looked, "sum": sum(one["count"] for one in each if one["outcome"] != "failed"), "each": each}

@@ -103,12 +103,14 @@ def _carry_deletion(
     rules: SyncRules, link: Link, drafts: Mapping[MemberName, Draft], live: list[Draft], gone: Draft, policy: DeleteRule
 ) -> Plan:
     writes: list[Write] = []
+    assert gone.gone is not None
+    evidence = (*gone.gone.evidence, f"its keys live on in no other record of {gone.name}")
     for draft in live:
         expected = {name: value for name, value in draft.base.items() if name in draft.was.base}
         if policy is DeleteRule.PROPAGATE:
-            writes.append(Write(member=draft.name, operation=Operation.DELETE, values={}, expected=expected))
+            writes.append(Write(member=draft.name, operation=Operation.DELETE, values={}, expected=expected, evidence=evidence))
         elif rules.members[draft.name].archive is not None:
-            writes.append(Write(member=draft.name, operation=Operation.ARCHIVE, values={}, expected=expected))
+            writes.append(Write(member=draft.name, operation=Operation.ARCHIVE, values={}, expected=expected, evidence=evidence))
     state = LinkState.DELETED if policy is DeleteRule.PROPAGATE else LinkState.ARCHIVED
     return _end(link, drafts, state, tuple(writes), f"deleted in {gone.name}: {policy.value}")
 

@@ -44,12 +44,16 @@ class HoldKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """One owed call, in hub terms. `values` are hub normal forms; `expected` what the target showed when this was decided."""
+    """One owed call, in hub terms. `values` are hub normal forms; `expected` what the target showed when this was decided.
+
+    `evidence` is the proof that a deletion or archiving rests on; there is none without.
+    """
 
     member: MemberName
     operation: Operation
     values: Mapping[FieldName, Json]
     expected: Mapping[FieldName, Json]
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

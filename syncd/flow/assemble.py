@@ -30,7 +30,8 @@ from syncd.flow.clock import SteadyClock
 from syncd.flow.engine import Clock, Engine, Timing
 from syncd.flow.pause import pause_system
 from syncd.flow.rebase import FileMark, notice
-from syncd.store import control, holds, journal, observations, outbox, planning
+from syncd.flow.work import begin_run, end_run
+from syncd.store import control, holds, observations, outbox, planning
 from syncd.store.database import Connection, Database
 from syncd.store.observations import Place
 
@@ -72,6 +73,7 @@ async def assemble(
             yield Assembled(engine=engine, quotas=quotas)
         finally:
             await keep_quotas(engine, quotas)
+            await database.write(lambda tx: end_run(engine, tx))
 
 
 def timing_of(settings: Settings) -> Timing:
@@ -190,7 +192,7 @@ async def _schema(engine: Engine, place: Place) -> Schema | None:
 
 def _begin(engine: Engine, tx: Connection, settings: Settings, reason: str) -> None:
     """A new run; what a crash left in the air is of unknown outcome; changed rules are applied to everything."""
-    engine.run_id = journal.start_run(tx, reason, ", ".join(settings.syncs), engine.clock.now())
+    engine.run_id = begin_run(engine, tx, reason, ", ".join(settings.syncs))
     in_the_air = outbox.recover(tx, engine.clock.now())
     if in_the_air:
         engine.log.warning("writes.recovered", unknown=in_the_air)

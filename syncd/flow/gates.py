@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from syncd.core.guard import WRITES_AN_HOUR_MAX, Direction, Turn, direction, fights, trip
 from syncd.core.outcome import Decision, HoldKind, Write
-from syncd.core.record import HOUR, FieldName, LinkId, MemberName, Micros, SyncName
+from syncd.core.record import HOUR, MINUTE, FieldName, LinkId, MemberName, Micros, SyncName
 from syncd.core.rules import FirstRun, SyncRules
 from syncd.store import continuity, control, holds, journal, links, outbox
 from syncd.store.database import Connection
@@ -142,6 +142,12 @@ class Gates:
         question = guard_question(self.rules.name, write.member, stream, self.frozen[lane], sample)
         self.questions.append(question)
         return question.key
+
+    def standing(self, write: Write) -> str:
+        """How far the guard is from stopping this stream, in words, for the evidence of a deletion."""
+        lane = (write.member, direction(write))
+        limit = getattr(self.rules.guards, lane[1].value).limit(self.links)
+        return f"{self.owed.get(lane, 0)} of at most {limit} {lane[1].value} within {self.rules.guards.window // MINUTE} min"
 
     def _fought_over(self, tx: Connection, link: LinkId, write: Write) -> Question | None:
         """The question about the first field of this write that goes to and fro; a person's word starts the count anew."""

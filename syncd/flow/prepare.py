@@ -64,6 +64,10 @@ async def prepare_all(engine: Engine, group: list[Owed]) -> list[Ready]:
 
 async def _prepared(engine: Engine, owed: Owed, good_for: Micros) -> Ready | None:
     """The write in the vendor's words, over a target that was looked at recently; None when it is settled already."""
+    if owed.operation in (Operation.DELETE, Operation.ARCHIVE) and not owed.evidence:
+        # It was owed before evidence was kept: it is decided anew.
+        await engine.database.write(lambda tx: settle_moved(engine, tx, owed))
+        return None
     known, fresh = await engine.database.read(lambda tx: _last_look(engine, tx, owed, good_for))
     if known is None or not fresh:
         seen_at = engine.clock.now()

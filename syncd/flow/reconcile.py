@@ -9,7 +9,7 @@ It must not know: how records are read or written.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syncd.core.guard import direction
 from syncd.core.link import Gone, Link, LinkState, Seen
@@ -145,6 +145,7 @@ def _plan_batch(engine: Engine, tx: Connection, rules: SyncRules, due: list[DueP
     for each in ready:
         outcomes.setdefault(each.item, batch.outcomes.get(linked.get(each.item, LinkId(0)), ("no-op", "")))
     planning.done(tx, ready)
+    journal.count_looked(tx, engine.run_id, len(ready))
     journal.tally(tx, engine.run_id, rules.name, [outcomes[each.item] for each in ready])
     return Turn(items=len(ready), owed=batch.owed, held=batch.held, froze=tuple(batch.gates.frozen.values()),
                 fights=batch.gates.fights)
@@ -256,6 +257,10 @@ class _Batch:
             target = known.ref if known is not None and known.ref else Ref(
                 member.system, member.collection, RecordId("")
             )
+            gate = self.gates.gate(self.tx, before.id, write, f"{before.id}: {target}")
+            if write.evidence:
+                proof = (*write.evidence, self.gates.standing(write))
+                write = replace(write, evidence=proof)  # noqa: PLW2901 (the same write, with its last piece of evidence)
             count += outbox.owe(
                 self.tx,
                 link=before.id,
@@ -264,7 +269,7 @@ class _Batch:
                 write=write,
                 target=target,
                 stream=direction(write),
-                gate=self.gates.gate(self.tx, before.id, write, f"{before.id}: {target}"),
+                gate=gate,
                 priority=LIVE if self.gates.settled else BULK,
                 run_id=self.engine.run_id,
                 at=self.now,

@@ -17,8 +17,8 @@ from syncd.flow.answering import answer_failures, answer_hold
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
 from syncd.flow.pause import resume_system
-from syncd.flow.work import Backlog, backlog, outcome_sums
-from syncd.store import control, cursors, journal
+from syncd.flow.work import Backlog, backlog, begin_run, outcome_sums
+from syncd.store import control, cursors
 from syncd.store.control import Request
 from syncd.store.database import Connection
 from syncd.store.observations import Place
@@ -110,7 +110,7 @@ def _wanted(engine: Engine, arguments: Mapping[str, Json]) -> list[SyncName]:
 def _begin(engine: Engine, tx: Connection, names: list[SyncName], at: Micros) -> int:
     for place in _places(engine, names):
         cursors.ask_complete(tx, place, at)
-    return journal.start_run(tx, "reconcile", ", ".join(names), at)
+    return begin_run(engine, tx, "reconcile", ", ".join(names))
 
 
 def _places(engine: Engine, names: list[SyncName]) -> list[Place]:

@@ -48,6 +48,8 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
     outbox.overtake(tx, owed, now)
     link = links.load(tx, [owed.link])[owed.link]
     detail: dict[str, Json] = {"key": owed.key, "operation": owed.operation.value, "values": dict(owed.values), "how": how}
+    if owed.evidence:
+        detail["evidence"] = list(owed.evidence)
     if record is not None:
         others = {
             place: [route for route in routes if route != (owed.sync, owed.member)]

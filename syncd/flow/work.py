@@ -69,6 +69,19 @@ def backlog(engine: Engine, tx: Connection) -> Backlog:
     )
 
 
+def begin_run(engine: Engine, tx: Connection, kind: str, reason: str) -> int:
+    """Opens a numbered run, in the place of whatever was open; its number."""
+    end_run(engine, tx)
+    return journal.start_run(tx, kind, reason, engine.clock.now())
+
+
+def end_run(engine: Engine, tx: Connection) -> None:
+    """Closes the run that is open. Everything it looked at has exactly one outcome; that it has not would be a fault in syncd, and is said."""
+    for number in journal.end_runs(tx, engine.clock.now()):
+        looked, counted = journal.balance(tx, number)
+        engine.log.error("run.unbalanced", run=number, looked=looked, counted=counted)
+
+
 def outcome_sums(tx: Connection, run_id: int | None = None) -> list[dict[str, Json]]:
     """The named outcomes, summed."""
     return [

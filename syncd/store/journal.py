@@ -78,6 +78,26 @@ def last_number(tx: Connection) -> int:
     return int(number)
 
 
+def count_looked(tx: Connection, run_id: int, count: int) -> None:
+    """Notes that a run looked at so many items; each is then to be counted under one outcome."""
+    tx.execute("UPDATE runs SET looked = looked + ? WHERE id = ?", (count, run_id))
+
+
+def looked(tx: Connection) -> int:
+    """How many items all runs together looked at."""
+    (count,) = tx.execute("SELECT coalesce(sum(looked), 0) FROM runs").fetchone()
+    return int(count)
+
+
+def balance(tx: Connection, run_id: int) -> tuple[int, int]:
+    """How many items a run looked at, and how many outcomes it counted (failed writes are counted apart)."""
+    (looked,) = tx.execute("SELECT coalesce(sum(looked), 0) FROM runs WHERE id = ?", (run_id,)).fetchone()
+    (counted,) = tx.execute(
+        "SELECT coalesce(sum(count), 0) FROM outcomes WHERE run_id = ? AND outcome <> 'failed'", (run_id,)
+    ).fetchone()
+    return int(looked), int(counted)
+
+
 def tally(tx: Connection, run_id: int, sync: SyncName, outcomes: Iterable[tuple[str, str]]) -> None:
     """Counts outcomes: (name, reason) pairs."""
     tx.executemany(
@@ -96,9 +116,15 @@ def sums(tx: Connection, run_id: int | None = None) -> list[tuple[SyncName, str,
     ).fetchall()
 
 
-def start_run(tx: Connection, kind: str, reason: str, at: Micros) -> int:
-    """Opens a numbered run; whatever was open is closed."""
+def end_runs(tx: Connection, at: Micros) -> list[int]:
+    """Closes what runs are open; answers those of which not every item has its outcome, which no run may come to."""
+    open_runs = [int(number) for (number,) in tx.execute("SELECT id FROM runs WHERE finished_at IS NULL")]
     tx.execute("UPDATE runs SET finished_at = ? WHERE finished_at IS NULL", (at,))
+    return [number for number in open_runs if len(set(balance(tx, number))) > 1]
+
+
+def start_run(tx: Connection, kind: str, reason: str, at: Micros) -> int:
+    """Opens a numbered run."""
     number = tx.execute("INSERT INTO runs (kind, reason, started_at) VALUES (?, ?, ?)", (kind, reason, at)).lastrowid
     assert number is not None
     return number

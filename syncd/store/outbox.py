@@ -58,16 +58,20 @@ class Owed:
     run_id: int | None
     created_at: Micros
     due_at: Micros
+    evidence: tuple[str, ...] = ()
+    """What a deletion or archiving rests on."""
 
     @property
     def write(self) -> Write:
         """The write as it was planned."""
-        return Write(member=self.member, operation=self.operation, values=self.values, expected=self.expected)
+        return Write(
+            member=self.member, operation=self.operation, values=self.values, expected=self.expected, evidence=self.evidence
+        )
 
 
 _COLUMNS = (
     "id, key, sync, link_id, member, system, collection, record_id, operation, stream, payload, revision, state, attempts,"
-    " fence, gate, error, priority, run_id, created_at, due_at"
+    " fence, gate, error, priority, run_id, created_at, due_at, evidence"
 )
 
 
@@ -114,9 +118,10 @@ def owe(
         tx.execute("DELETE FROM outbox WHERE key = ?", (key,))
     tx.execute(
         "INSERT INTO outbox (key, sync, link_id, member, system, collection, record_id, operation, stream, payload, revision,"
-        " priority, state, gate, due_at, run_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " priority, state, gate, due_at, run_id, created_at, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (key, sync, link, write.member, target.system, target.collection, target.id or None, write.operation.value,
-         stream.value, seal(content, "outbox", *row), revision, priority, (State.PARKED if gate else State.PENDING).value, gate, at, run_id, at),
+         stream.value, seal(content, "outbox", *row), revision, priority, (State.PARKED if gate else State.PENDING).value, gate, at, run_id, at,
+         seal(list(write.evidence), "outbox", *row) if write.evidence else None),
     )
     return True
 
@@ -341,5 +346,6 @@ def _owed(row: tuple[Json, ...]) -> Owed:
         run_id=row[18],
         created_at=row[19],
         due_at=row[20],
+        evidence=tuple(unseal(row[21], "outbox", row[1], *row[3:9]) or ()),
     )
 

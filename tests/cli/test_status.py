@@ -39,7 +39,7 @@ def test_outcomes_balance(looked: World) -> None:
     told = looked.here("status", "--json").json
     records = sum(each["records"] for each in told["collections"].values())
 
-    assert sum(each["count"] for each in told["outcomes"]["each"]) == told["outcomes"]["sum"] == records
+    assert sum(each["count"] for each in told["outcomes"]["each"]) == told["outcomes"]["sum"] == told["outcomes"]["looked"] == records
 
 
 def test_for_people(looked: World) -> None:

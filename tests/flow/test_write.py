@@ -10,7 +10,9 @@ import pytest
 from syncd.connectors.memory import FaultKind
 from syncd.core.errors import Rejected
 from syncd.core.record import SECOND
+from syncd.core.rules import DeleteRule
 from syncd.flow.engine import Timing
+from syncd.store import journal
 from syncd.store.outbox import State
 from tests.flow.hands import Slow, by_us, edited
 from tests.flow.world import ADA, CRM, MAIL, Watch, opened, rules, systems, until
@@ -347,3 +349,48 @@ async def test_writes_to_many_records_go_side_by_side(tmp_path):
 
         assert {"done": 8} == await world.counts()
 
+
+
+async def deleted(world):
+    """A linked person is deleted in the crm, and the deletion is confirmed and decided."""
+    crm, mail = await world.linked()
+    world.later(60)
+    world.crm.delete_as_user(crm)
+    await world.hear(CRM)
+    for _ in range(2):
+        world.later(11 * 60)
+        await world.reread()
+    await world.plan()
+    return crm, mail
+
+
+async def test_a_deletion_carries_its_proof(tmp_path):
+    """How its absence was noticed, that the vendor denied it twice, that its keys live on nowhere, and how near the guard was."""
+    async with opened(tmp_path, rules(delete=DeleteRule.PROPAGATE)) as world:
+        await deleted(world)
+        (owed,) = await world.outbox(State.PENDING)
+        announced, first, second, merge, guard = owed.evidence
+
+        assert ("announced as deleted", "its keys live on in no other record of crm") == (announced, merge)
+        assert first.startswith("not found by id at ") and second.startswith("not found by id at ") and first != second
+        assert guard.startswith("1 of at most ") and guard.endswith(" deletes within 60 min")
+
+        await world.work()
+        entries = await world.read(lambda tx: journal.after(tx, 0))
+        (told,) = [each for each in entries if each.kind == "write.done" and each.detail["operation"] == "delete"]
+
+        assert ({}, list(owed.evidence)) == (world.mail.records(), told.detail["evidence"])
+
+
+async def test_a_deletion_without_proof_is_decided_anew(tmp_path):
+    """One that was owed before proofs were kept is not carried out as it is."""
+    async with opened(tmp_path, rules(delete=DeleteRule.PROPAGATE)) as world:
+        await deleted(world)
+        await world.engine.database.write(lambda tx: tx.execute("UPDATE outbox SET evidence = NULL"))
+        await world.write(MAIL)
+        assert 1 == len(world.mail.records())
+        await world.work()
+        (done,) = [each for each in await world.outbox(State.DONE) if each.operation.value == "delete"]
+
+        assert {} == world.mail.records()
+        assert 5 == len(done.evidence)

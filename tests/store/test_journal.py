@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from syncd.core.record import LinkId, RecordId
 from syncd.store import journal
 from syncd.store.journal import Entry
@@ -40,9 +42,26 @@ def test_outcomes_add_up(tx):
     assert 6 == sum(count for *_, count in journal.sums(tx))
 
 
+@pytest.mark.parametrize(("counted", "expected"), [(3, []), (2, [1]), (4, [1])], ids=["all", "one missing", "one twice"])
+def test_a_run_that_does_not_add_up_is_named(tx, counted, expected):
+    """Each item that was looked at has exactly one outcome; failed writes are counted apart."""
+    number = journal.start_run(tx, "live", "why", 1)
+    journal.count_looked(tx, number, 2)
+    journal.count_looked(tx, number, 1)
+    journal.tally(tx, number, S, [("applied", "")] * counted)
+    journal.tally(tx, number, S, [("failed", "update")])
+
+    assert (3, counted) == journal.balance(tx, number)
+    assert expected == journal.end_runs(tx, 9)
+    assert [] == journal.end_runs(tx, 9)
+
+
 def test_one_run_is_open_at_a_time(tx):
-    """Starting a run closes the one before it."""
-    numbers = [journal.start_run(tx, kind, "why", at) for kind, at in (("live", 1), ("reconcile", 5))]
+    """The run before is closed when another begins."""
+    numbers = []
+    for kind, at in (("live", 1), ("reconcile", 5)):
+        journal.end_runs(tx, at)
+        numbers.append(journal.start_run(tx, kind, "why", at))
     rows = tx.execute("SELECT id, kind, started_at, finished_at FROM runs ORDER BY id").fetchall()
 
     assert [(numbers[0], "live", 1, 5), (numbers[1], "reconcile", 5, None)] == rows

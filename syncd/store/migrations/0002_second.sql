@@ -14,3 +14,10 @@ UPDATE link_members SET base = seal(base, 'link_members', link_id, member, syste
     agreed = seal(agreed, 'link_members', link_id, member, system, collection, record_id, gone);
 UPDATE outbox SET payload = seal(payload, 'outbox', key, link_id, member, system, collection, record_id, operation);
 UPDATE events SET payload = seal(payload, 'events', dedupe_key);
+
+-- The proof that a deletion or archiving rests on.
+ALTER TABLE outbox ADD COLUMN evidence BLOB;
+
+-- How many items a run looked at; its outcomes must add up to that.
+ALTER TABLE runs ADD COLUMN looked INTEGER NOT NULL DEFAULT 0;
+UPDATE runs SET looked = coalesce((SELECT sum(count) FROM outcomes WHERE run_id = runs.id AND outcome <> 'failed'), 0);
