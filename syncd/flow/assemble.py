@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import anyio
@@ -31,7 +31,7 @@ from syncd.flow.engine import Clock, Engine, Timing
 from syncd.flow.pause import pause_system
 from syncd.flow.rebase import FileMark, notice
 from syncd.flow.work import begin_run, end_run
-from syncd.store import control, holds, observations, outbox, planning
+from syncd.store import control, holds, links, observations, outbox, planning
 from syncd.store.database import Connection, Database
 from syncd.store.observations import Place
 
@@ -190,6 +190,18 @@ async def _schema(engine: Engine, place: Place) -> Schema | None:
     return known
 
 
+def _leave(engine: Engine, tx: Connection, rules: SyncRules) -> None:
+    """A member that was pointed at another collection has left the old one: its links let go of those records, and nothing is deleted there."""
+    for member in rules.members.values():
+        left = links.moved_away(tx, rules.name, member.name, (member.system, member.collection))
+        for link in links.load(tx, left).values():
+            members = {name: each for name, each in link.members.items() if name != member.name}
+            outbox.cancel(tx, link.id, [member.name], engine.clock.now())
+            links.save(tx, [replace(link, members=members, revision=link.revision + 1)], engine.clock.now())
+        if left:
+            engine.log.warning("member.moved", sync=rules.name, member=member.name, links=len(left), now=f"{member.system}/{member.collection}")
+
+
 def _begin(engine: Engine, tx: Connection, settings: Settings, reason: str) -> None:
     """A new run; what a crash left in the air is of unknown outcome; changed rules are applied to everything."""
     engine.run_id = begin_run(engine, tx, reason, ", ".join(settings.syncs))
@@ -200,6 +212,7 @@ def _begin(engine: Engine, tx: Connection, settings: Settings, reason: str) -> N
         if not control.meet_sync(tx, name, digest):
             continue
         engine.log.info("rules.changed", sync=name)
+        _leave(engine, tx, engine.syncs[name])
         plan_everything(engine, tx, engine.syncs[name])
         for member in engine.syncs[name].members.values():
             refs = observations.all_refs(tx, (member.system, member.collection))

@@ -135,6 +135,14 @@ def every_item(tx: Connection, sync: SyncName) -> list[PlanItem]:
     return [PlanItem(sync_name, member, RecordId(record_id)) for sync_name, member, record_id in rows]
 
 
+def moved_away(tx: Connection, sync: SyncName, member: MemberName, place: tuple[str, str]) -> list[LinkId]:
+    """The links whose record of this member is in another system or collection than the member is now."""
+    rows = tx.execute(
+        "SELECT link_id FROM link_members WHERE sync = ? AND member = ? AND (system, collection) <> (?, ?)", (sync, member, *place)
+    )
+    return [LinkId(link) for (link,) in rows]
+
+
 def _hub_in(hub: Mapping[FieldName, HubField]) -> dict[str, list[object]]:
     return {
         name: [
