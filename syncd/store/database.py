@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib import resources
 from pathlib import Path
+from traceback import clear_frames
 from typing import Any, Protocol, TypeVar
 
 import aiosqlite
@@ -77,6 +78,8 @@ class Database:
         self._bell = anyio.Event()
         self._closed = False
         self.commits = 0
+        self.changes = 0
+        """How many rows this connection has changed so far."""
         self.trouble: str | None = None
         """Why the last commit failed; None while commits succeed."""
 
@@ -123,7 +126,7 @@ class Database:
     async def _commit_some(self) -> None:
         jobs, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
         try:
-            failure = await self._writer.call(lambda connection: _commit(connection, jobs))
+            failure, self.changes = await self._writer.call(lambda connection: (_commit(connection, jobs), connection.total_changes))
         except BaseException:
             # Nobody may take a commit that we did not see for one that happened.
             _fail(jobs, "whether this was written is not known")
@@ -144,8 +147,16 @@ def _snapshot(connection: Connection, job: Callable[[Connection], T]) -> T:
     connection.execute("BEGIN")
     try:
         return job(connection)
+    except Exception as error:
+        _let_go(error)
+        raise
     finally:
         connection.execute("ROLLBACK")
+
+
+def _let_go(error: Exception) -> None:
+    """Drops the cursors that a failed job left half read: while an error is kept, they would keep the snapshot, and nothing newer be seen."""
+    clear_frames(error.__traceback__)
 
 
 def _commit(connection: Connection, jobs: list[_Job]) -> StoreError | None:
@@ -162,6 +173,7 @@ def _commit(connection: Connection, jobs: list[_Job]) -> StoreError | None:
                 job.error = StoreError(f"a rule of the store was about to be broken: {error}", hint="nothing was written; this is a fault in syncd")
                 connection.execute("ROLLBACK TO job")
             except Exception as error:  # noqa: BLE001 (handed to the job's own caller)
+                _let_go(error)
                 job.error = error
                 connection.execute("ROLLBACK TO job")
             connection.execute("RELEASE job")

@@ -269,3 +269,22 @@ async def test_files_are_private(tmp_path):
 
     assert {"x.db": 0o600, "x.db-wal": 0o600, "x.db-shm": 0o600, "x.lock": 0o600} == modes
     assert 0o700 == stat.S_IMODE(path.parent.stat().st_mode)
+
+
+async def test_a_failed_look_keeps_no_old_state(tmp_path):
+    """A job that fails half-way through a listing does not keep its reader in the past for as long as its error is kept."""
+    async with open_database(tmp_path / "syncd.db") as database:
+        await database.write(lambda tx: tx.executemany("INSERT INTO meta (key, value) VALUES (?, 'old')", [("a",), ("b",)]))
+
+        def half_read(tx):
+            rows = tx.execute("SELECT value FROM meta")
+            for _ in rows:
+                raise ValueError
+
+        with pytest.raises(ValueError) as kept:
+            await database.read(half_read)
+        await database.write(lambda tx: tx.execute("UPDATE meta SET value = 'new'"))
+        seen = await database.read(lambda tx: [value for (value,) in tx.execute("SELECT value FROM meta")])
+
+        assert ["new", "new"] == seen
+        assert kept.value is not None
