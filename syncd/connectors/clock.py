@@ -8,7 +8,6 @@ It must not know: any vendor, or what anybody does with the time.
 from __future__ import annotations
 
 import time
-from collections import deque
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
@@ -41,10 +40,11 @@ class SkewMeter:
     """Keeps the tightest recent measurement of a vendor's clock.
 
     A Date header has whole seconds, so no measurement is better than a second and a slow one is worse by half its round trip.
+    It is read by the database's thread while the loop's measures: the samples are replaced, never changed.
     """
 
     def __init__(self) -> None:
-        self._samples: deque[tuple[Micros, Skew]] = deque(maxlen=_SAMPLES_MAX)
+        self._samples: tuple[tuple[Micros, Skew], ...] = ()
 
     def measure(self, date_header: str | None, *, answered_at: Micros, round_trip_s: float) -> None:
         """Takes one response into account; a missing or unreadable header is passed over."""
@@ -53,15 +53,13 @@ class SkewMeter:
             return
         half = int(round_trip_s * SECOND) // 2
         skew = Skew(offset=server - (answered_at - half), error=half + SECOND)
-        while self._samples and abs(answered_at - self._samples[0][0]) > _RECENT:
-            self._samples.popleft()
-        self._samples.append((answered_at, skew))
+        recent = (each for each in self._samples if abs(answered_at - each[0]) <= _RECENT)
+        self._samples = (*recent, (answered_at, skew))[-_SAMPLES_MAX:]
 
     def skew(self) -> Skew:
         """The tightest of the recent measurements, the newest among equals; a guess of none before the first."""
-        if not self._samples:
-            return Skew()
-        return min(reversed(self._samples), key=lambda sample: sample[1].error)[1]
+        samples = self._samples
+        return min(reversed(samples), key=lambda sample: sample[1].error)[1] if samples else Skew()
 
 
 def _parse(date_header: str | None) -> Micros | None:
