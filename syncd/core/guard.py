@@ -37,7 +37,7 @@ class Turn:
 
 
 FLIPS_MAX = 2
-"""A field that goes to and fro more often than this within an hour is being fought over."""
+"""A field that is set back more often than this within an hour, each time by the other side, is being fought over."""
 WRITES_AN_HOUR_MAX = 20
 """More than this to one record within an hour is no person editing: something writes back what we write."""
 
@@ -62,13 +62,13 @@ def trip(guards: Guards, stream: Direction, *, owed: int, links: int) -> str | N
 
 
 def fights(turns: Sequence[Turn]) -> bool:
-    """Whether the last of these turns, oldest first, has a field go to and fro: more than twice between the same two values, and not by one member alone."""
+    """Whether the last of these turns, oldest first, sets a field back once too often: to and fro between two values, each time by the other side."""
     count = 0
     for turn, following in zip(reversed(turns), [None, *reversed(turns)], strict=False):
-        if following is not None and (turn.before, turn.value) != (following.value, following.before):
+        if following is not None and ((turn.before, turn.value) != (following.value, following.before) or turn.winner == following.winner):
             break
         count += 1
-    return count > FLIPS_MAX and len({turn.winner for turn in turns[-count:]}) > 1
+    return count - 1 > FLIPS_MAX
 
 
 def believe_listing(

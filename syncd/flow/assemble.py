@@ -205,7 +205,7 @@ def _leave(engine: Engine, tx: Connection, rules: SyncRules) -> None:
 def _begin(engine: Engine, tx: Connection, settings: Settings, reason: str) -> None:
     """A new run; what a crash left in the air is of unknown outcome; changed rules are applied to everything."""
     engine.run_id = begin_run(engine, tx, reason, ", ".join(settings.syncs))
-    in_the_air = outbox.recover(tx, engine.clock.now())
+    in_the_air = sum(outbox.recover(tx, system, engine.clock.now()) for system in engine.connectors)
     if in_the_air:
         engine.log.warning("writes.recovered", unknown=in_the_air)
     for name, digest in settings.digest.items():

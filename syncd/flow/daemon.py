@@ -38,6 +38,8 @@ from syncd.store.database import Database, open_database, owning
 
 STOP_GRACE_S = 3.5
 KEEP_EVENTS = 14 * DAY
+REST_S, REST_MAX_S = 1.0, 15.0
+"""How long a stage rests when nothing can be committed: first, and at most while it goes on."""
 STALLED_S = 15.0
 """The reconcile stage comes round at least every second; this long without it, and the engine is stuck."""
 
@@ -57,13 +59,14 @@ async def run(
 ) -> None:
     """Runs until SIGTERM or SIGINT. On SIGHUP `read_settings` is called, and its settings are used unless it raises UserError."""
     path = database_path(settings)
-    with owning(path):
-        async with open_database(path) as database, anyio.create_task_group() as tasks:
-            told = _Told(log)
-            await tasks.start(told.listen)
-            daemon = _Daemon(read_settings, database, told, clock=clock, random=random, log=log)
-            await daemon.run(settings)
-            tasks.cancel_scope.cancel()
+    async with anyio.create_task_group() as tasks:
+        told = _Told(log)
+        await tasks.start(told.listen)
+        with owning(path):
+            async with open_database(path) as database:
+                daemon = _Daemon(read_settings, database, told, clock=clock, random=random, log=log)
+                await daemon.run(settings)
+        tasks.cancel_scope.cancel()
     log.info("daemon.stopped")
 
 
@@ -205,8 +208,9 @@ async def stages(assembled: Assembled, settings: Settings | None = None) -> Asyn
 
 async def _keep_going(engine: Engine, stage: Callable[..., Awaitable[None]], *arguments: object) -> None:
     """Runs a stage; while nothing can be committed (a full disk, say) it rests, and goes on by itself when it can be again."""
-    rest_s = 1.0
+    rest_s = REST_S
     while True:
+        began = anyio.current_time()
         damaged: list[DamagedError] = []
         try:
             await stage(*arguments)
@@ -216,8 +220,10 @@ async def _keep_going(engine: Engine, stage: Callable[..., Awaitable[None]], *ar
             engine.log.error("store.failed", stage=stage.__name__, error=str(_leaves(group)[0]), retry_s=rest_s)  # noqa: TRY400
         if await _mend(engine, damaged):
             continue
+        if anyio.current_time() - began > REST_MAX_S:
+            rest_s = REST_S
         await anyio.sleep(rest_s)
-        rest_s = min(15.0, rest_s * 2)
+        rest_s = min(REST_MAX_S, rest_s * 2)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

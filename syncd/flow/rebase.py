@@ -78,18 +78,10 @@ async def notice(engine: Engine, mark: Mark) -> None:
 
 async def mark_forever(engine: Engine, mark: Mark) -> None:
     """Marks every second how far the database has come, where it has changed, until cancelled."""
-    changes = -1
-
-    def commit(tx: Connection) -> int | None:
-        nonlocal changes
-        if tx.total_changes == changes:
-            return None
-        count = continuity.advance(tx)
-        changes = tx.total_changes
-        return count
-
+    marked = -1
     while True:
         await anyio.sleep(EVERY_S)
-        count = await engine.database.write(commit)
-        if count is not None:
-            mark.write(count)
+        if engine.database.changes == marked:
+            continue
+        mark.write(await engine.database.write(continuity.advance))
+        marked = engine.database.changes

@@ -48,6 +48,8 @@ async def reconcile_forever(engine: Engine) -> None:
 
 async def reconcile_once(engine: Engine, sync: SyncName) -> bool:
     """One turn for one sync; whether there was anything to do."""
+    if not await engine.database.read(lambda tx: _has_work(tx, sync)):
+        return False
     turn = await engine.database.write(lambda tx: take_turn(engine, tx, engine.syncs[sync]))
     if turn.owed:
         engine.bus.ring(Bell.OUTBOX)
@@ -73,6 +75,11 @@ class Turn:
     held: int = 0
     froze: tuple[str, ...] = ()
     fights: tuple[tuple[LinkId, list[FieldName]], ...] = ()
+
+
+def _has_work(tx: Connection, sync: SyncName) -> bool:
+    """Whether a turn may come to anything; what it comes to, it decides upon what it sees itself."""
+    return planning.waiting(tx, sync) > 0 or not control.settled(tx, sync) or continuity.rebasing(tx) is not None
 
 
 def take_turn(engine: Engine, tx: Connection, rules: SyncRules) -> Turn:

@@ -191,6 +191,11 @@ def settle_adopted(engine: Engine, tx: Connection, owed: Owed, record: Record, s
 def settle_held(engine: Engine, tx: Connection, owed: Owed, reason: str, *candidates: Ref) -> None:
     """Nobody but a person can say what became of a create: it is given up, and held with what was found."""
     now = engine.clock.now()
+    member = links.load(tx, [owed.link])[owed.link].members.get(owed.member)
+    if owed.state is State.UNKNOWN and member is not None and member.ref is not None:
+        # It has turned up while we were looking: it is settled upon that.
+        outbox.settle(tx, owed, State.UNKNOWN, now, error=owed.error, due_at=now)
+        return
     if not outbox.settle(tx, owed, State.DEAD, now, error=reason):
         return
     question = Question(

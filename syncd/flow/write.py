@@ -39,6 +39,10 @@ WORKERS = 16
 
 async def write_forever(engine: Engine, system: SystemName) -> None:
     """Carries out one system's writes until cancelled."""
+    # A turn before this one, here or in a life that was cut short, may not have been able to record what became of its calls.
+    in_the_air = await engine.database.write(lambda tx: outbox.recover(tx, system, engine.clock.now()))
+    if in_the_air:
+        engine.log.warning("writes.recovered", system=system, unknown=in_the_air)
     while True:
         await wait_while_paused(engine, system)
         worked = await write_once(engine, system)
@@ -135,9 +139,9 @@ async def _create(engine: Engine, owed: Owed) -> None:
         await engine.database.write(lambda tx: settle_adopted(engine, tx, owed, record, seen_at, "found by its keys"))
         return
     fields = native(engine, owed, {})
-    if not await _mark_sent(engine, [owed]):
-        return
     with engine.finishing():
+        if not await _mark_sent(engine, [owed]):
+            return
         seen_at = engine.clock.now()
         try:
             answer = await engine.connectors[owed.ref.system].create(owed.ref.collection, fields)
@@ -171,11 +175,11 @@ async def _adopt(engine: Engine, owed: Owed, answer: Exists) -> None:
 async def _change(engine: Engine, group: list[Owed]) -> None:
     """Updates, archivings and deletions: look, compare, write, record."""
     ready = await prepare_all(engine, group)
-    sent_ids = {each.id for each in await _mark_sent(engine, [each.owed for each in ready])}
-    ready = [each for each in ready if each.owed.id in sent_ids]
-    if not ready:
-        return
     with engine.finishing():
+        sent_ids = {each.id for each in await _mark_sent(engine, [each.owed for each in ready])}
+        ready = [each for each in ready if each.owed.id in sent_ids]
+        if not ready:
+            return
         if ready[0].owed.operation is Operation.DELETE:
             await _delete(engine, ready[0].owed)
         else:

@@ -79,9 +79,9 @@ _SEALED = "key, link_id, member, system, collection, record_id, operation"
 """The columns that say what a write is for: its payload is sealed with them."""
 
 NOT_SUSPECT = (
-    "NOT EXISTS (SELECT 1 FROM suspects AS s WHERE s.system = o.system AND s.collection = o.collection AND s.record_id = o.record_id)"
+    "(o.state = 'unknown' OR NOT EXISTS (SELECT 1 FROM suspects AS s WHERE s.system = o.system AND s.collection = o.collection AND s.record_id = o.record_id))"
 )
-"""A write waits while it is being found out whether its target is still there."""
+"""A write waits while it is being found out whether its target is still there; what became of one already sent is looked into all the same."""
 
 
 def key_of(link: LinkId, revision: int, write: Write) -> str:
@@ -215,10 +215,10 @@ def doubt(tx: Connection, link: LinkId, member: MemberName, now: Micros) -> None
     )
 
 
-def recover(tx: Connection, now: Micros) -> int:
-    """After a crash: what was in the air has an unknown outcome; every lease is void. Answers how many were in the air."""
-    tx.execute("UPDATE outbox SET lease_until = NULL, fence = fence + 1 WHERE lease_until IS NOT NULL")
-    return tx.execute("UPDATE outbox SET state = 'unknown', due_at = ? WHERE state = 'sent'", (now,)).rowcount
+def recover(tx: Connection, system: SystemName, now: Micros) -> int:
+    """When nobody carries out a system's writes: what was in the air has an unknown outcome, every lease is void. Answers how many were in the air."""
+    tx.execute("UPDATE outbox SET lease_until = NULL, fence = fence + 1 WHERE system = ? AND lease_until IS NOT NULL", (system,))
+    return tx.execute("UPDATE outbox SET state = 'unknown', due_at = ? WHERE system = ? AND state = 'sent'", (now, system)).rowcount
 
 
 def hurry(tx: Connection, link: LinkId, member: MemberName, now: Micros) -> None:

@@ -75,14 +75,16 @@ def test_a_listing_that_lacks_too_much_is_not_believed(known: int, missing: int,
     [
         ([], False),
         ([("a", "b", X), ("b", "a", Y)], False),
-        ([("a", "b", X), ("b", "a", Y), ("a", "b", X)], True),
-        ([("a", "b", X), ("b", "a", X), ("a", "b", X)], False),
-        ([("a", "b", X), ("b", "c", Y), ("c", "b", X)], False),
-        ([("c", "a", X), ("a", "b", X), ("b", "a", Y), ("a", "b", X)], True),
-        ([("a", "b", X), ("b", "a", Y), ("a", "b", X), ("b", "c", Y)], False),
+        ([("a", "b", X), ("b", "a", Y), ("a", "b", X)], False),
+        ([("a", "b", X), ("b", "a", Y), ("a", "b", X), ("b", "a", Y)], True),
+        ([("a", "b", X), ("b", "a", X), ("a", "b", X), ("b", "a", X)], False),
+        ([("a", "b", X), ("b", "a", X), ("a", "b", Y), ("b", "a", X)], False),
+        ([("a", "b", X), ("b", "c", Y), ("c", "b", X), ("b", "a", Y)], False),
+        ([("c", "a", X), ("a", "b", X), ("b", "a", Y), ("a", "b", X), ("b", "a", Y)], True),
+        ([("a", "b", X), ("b", "a", Y), ("a", "b", X), ("b", "a", Y), ("a", "c", X)], False),
     ],
-    ids=["nothing", "there and back", "a third time", "one alone", "other values", "after something else", "over"],
+    ids=["nothing", "set back", "twice", "a third time", "one alone", "one twice running", "other values", "after something else", "over"],
 )
 def test_fights(turns, expected):
-    """More than twice to and fro between the same two values, by more than one, and still going on."""
+    """Set back more than twice between the same two values, each time by the other side, and still going on."""
     assert expected is fights([Turn(*each) for each in turns])

@@ -9,6 +9,8 @@ It must not know: any single test.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import secrets
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -286,6 +288,9 @@ class World:
 
 
 def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """A port that nothing listens on, below those that outgoing calls take theirs from."""
+    while True:
+        port = secrets.randbelow(10_000) + 20_000
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port

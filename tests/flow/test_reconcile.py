@@ -163,7 +163,7 @@ async def test_a_link_in_the_air_is_not_planned(tmp_path):
         await world.poll(CRM)
         await world.plan()
         assert (1, {"sent": 1}) == (await world.waiting(), await world.counts())
-        await world.engine.database.write(lambda tx: outbox.recover(tx, world.clock.now()))
+        await world.engine.database.write(lambda tx: outbox.recover(tx, MAIL, world.clock.now()))
         await world.work()
 
         assert ("second", 0) == (world.mail.records()[mail]["name"], await world.waiting())

@@ -309,7 +309,8 @@ async def opened(
             for sync in engine.syncs:
                 control.meet_sync(tx, sync, "one")
             engine.run_id = journal.start_run(tx, "live", "test", clock.now())
-            outbox.recover(tx, clock.now())
+            for system in (CRM, MAIL):
+                outbox.recover(tx, system, clock.now())
 
         await database.write(begin)
         yield World(engine=engine, far=far, clock=clock, logged=logged, path=folder / "syncd.db")

@@ -239,7 +239,8 @@ def test_recovery_makes_what_was_in_the_air_unknown(tx):
     leased = lease(tx, 0, until=10**9, limit=2)
     outbox.mark_sent(tx, leased[:1], 1)
 
-    assert 1 == outbox.recover(tx, 5)
+    assert 0 == outbox.recover(tx, SystemName("a"), 5)
+    assert 1 == outbox.recover(tx, SYSTEM, 5)
     assert {"pending": 2, "unknown": 1} == states(tx)
     assert not any(outbox.settle(tx, each, State.DONE, 6) for each in leased)
     assert {"1": State.UNKNOWN, "2": State.PENDING, "3": State.PENDING} == {owed.ref.id: owed.state for owed in lease(tx, 5)}
