@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
 
 import typer
 
@@ -22,6 +24,9 @@ from syncd.store.database import is_owned
 from syncd.store.visiting import reading
 
 app = typer.Typer()
+
+ASK_S = 1.0
+"""How long the running daemon has to say whether it is ready."""
 
 _REBASING = {
     "restored": "re-basing: this is an older copy of the database",
@@ -38,7 +43,10 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """
     settings = read_settings(config, secrets=False)
     path = database_path(settings)
-    about = {"config": str(settings.path), "database": str(path), "daemon": "running" if is_owned(path) else "not running"}
+    running = is_owned(path)
+    about = {"config": str(settings.path), "database": str(path), "daemon": "running" if running else "not running"}
+    if running and (trouble := _trouble(settings)):
+        about |= {"daemon": f"running, but not ready: {trouble}", "trouble": trouble}
     if not path.exists():
         _show_nothing_yet(about, as_json=as_json)
         return
@@ -48,6 +56,20 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         screen.show_json({**about, "exists": True, **_with_iso(state)})
     else:
         _show(about, state, settings, time.time_ns() // 1_000)
+
+
+def _trouble(settings: Settings) -> str | None:
+    """Why the running daemon is not ready, in its own words; None where it is, or where it cannot be asked."""
+    listen = settings.daemon.listen
+    if listen is None or not listen.port:
+        return None
+    try:
+        with urlopen(f"http://{listen.host}:{listen.port}/readyz", timeout=ASK_S):
+            return None
+    except HTTPError as error:
+        return error.read(200).decode(errors="replace").strip() or f"it answers {error.code}"
+    except (URLError, TimeoutError):
+        return "it does not answer"
 
 
 def _show_nothing_yet(about: Mapping[str, str], *, as_json: bool) -> None:

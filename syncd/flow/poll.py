@@ -162,7 +162,11 @@ async def _finish(engine: Engine, place: Place, cursor: Cursor, total: int | Non
     """Ends a pass: the cursor moves, and a complete pass tells which records it did not list."""
     skew = engine.connectors[place[0]].skew()
     began = cursor.started_at + skew.offset - skew.error
-    newest = min(cursor.newest, began) if cursor.newest is not None else None
+    if engine.connectors[place[0]].capabilities(place[1]).modified_time:
+        newest = min(cursor.newest, began) if cursor.newest is not None else None
+    else:
+        # Its records do not say when they changed: the next pass goes back to where this one began.
+        newest = began
     ended = replace(
         cursor,
         mode=None,

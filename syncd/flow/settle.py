@@ -62,6 +62,10 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
             for name, value in shown.items()
             if name in owed.values
         }
+        if owed.operation is Operation.CREATE and _held_elsewhere(tx, owed, record.ref, now):
+            reason = f"{owed.member} answered the create with {record.ref}, which another link holds"
+            _ask_which(tx, owed, reason, [record.ref], now)
+            return
         link = _rebased(engine, tx, owed, link, record.ref, shown, now)
         links.save(tx, [link], now)
     elif owed.operation is Operation.DELETE:
@@ -75,6 +79,20 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
     planning.enqueue(tx, [written], now, "write")
 
 
+def _held_elsewhere(tx: Connection, owed: Owed, ref: Ref, now: Micros) -> bool:
+    """Whether another link that is alive has this record. One that has ended lets go of it: the vendor brought an old record back for us."""
+    item = planning.PlanItem(owed.sync, owed.member, ref.id)
+    holder = links.links_of(tx, [item]).get(item, owed.link)
+    if holder == owed.link:
+        return False
+    ended = links.load(tx, [holder])[holder]
+    if ended.state is LinkState.LIVE:
+        return True
+    members = {name: member for name, member in ended.members.items() if name != owed.member}
+    links.save(tx, [replace(ended, members=members, revision=ended.revision + 1)], now)
+    return False
+
+
 def _rebased(
     engine: Engine,
     tx: Connection,
@@ -86,7 +104,8 @@ def _rebased(
 ) -> Link:
     member = link.members.get(owed.member, LinkMember())
     if member.ref is not None and member.ref.id != ref.id:
-        _second_record(tx, owed, member.ref, ref, now)
+        reason = f"{owed.member} has two records for this link: {member.ref} was linked while {ref} was being made"
+        _ask_which(tx, owed, reason, [member.ref, ref], now)
         return link
     rules = engine.syncs[owed.sync]
     found_later = owed.operation is Operation.CREATE and owed.state is State.UNKNOWN
@@ -155,15 +174,15 @@ def _not_stored(owed: Owed, name: FieldName, back: Json, value: Json) -> Questio
     )
 
 
-def _second_record(tx: Connection, owed: Owed, known: Ref, made: Ref, now: Micros) -> None:
+def _ask_which(tx: Connection, owed: Owed, reason: str, refs: list[Ref], now: Micros) -> None:
     question = Question(
         sync=owed.sync,
         kind=HoldKind.AMBIGUOUS,
-        reason=f"{owed.member} has two records for this link: {known} was linked while {made} was being made",
-        sides={"candidates": [str(known), str(made)]},
+        reason=reason,
+        sides={"candidates": [str(each) for each in refs]},
         link=owed.link,
         member=owed.member,
-        record_id=made.id,
+        record_id=refs[-1].id,
     )
     holds.ask(tx, [question], now)
 
@@ -173,9 +192,9 @@ def settle_adopted(engine: Engine, tx: Connection, owed: Owed, record: Record, s
     now = engine.clock.now()
     link = links.load(tx, [owed.link])[owed.link]
     item = planning.PlanItem(owed.sync, owed.member, record.ref.id)
-    linked = links.links_of(tx, [item])
+    taken = _held_elsewhere(tx, owed, record.ref, now)
     observations.observe(tx, [look_at(engine, record, seen_at)], engine.routes, "write")
-    if linked and linked[item] != owed.link:
+    if taken:
         settle_held(engine, tx, owed, f"{owed.member} says it has it already as {record.ref}, which another link holds", record.ref)
         return
     if not outbox.settle(tx, owed, State.DONE, now):

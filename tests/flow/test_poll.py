@@ -94,6 +94,21 @@ async def test_the_cursor_is_the_newest_committed_time(tmp_path):
         assert newest == (await world.cursor()).cursor
 
 
+async def test_without_modified_times_a_pass_goes_back_to_where_the_last_began(tmp_path):
+    """Records that do not say when they changed still need not all be listed each time, where the vendor can list what changed."""
+    async with opened(tmp_path, capabilities={CRM: {"modified_time": False}}) as world:
+        people(world.crm, 2)
+        world.later(60)
+        began = world.clock.at
+        await world.poll(CRM)
+        cursor = await world.cursor()
+        modes = [(await world.cursor()).complete_at]
+        await world.poll(CRM)
+
+        assert began - 2 * SECOND < cursor.cursor <= cursor.polled_at
+        assert modes == [(await world.cursor()).complete_at]
+
+
 async def test_incremental_passes_look_back(tmp_path):
     """A record that the vendor's index shows later than a younger one is found, because a pass looks back by the index's lag."""
     async with opened(tmp_path, capabilities={CRM: {"index_lag": 20 * SECOND}}) as world:
