@@ -15,6 +15,7 @@ import typer
 
 import syncd
 from syncd.cli import (
+    call,
     check,
     demo,
     discover,
@@ -47,7 +48,7 @@ app = typer.Typer(
 )
 
 # The order is the order of `syncd --help`.
-for command in (init, check, discover, plan, run, reconcile, status, explain, events):
+for command in (init, check, discover, plan, run, reconcile, call, status, explain, events):
     app.add_typer(command.app)
 app.add_typer(holds.app, name="holds", rich_help_panel=ANSWER)
 app.add_typer(failures.app, name="failures", rich_help_panel=ANSWER)

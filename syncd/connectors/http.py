@@ -33,18 +33,24 @@ _PERSONAL = re.compile(r"[^\s\"'<>]+@[^\s\"'<>]+|\+?\d[\d ().-]{6,}\d")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One vendor operation. `writes` says that it changes something, so that a lost answer leaves a doubt."""
+    """One vendor operation. `writes` says that it changes something, so that a lost answer leaves a doubt.
+
+    `any_body` says that a success need not be answered with JSON: a file, or nothing at all. `may_say_nothing` says that a success is
+    JSON or has no body; a page of some proxy's is then no success.
+    """
 
     name: str
     method: str
     path: str
     writes: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+    any_body: bool = False
+    may_say_nothing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the vendor said. `body` is its JSON; None where there was no body."""
+    """What the vendor said. `body` is its JSON; None where there was no body, the bytes where `any_body` brought something else."""
 
     operation: Operation
     status: int
@@ -76,10 +82,10 @@ class Session:
     ) -> None:
         self.system = system
         self.quota = quota
+        self.clock = clock
         self._base = check_base_url(base_url)
         self._headers = {"Accept": "application/json", "User-Agent": f"syncd/{__version__}", **headers}
         self._dialect = dialect
-        self._clock = clock
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(timeout_s, 10), sock_read=min(timeout_s, 30))
         self._skew = SkewMeter()
         self._client: aiohttp.ClientSession | None = None
@@ -108,7 +114,7 @@ class Session:
         operation: Operation,
         *,
         ids: Mapping[str, str] | None = None,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | list[str]] | None = None,
         body: Json = None,
         accept: Collection[int] = (),
     ) -> Answer:
@@ -122,7 +128,7 @@ class Session:
         assert self._client is not None, "the session is not open"
         async with self.quota.slot() as slot:
             try:
-                sent_at = self._clock.monotonic()
+                sent_at = self.clock.monotonic()
                 async with self._client.request(
                     operation.method, url, headers=headers, data=data, allow_redirects=False
                 ) as response:
@@ -168,7 +174,10 @@ class Session:
         slot.learn(limits)
         raw = await self._bounded(operation, response)
         good = 200 <= response.status < 300
-        body = self._decode(operation, raw, must=good and response.status != 204)
+        if good and operation.any_body and response.content_type != "application/json":
+            return Answer(operation=operation, status=response.status, body=raw or None, retry_after_s=limits.retry_after_s)
+        silent = response.status == 204 or (operation.may_say_nothing and not raw)
+        body = self._decode(operation, raw, must=good and not silent)
         answer = Answer(operation=operation, status=response.status, body=body, retry_after_s=limits.retry_after_s)
         if good or response.status in accept:
             return answer
@@ -192,8 +201,8 @@ class Session:
             return None
 
     def _measure(self, response: aiohttp.ClientResponse, sent_at: float) -> None:
-        round_trip_s = self._clock.monotonic() - sent_at
-        self._skew.measure(response.headers.get("Date"), answered_at=self._clock.now(), round_trip_s=round_trip_s)
+        round_trip_s = self.clock.monotonic() - sent_at
+        self._skew.measure(response.headers.get("Date"), answered_at=self.clock.now(), round_trip_s=round_trip_s)
 
     def _broken(self, operation: Operation, error: Exception) -> Unavailable:
         """No whole response. Where no connection came about, nothing can have happened."""

@@ -16,11 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from syncd.connectors.address import check_base_url
 from syncd.connectors.base import Capabilities, Connector, FieldSpec, Schema
+from syncd.connectors.catalogue import Catalogue
 from syncd.connectors.clock import Clock
 from syncd.connectors.http import Session
 from syncd.connectors.quota import Quota
 from syncd.core.errors import UserError
-from syncd.core.record import CollectionName, SystemName
+from syncd.core.record import CollectionName, Json, SystemName
 
 Secret: TypeAlias = SecretStr
 """A setting that is never shown; the configuration hands it over already resolved."""
@@ -61,6 +62,7 @@ class Kind:
     `resolve` turns the way an operator may write such a path into the path records really have (None: there is none).
     `quota_key` is equal for settings that draw on the same quota at the vendor, which must then share one `Quota`.
     `identity` says which account the settings lead to, as far as they tell (a key may be renewed, an account not exchanged).
+    `operations` is the vendor's catalogue, where there is one; `known_values` are the parameters of its operations that the settings tell.
     """
 
     name: str
@@ -79,6 +81,8 @@ class Kind:
     quota: Callable[[SystemName, Any, Clock], Quota]
     session: Callable[[SystemName, Any, Clock, Quota], Session]
     connect: Callable[[SystemName, Any, Session], Connector]
+    operations: Catalogue | None = None
+    known_values: Callable[[Any], Mapping[str, Json]] = lambda _settings: {}
 
 
 def matching_path(schema: Schema, path: str, *, prefix: str) -> str | None:
@@ -96,10 +100,11 @@ def matching_path(schema: Schema, path: str, *, prefix: str) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A connected system, with the quota its calls are made within."""
+    """A connected system, with the quota its calls are made within and the session that carries them."""
 
     connector: Connector
     quota: Quota
+    session: Session
 
 
 @asynccontextmanager
@@ -109,4 +114,4 @@ async def open_connector(
     """Connects a system for the length of the block. Give the `quota` of another with the same `quota_key`, if there is one."""
     shared = quota if quota is not None else kind.quota(system, settings, clock)
     async with kind.session(system, settings, clock, shared) as session:
-        yield Opened(connector=kind.connect(system, settings, session), quota=shared)
+        yield Opened(connector=kind.connect(system, settings, session), quota=shared, session=session)

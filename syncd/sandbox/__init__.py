@@ -1,6 +1,6 @@
-"""The sandbox: emulators of GoHighLevel and EmailOctopus for demos, tests and rehearsals.
+"""The sandbox: emulators of GoHighLevel, EmailOctopus and ActiveTrail for demos, tests and rehearsals.
 
-`world.Sandbox` starts both; each vendor is a small web server with a truth log, counters, orderable faults, webhooks
+`world.Sandbox` starts them; each vendor is a small web server with a truth log, counters, orderable faults, webhooks
 and a control path under `/_sandbox/`. `people` invents who lives in them.
 
 Rule: the sandbox stands alone. It imports nothing from the rest of syncd, so it can only agree with the engine by
@@ -9,15 +9,26 @@ agreeing with the vendors' documentation, and it listens on the loopback address
 It must not know that syncd exists.
 """
 
+from syncd.sandbox.activetrail import ActiveTrail
 from syncd.sandbox.emailoctopus import EmailOctopus
 from syncd.sandbox.faults import Fault, FaultKind
 from syncd.sandbox.gohighlevel import GoHighLevel
-from syncd.sandbox.options import CustomField, EmailOctopusOptions, GoHighLevelOptions, ListField, SandboxOptions
+from syncd.sandbox.options import (
+    ActiveTrailOptions,
+    CustomField,
+    EmailOctopusOptions,
+    GoHighLevelOptions,
+    ListField,
+    SandboxOptions,
+    SlotField,
+)
 from syncd.sandbox.truth import Actor, Applied, Operation
 from syncd.sandbox.webhooks import DeliveryMode
 from syncd.sandbox.world import Sandbox
 
 __all__ = [
+    "ActiveTrail",
+    "ActiveTrailOptions",
     "Actor",
     "Applied",
     "CustomField",
@@ -32,4 +43,5 @@ __all__ = [
     "Operation",
     "Sandbox",
     "SandboxOptions",
+    "SlotField",
 ]

@@ -44,10 +44,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a handler says; a payload of None means no body."""
+    """What a handler says; a payload of None means no body, any other is sent as JSON."""
 
     status: int = 200
-    payload: dict[str, Any] | None = None
+    payload: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -112,6 +112,8 @@ class Gate:
         merged = {**(headers or {}), **answer.headers}
         if answer.payload is None:
             return web.Response(status=answer.status, headers=merged)
+        if isinstance(answer.payload, bytes):
+            return web.Response(status=answer.status, body=answer.payload, headers=merged)
         body = orjson.dumps(answer.payload)
         return web.Response(status=answer.status, body=body, headers=merged, content_type="application/json")
 

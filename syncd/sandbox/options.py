@@ -62,7 +62,7 @@ class GoHighLevelOptions:
     country: str = "US"
     timezone: str = "America/Chicago"
     custom_fields: tuple[CustomField, ...] = DEFAULT_CUSTOM_FIELDS
-    versions: tuple[str, ...] = ("2021-07-28",)
+    versions: tuple[str, ...] = ("2021-07-28", "2021-04-15")
     # With duplicates allowed a repeated create makes a second contact, which is the harder world.
     allow_duplicates: bool = True
     index_lag_s: float = 2.0
@@ -113,11 +113,58 @@ class EmailOctopusOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlotField:
+    """A slot that an ActiveTrail account has given a label: `slot` is one of ext1..ext25, date1..date5, num1..num5."""
+
+    slot: str
+    label: str
+
+
+DEFAULT_SLOTS = (
+    SlotField(slot="ext1", label="Plan"),
+    SlotField(slot="ext2", label="Source"),
+    SlotField(slot="ext3", label="Last note"),
+    SlotField(slot="date1", label="Next appointment"),
+    SlotField(slot="num1", label="Open tasks"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveTrailOptions:
+    """Choices for the ActiveTrail emulator. The first four are what its documentation leaves open."""
+
+    first_page: Literal[0, 1] = 1
+    from_date: Literal["changed", "registered"] = "registered"
+    # What a change made by hand is announced as; a change by the API is always a contact_change.
+    manual_event: str = "contact_change_by_hand"
+    # A soft-deleted contact is still shown, marked; a hidden one is not, but its address leads back to it.
+    deletes: Literal["hard", "soft", "hidden"] = "soft"
+    port: int = 0
+    token: str = "0XSANDBOX0000000000000000000000000000000000"  # noqa: S105 - opens only the sandbox
+    webhook_secret: str = "sandbox-webhook-secret-of-more-than-32-characters"  # noqa: S105 - opens only the sandbox
+    webhook_events: tuple[str, ...] | None = None
+    slots: tuple[SlotField, ...] = DEFAULT_SLOTS
+    groups: tuple[str, ...] = ("customer", "newsletter", "vip")
+    mailing_lists: tuple[str, ...] = ("Weekly",)
+    campaigns: tuple[str, ...] = ("Welcome", "Spring sale")
+    # What page 0 is where pages begin at 1.
+    page_zero: Literal["refused", "first", "empty"] = "refused"
+    put_reply: Literal["empty", "contact"] = "empty"
+    post_updates_existing: bool = True
+    members_as_array: bool = False
+    per_second: float = 4.0
+    burst: int = 4
+    retry_after_header: bool = False
+    webhook_retries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxOptions:
-    """Choices for both vendors together."""
+    """Choices for all vendors together; ActiveTrail is there only where it has options."""
 
     ghl: GoHighLevelOptions = field(default_factory=GoHighLevelOptions)
     octopus: EmailOctopusOptions = field(default_factory=EmailOctopusOptions)
+    trail: ActiveTrailOptions | None = None
     quotas: bool = True
     seed: int = 1
     host: str = LOOPBACK

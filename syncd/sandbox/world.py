@@ -1,6 +1,6 @@
-"""The sandbox itself: both vendors, started and stopped together.
+"""The sandbox itself: its vendors, started and stopped together.
 
-`async with Sandbox(options) as sandbox:` gives two running vendors on the loopback address.
+`async with Sandbox(options) as sandbox:` gives the running vendors on the loopback address: two, and ActiveTrail where it was asked for.
 
 Rule: everything random comes from the one seed, and leaving the block leaves no task and no socket behind.
 
@@ -14,13 +14,15 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self
 
+from syncd.sandbox.activetrail import ActiveTrail
 from syncd.sandbox.emailoctopus import EmailOctopus
 from syncd.sandbox.gohighlevel import GoHighLevel
 from syncd.sandbox.options import SandboxOptions
+from syncd.sandbox.vendor import Vendor
 
 
 class Sandbox:
-    """Two emulated vendors."""
+    """The emulated vendors."""
 
     def __init__(self, options: SandboxOptions | None = None) -> None:
         self.options = options or SandboxOptions()
@@ -28,10 +30,25 @@ class Sandbox:
         left, right = Random(f"{seed}/gohighlevel"), Random(f"{seed}/emailoctopus")  # noqa: S311 - repeatable on purpose
         self.ghl = GoHighLevel(self.options.ghl, clock=clock, quotas=quotas, random=left)
         self.octopus = EmailOctopus(self.options.octopus, clock=clock, quotas=quotas, random=right)
+        self._trail: ActiveTrail | None = None
+        if self.options.trail is not None:
+            third = Random(f"{seed}/activetrail")  # noqa: S311 - repeatable on purpose
+            self._trail = ActiveTrail(self.options.trail, clock=clock, quotas=quotas, random=third)
         self._started = AsyncExitStack()
 
+    @property
+    def trail(self) -> ActiveTrail:
+        """ActiveTrail, which must have been asked for."""
+        assert self._trail is not None, "the sandbox was opened without ActiveTrail"
+        return self._trail
+
+    @property
+    def vendors(self) -> list[Vendor]:
+        """All that are there."""
+        return [self.ghl, self.octopus, *([self._trail] if self._trail is not None else [])]
+
     async def __aenter__(self) -> Self:
-        for vendor in (self.ghl, self.octopus):
+        for vendor in self.vendors:
             self._started.push_async_callback(vendor.stop)
             await vendor.start()
         return self
@@ -40,5 +57,5 @@ class Sandbox:
         await self._started.aclose()
 
     def describe(self) -> dict[str, Any]:
-        """What callers need to connect to both, as JSON-able values."""
-        return {self.ghl.name: self.ghl.describe(), self.octopus.name: self.octopus.describe()}
+        """What callers need to connect to each, as JSON-able values."""
+        return {vendor.name: vendor.describe() for vendor in self.vendors}

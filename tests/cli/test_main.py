@@ -7,7 +7,7 @@ import pytest
 import syncd
 from tests.cli.world import World
 
-COMMANDS = ["init", "check", "plan", "run", "reconcile", "status", "explain", "events", "holds", "failures", "resume"]
+COMMANDS = ["init", "check", "plan", "run", "reconcile", "status", "explain", "events", "holds", "failures", "resume", "call"]
 
 
 def test_help_says_what_there_is(looked: World) -> None:

@@ -23,20 +23,24 @@ from syncd.connectors.kind import Opened
 from syncd.connectors.registry import KINDS, open_connector
 from syncd.core.fields import as_set
 from syncd.core.record import CollectionName, RecordId, Ref, SystemName
-from syncd.sandbox import EmailOctopusOptions, GoHighLevelOptions, Sandbox, SandboxOptions
+from syncd.sandbox import ActiveTrailOptions, EmailOctopusOptions, GoHighLevelOptions, Sandbox, SandboxOptions
 
-TIMEOUT_S = 0.4
+TIMEOUT_S, PATIENT_S = 0.4, 10.0
 Delivery = tuple[dict[str, str], bytes]
 
 
 class Bench(ABC):
-    """One connector and its far side. `paths` maps neutral names to the vendor's; `plan_values` are two values of the choice."""
+    """One connector and its far side. `paths` maps neutral names to the vendor's; `plan_values` are two values of the choice.
+
+    `signed` says that the vendor's webhooks prove their bodies, and `signature` which header does; an unsigned one has a secret there.
+    """
 
     connector: Connector
     collection: CollectionName
     paths: Mapping[str, str]
     plan_values: tuple[str, str]
     signature: str
+    signed: bool = True
 
     def ref(self, record_id: str) -> Ref:
         return Ref(self.connector.system, self.collection, RecordId(record_id))
@@ -218,30 +222,76 @@ class EmailOctopusBench(VendorBench):
         return {**fields, "fields": own} if own else fields
 
 
+class ActiveTrailBench(VendorBench):
+    paths: ClassVar = {"email": "email", "name": "first_name", "tags": "groups", "plan": "custom.ext1"}
+    plan_values = ("Gold", "Silver")
+    signature = "x-syncd-secret"
+    signed = False
+    operations: ClassVar = {
+        "create": "create-contact",
+        "get": "get-contact",
+        "update": "update-contact",
+        "delete": "delete-contact",
+        "page": "list-contacts",
+    }
+
+    def create_as_user(self, **neutral: Any) -> str:
+        return self.vendor.create_as_user(self._typed(neutral))["id"]
+
+    def edit_as_user(self, record_id: str, **neutral: Any) -> None:
+        self.vendor.edit_as_user(record_id, self._typed(neutral))
+
+    def truth(self) -> dict[str, dict[str, Any]]:
+        blank = dict.fromkeys(self.paths.values())
+        return {
+            row["id"]: self.neutral({**blank, **row, "custom.ext1": row.get("ext1"), "groups": row["groups"] or None})
+            for row in self.vendor.contacts()
+        }
+
+    def _typed(self, neutral: dict[str, Any]) -> dict[str, Any]:
+        return {path.removeprefix("custom."): value for path, value in self.fields(**neutral).items()}
+
+
+OTHER_ANSWERS = {"first_page": 0, "from_date": "changed", "manual_event": "contact_change", "deletes": "hard"}
+"""The other answer to everything that ActiveTrail's documentation leaves open."""
 OpenBench = Callable[..., Awaitable[Bench]]
 
 
 @pytest.fixture
 async def open_bench() -> AsyncIterator[OpenBench]:
-    """Opens a bench by the connector's name; options go to the emulated vendor, `settings` to the connector."""
+    """Opens a bench by the connector's name; options go to the emulated vendor, `settings` to the connector.
+
+    Where nothing hangs, a test that makes many calls takes a longer `timeout_s`, so that a busy machine does not fail it.
+    """
     async with AsyncExitStack() as stack:
 
-        async def open_one(name: str, *, quotas: bool = False, settings: dict[str, Any] | None = None, **options: Any) -> Bench:
+        async def open_one(
+            name: str, *, quotas: bool = False, settings: dict[str, Any] | None = None, timeout_s: float = TIMEOUT_S, **options: Any
+        ) -> Bench:
             if name == "memory":
                 return MemoryBench()
+            name, _, others = name.partition(" ")
+            trail = {**(OTHER_ANSWERS if others else {}), **options} if name == "activetrail" else None
             ghl = {"index_lag_s": 0.0, "allow_duplicates": False, **(options if name == "gohighlevel" else {})}
             octopus = {"buffer_s": 0.0, **(options if name == "emailoctopus" else {})}
-            chosen = SandboxOptions(ghl=GoHighLevelOptions(**ghl), octopus=EmailOctopusOptions(**octopus), quotas=quotas)
+            chosen = SandboxOptions(
+                ghl=GoHighLevelOptions(**ghl),
+                octopus=EmailOctopusOptions(**octopus),
+                trail=None if trail is None else ActiveTrailOptions(**trail),
+                quotas=quotas,
+            )
             sandbox = await stack.enter_async_context(Sandbox(chosen))
-            vendor = sandbox.ghl if name == "gohighlevel" else sandbox.octopus
+            (vendor,) = [each for each in sandbox.vendors if each.name == name]
             inbox = await _inbox(stack, vendor)
             kind = KINDS[name]
-            section = {**account(vendor), "timeout_s": TIMEOUT_S, **(settings or {})}
+            section = {**account(vendor), "timeout_s": timeout_s, **(settings or {})}
             opened = await stack.enter_async_context(
                 open_connector(kind, SystemName("bench"), kind.settings(**section), clock=SystemClock())
             )
             if name == "gohighlevel":
                 return GoHighLevelBench(vendor, opened, "contacts", inbox)
+            if name == "activetrail":
+                return ActiveTrailBench(vendor, opened, "contacts", inbox)
             return EmailOctopusBench(vendor, opened, f"contacts@{sandbox.octopus.list_id}", inbox)
 
         yield open_one
@@ -257,6 +307,8 @@ def account(vendor: Any) -> dict[str, Any]:
             "location_id": told["location_id"],
             "webhook_keys": (told["webhook_public_key_pem"],),
         }
+    if vendor.name == "activetrail":
+        return {**told, "allow_delete": True, "calls_per_s": 10_000, "calls_per_s_max": 10_000}
     return {"base_url": told["base_url"], "api_key": told["api_key"], "webhook_secret": told["webhook_secret"]}
 
 
@@ -273,12 +325,14 @@ async def _inbox(stack: AsyncExitStack, vendor: Any) -> list[Delivery]:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
+    # What is still being sent is given up before the place it is sent to closes.
+    stack.push_async_callback(vendor.webhooks.stop)
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     vendor.webhooks.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
     return got
 
 
-@pytest.fixture(params=["memory", "gohighlevel", "emailoctopus"])
+@pytest.fixture(params=["memory", "gohighlevel", "emailoctopus", "activetrail", "activetrail (other answers)"])
 async def bench(request: pytest.FixtureRequest, open_bench: OpenBench) -> Bench:
     """One bench after another: the contract holds for each."""
     return await open_bench(request.param)

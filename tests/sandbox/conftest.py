@@ -17,7 +17,7 @@ import orjson
 import pytest
 from aiohttp import ClientSession, ClientTimeout, web
 
-from syncd.sandbox import EmailOctopusOptions, GoHighLevelOptions, Sandbox, SandboxOptions
+from syncd.sandbox import ActiveTrail, ActiveTrailOptions, EmailOctopusOptions, GoHighLevelOptions, Sandbox, SandboxOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,21 @@ async def opened() -> AsyncIterator[Opened]:
 async def world(opened: Opened) -> World:
     """A sandbox with the tests' usual options."""
     return await opened()
+
+
+OpenedTrail = Callable[..., Awaitable[tuple[ActiveTrail, Client]]]
+
+
+@pytest.fixture
+def trailed(opened: Opened) -> OpenedTrail:
+    """Opens a sandbox with ActiveTrail in it; gives the vendor and a client."""
+
+    async def open_trail(*, quotas: bool = False, **options: Any) -> tuple[ActiveTrail, Client]:
+        world = await opened(trail=ActiveTrailOptions(**options), quotas=quotas)
+        vendor = world.sandbox.trail
+        return vendor, Client(world.ghl.session, vendor.base_url, {"Authorization": vendor.token})
+
+    return open_trail
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""GoHighLevel (LeadConnector): the contacts of one location.
+"""GoHighLevel (LeadConnector): the contacts of one location, and every operation of its API by name.
 
 `KIND` is what the registry knows of it.
 The rule that keeps it true: every fact about the vendor's API in this folder names where it comes from, or is in the specification.
@@ -12,6 +12,7 @@ from typing import Final
 from syncd.connectors.base import Schema
 from syncd.connectors.gohighlevel.connector import CAPABILITIES, CONTACTS, GoHighLevel
 from syncd.connectors.gohighlevel.fields import CUSTOM, STANDARD
+from syncd.connectors.gohighlevel.operations import CATALOGUE, known_values
 from syncd.connectors.gohighlevel.settings import ContactsOptions, GoHighLevelSettings, quota, session
 from syncd.connectors.kind import Kind, matching_path
 
@@ -38,4 +39,6 @@ KIND: Final = Kind(
     quota=quota,
     session=session,
     connect=GoHighLevel,
+    operations=CATALOGUE,
+    known_values=known_values,
 )

@@ -86,7 +86,7 @@ class GoHighLevel:
 
     async def get(self, ref: Ref) -> Record | None:
         self._check(ref.collection)
-        answer = await self._session.call(operations.GET, ids={"contact_id": ref.id}, accept=(400, 404))
+        answer = await self._session.call(operations.GET, ids={"contactId": ref.id}, accept=(400, 404))
         if answer.status >= 400:
             if self._says_gone(answer):
                 return None
@@ -133,7 +133,7 @@ class GoHighLevel:
 
     async def delete(self, ref: Ref) -> None:
         self._check(ref.collection)
-        answer = await self._session.call(operations.DELETE, ids={"contact_id": ref.id}, accept=(400, 404))
+        answer = await self._session.call(operations.DELETE, ids={"contactId": ref.id}, accept=(400, 404))
         if answer.status >= 400 and not self._says_gone(answer):
             raise self._session.refusal(answer)
 
@@ -169,7 +169,7 @@ class GoHighLevel:
         """After the tags, which have calls of their own because a PUT overwrites them all; its answer shows the whole contact."""
         if not body:
             return await self._read_back(update.ref)
-        answer = await self._session.call(operations.UPDATE, ids={"contact_id": update.ref.id}, body=body, accept=(400, 404))
+        answer = await self._session.call(operations.UPDATE, ids={"contactId": update.ref.id}, body=body, accept=(400, 404))
         if answer.status >= 400:
             raise self._gone(answer, update.ref)
         if not isinstance(answer.body, dict) or not isinstance(answer.body.get("contact"), dict):
@@ -188,7 +188,7 @@ class GoHighLevel:
         for operation, tags in ((operations.ADD_TAGS, added), (operations.REMOVE_TAGS, removed)):
             if tags:
                 answer = await self._session.call(
-                    operation, ids={"contact_id": update.ref.id}, body={"tags": tags}, accept=(400, 404)
+                    operation, ids={"contactId": update.ref.id}, body={"tags": tags}, accept=(400, 404)
                 )
                 if answer.status >= 400:
                     raise self._gone(answer, update.ref)

@@ -35,7 +35,7 @@ class Location:
     async def discover(self) -> CustomFields:
         """Asks anew for everything."""
         custom = await self.custom(not_older_than_s=0)
-        answer = await self._session.call(operations.LOCATION, ids={"location_id": self.id})
+        answer = await self._session.call(operations.LOCATION, ids={"locationId": self.id})
         location = answer.body.get("location") if isinstance(answer.body, dict) else None
         if not isinstance(location, dict):
             raise self._session.unexpected(operations.LOCATION, "no location")
@@ -50,7 +50,7 @@ class Location:
             now = anyio.current_time()
             if self._custom is None or now - self._discovered_at >= not_older_than_s:
                 answer = await self._session.call(
-                    operations.CUSTOM_FIELDS, ids={"location_id": self.id}, query={"model": "contact"}
+                    operations.CUSTOM_FIELDS, ids={"locationId": self.id}, query={"model": "contact"}
                 )
                 rows = answer.body.get("customFields") if isinstance(answer.body, dict) else None
                 if not isinstance(rows, list):

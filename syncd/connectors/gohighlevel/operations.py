@@ -1,29 +1,43 @@
-"""The GoHighLevel operations this connector uses, one row each.
+"""GoHighLevel's operations: the table in `operations.json`, and the rows this connector keeps contacts with.
 
-Method, path, version header, and whether a lost answer leaves a doubt.
-The rule that keeps it true: every row is an operation of the vendor's specification; nothing else in this folder holds a path.
+Every operation by name, with its parameters, scopes and traps; the first 124 are the ones the product's guides count.
+The rule that keeps it true: every row is an operation of the vendor's specification, and what the specification does not say is marked in
+the table; nothing else in this folder holds a path.
 It must not know: what the calls carry, or what is done with the answers.
 """
 
 from __future__ import annotations
 
-from syncd.connectors.http import Operation
+from collections.abc import Mapping
+from importlib import resources
+from typing import Final
 
-# GHL: specification, contacts and locations. The header is required; without it the vendor answers 401.
-_VERSION = {"Version": "2021-07-28"}
+from syncd.connectors.catalogue import Catalogue
+from syncd.connectors.gohighlevel.settings import GoHighLevelSettings
+from syncd.core.record import Json
 
 
-def _row(name: str, method: str, path: str, *, writes: bool = False) -> Operation:
-    return Operation(name=name, method=method, path=path, writes=writes, headers=_VERSION)
+def _headers(version: str) -> Mapping[str, str]:
+    """GHL: specification: the version header is required, and differs from operation to operation."""
+    return {"Version": version} if version else {}
 
 
-SEARCH = _row("search-contacts", "POST", "/contacts/search")
-DUPLICATE = _row("get-duplicate-contact", "GET", "/contacts/search/duplicate")
-GET = _row("get-contact", "GET", "/contacts/{contact_id}")
-CREATE = _row("create-contact", "POST", "/contacts/", writes=True)
-UPDATE = _row("update-contact", "PUT", "/contacts/{contact_id}", writes=True)
-DELETE = _row("delete-contact", "DELETE", "/contacts/{contact_id}", writes=True)
-ADD_TAGS = _row("add-tags", "POST", "/contacts/{contact_id}/tags", writes=True)
-REMOVE_TAGS = _row("remove-tags", "DELETE", "/contacts/{contact_id}/tags", writes=True)
-CUSTOM_FIELDS = _row("get-custom-fields", "GET", "/locations/{location_id}/customFields")
-LOCATION = _row("get-location", "GET", "/locations/{location_id}")
+CATALOGUE: Final = Catalogue(resources.files(__package__).joinpath("operations.json").read_bytes(), _headers)
+
+
+def known_values(settings: GoHighLevelSettings) -> Mapping[str, Json]:
+    """What operations ask for and the settings tell. Invoices name the location as `altId`, of the `altType` location."""
+    location = settings.location_id
+    return {"locationId": location, "location_id": location, "altId": location, "altType": "location"}
+
+
+SEARCH = CATALOGUE["search-contacts"].operation
+DUPLICATE = CATALOGUE["get-duplicate-contact"].operation
+GET = CATALOGUE["get-contact"].operation
+CREATE = CATALOGUE["create-contact"].operation
+UPDATE = CATALOGUE["update-contact"].operation
+DELETE = CATALOGUE["delete-contact"].operation
+ADD_TAGS = CATALOGUE["add-tags-to-contact"].operation
+REMOVE_TAGS = CATALOGUE["remove-tags-from-contact"].operation
+CUSTOM_FIELDS = CATALOGUE["list-custom-fields"].operation
+LOCATION = CATALOGUE["find-location-by-id"].operation

@@ -210,6 +210,6 @@ class Endpoints:
 
     def _location_tags(self, call: Call) -> Answer:
         self._check_location(call.params["locationId"])
-        names = sorted({tag for contact in self.location.all() for tag in contact.tags})
+        names = sorted(self.location.tag_names())
         location_id = self.options.location_id
         return Answer(payload={"tags": [{"id": f"tag-{name}", "name": name, "locationId": location_id} for name in names]})

@@ -46,6 +46,7 @@ class Location:
         self.index = SearchIndex(options.index_lag_s, clock)
         self._truth, self._clock, self._random = truth, clock, random
         self._announce, self._count = announce, count
+        self.made_tags: set[str] = set()
         self._contacts: dict[str, Contact] = {}
         self._previous: dict[str, Contact | None] = {}
         self._by: dict[str, dict[str, dict[str, None]]] = {"email": {}, "phone": {}}
@@ -67,6 +68,10 @@ class Location:
         if contact is None:
             raise refuse(self.options.missing_status, f"Contact with id {contact_id} not found")
         return contact
+
+    def tag_names(self) -> set[str]:
+        """Every tag: those that were made, and those that a contact has."""
+        return self.made_tags | {tag for contact in self.all() for tag in contact.tags}
 
     def find(self, email: str | None, phone: str | None, *, besides: str = "") -> tuple[Contact, str] | None:
         """The oldest contact with this e-mail, else with this phone, and which of the two matched."""

@@ -17,7 +17,9 @@ from syncd.sandbox.gohighlevel.endpoints import Endpoints
 from syncd.sandbox.gohighlevel.errors import NO_VERSION, error_answer
 from syncd.sandbox.gohighlevel.events import Envelopes
 from syncd.sandbox.gohighlevel.location import Location
+from syncd.sandbox.gohighlevel.operations import Operations
 from syncd.sandbox.gohighlevel.reading import ON_CREATE, ContactReader
+from syncd.sandbox.gohighlevel.records import Records
 from syncd.sandbox.moments import Clock, iso_from_milliseconds
 from syncd.sandbox.options import GoHighLevelOptions
 from syncd.sandbox.quota import FixedWindow, SlidingWindow, daily
@@ -50,7 +52,11 @@ class GoHighLevel(Vendor):
             count=self.applied,
         )
         self._reader = ContactReader(options, self.location.fields)
-        self.offer(Endpoints(options, self.location, self._reader).routes())
+        # Its chance is its own, so that what contacts draw stays as it was.
+        own = Random(f"{options.location_id}/records")  # noqa: S311 - repeatable on purpose
+        self.records = Records(truth=self.truth, clock=clock, random=own, missing_status=options.missing_status, count=self.applied)
+        served = Endpoints(options, self.location, self._reader).routes()
+        self.offer(Operations(options, self.location, self.records).routes(served))
 
     def authorise(self, call: Call) -> Answer | None:
         """Token first, then the version header."""
@@ -91,8 +97,8 @@ class GoHighLevel(Vendor):
         return error_answer(status, message)
 
     def finish(self, call: Call, answer: Answer) -> Answer:
-        """Every answer carries a `traceId`."""
-        if answer.payload is None:
+        """Every answer that is an object carries a `traceId`."""
+        if not isinstance(answer.payload, dict):
             return answer
         payload = {**answer.payload, "traceId": call.request_id}
         return Answer(status=answer.status, payload=payload, headers=answer.headers)
