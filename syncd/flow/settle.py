@@ -115,7 +115,7 @@ def _rebased(
         if name not in shown or isinstance(back, Unreadable) or name not in rules.fields:
             continue
         kind = rules.fields[name].type
-        if found_later and kind is not FieldType.SET and not _made_of(kind, back, value):
+        if found_later and not _arrived(kind, back, value):
             # Somebody edited it between our call and this look: it is that member's own word, and nothing is agreed.
             continue
         base[name] = _set_base(owed.expected.get(name), value, back) if kind is FieldType.SET else back
@@ -282,6 +282,11 @@ def could_be_ours(engine: Engine, owed: Owed, record: Record) -> bool:
         for name, value in owed.values.items()
         if owed.operation is not Operation.CREATE or name in rules.match
     )
+
+
+def _arrived(kind: FieldType, shown: Json, sent: Json) -> bool:
+    """Whether a new record shows what it was made with; a set may have grown since."""
+    return elements(sent).keys() <= elements(shown).keys() if kind is FieldType.SET else _made_of(kind, shown, sent)
 
 
 def _made_of(kind: FieldType, shown: Json, sent: Json) -> bool:
