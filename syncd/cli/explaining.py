@@ -18,6 +18,7 @@ from syncd.core.link import HubField, Link, LinkMember
 from syncd.core.record import FieldName, Json, MemberName, Ref
 from syncd.core.rules import SyncRules
 from syncd.core.translate import to_hub
+from syncd.flow.binding import bind
 from syncd.flow.linking import keys_of
 from syncd.flow.reconcile import is_ready
 from syncd.store import holds, journal, links, observations, outbox, overview
@@ -42,6 +43,12 @@ def explain_meant(tx: Connection, rules: SyncRules, meant: Meant) -> dict[str, J
 def _link(tx: Connection, rules: SyncRules, link: Link) -> dict[str, Json]:
     refs = [member.ref for member in link.members.values() if member.ref is not None]
     seen = observations.load(tx, refs)
+    looks = [
+        (name, look.fields)
+        for name, member in link.members.items()
+        if member.ref is not None and (look := seen.get(member.ref)) is not None and look.fields is not None
+    ]
+    rules = bind(tx, rules, looks, [link.values()])
     shown = {name: _shown(rules, name, member, seen) for name, member in link.members.items()}
     entries = journal.of_link(tx, link.id)
     runs = overview.runs(tx, sorted({each.run_id for each in entries if each.run_id is not None}))
@@ -165,6 +172,7 @@ def _alone(tx: Connection, rules: SyncRules, member: MemberName, ref: Ref) -> di
     item = PlanItem(rules.name, member, ref.id)
     held = _holds(tx, overview.holds_about(tx, None, item))
     fields = observation.fields if observation is not None and observation.fields is not None else {}
+    rules = bind(tx, rules, [(member, fields)])
     shown = to_hub(rules, rules.members[member], fields)
     readable = {name: None if isinstance(each, Unreadable) else each for name, each in shown.items()}
     return {
@@ -197,6 +205,9 @@ def _why_alone(
         return f"it was gone before it was linked: {'; '.join(observation.evidence)}"
     if not member.when.admits(shown):
         return f"it is outside the `when` of {item.member}: {member.when.text}"
+    for name, each in to_hub(rules, member, observation.fields).items():
+        if isinstance(each, Unreadable) and each.waits:
+            return f"its {name} {each.reason}"
     if not keys_of(rules, member, observation.fields):
         return f"it shows none of the match keys ({', '.join(rules.match)}), so it could never be told apart"
     if asked:

@@ -18,6 +18,7 @@ from syncd.config.findings import Finding, Findings
 from syncd.config.kinds import KindFacts
 from syncd.config.lines import locate
 from syncd.config.placeholders import report_placeholders
+from syncd.config.references import with_references
 from syncd.config.secrets import Secrets
 from syncd.config.section import Section
 from syncd.config.settings import Settings
@@ -69,7 +70,8 @@ def check(path: Path, kinds: Mapping[str, KindFacts], *, environ: Mapping[str, s
 def _read_settings(path: Path, root: Section, kinds: Mapping[str, KindFacts], secrets: Secrets) -> Settings:
     """All sections in turn. What is returned is whole only where nothing was reported."""
     systems = read_systems(root.section("systems"), kinds, secrets)
-    syncs = read_syncs(root.section("syncs"), systems)
+    written = root.section("syncs")
+    syncs = with_references(written, read_syncs(written, systems))
     daemon = read_daemon(root.section("daemon"), directory=path.parent, environ=secrets.environ)
     root.finish()
     if not root.table:

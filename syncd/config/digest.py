@@ -42,6 +42,7 @@ def _row(row: FieldRule) -> Json:
         "owner": row.owner,
         "sources": sorted(row.sources),
         "targets": sorted(row.targets),
+        **({"to": row.to} if row.to is not None else {}),
         "choices": sorted(row.choices) if row.choices is not None else None,
     }
 

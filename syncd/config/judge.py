@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from syncd.config.members import Side
 from syncd.config.section import Section, describe
 from syncd.core.fields import FieldType
+from syncd.core.match import parts_of
 from syncd.core.record import FieldName, Json, MemberName
 from syncd.core.rules import ConflictRule, DeleteRule, FieldRule, MemberField
 
-_NO_IDENTITY = frozenset({FieldType.BOOL, FieldType.SET, FieldType.JSON})
+_NO_IDENTITY = frozenset({FieldType.REF, FieldType.BOOL, FieldType.SET, FieldType.JSON})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,16 +95,17 @@ def _judge_winner(draft: Draft) -> None:
 
 def _judge_match(draft: Draft) -> None:
     for place, key in enumerate(draft.match):
-        row = draft.rows.get(FieldName(key))
-        if row is None:
-            draft.section.problem(f"`{key}` is no field of this sync", "match", place, near=key, known=draft.rows)
-        elif row.type in _NO_IDENTITY:
-            draft.section.problem(
-                f"`{key}` is a {row.type.value}, which tells nobody apart", "match", place, mend="match by e-mail or phone"
-            )
-    keys = {FieldName(key) for key in draft.match} & draft.rows.keys()
+        parts = parts_of(FieldName(key))
+        for part in parts:
+            row = draft.rows.get(part)
+            if row is None:
+                draft.section.problem(f"`{part}` is no field of this sync", "match", place, near=part, known=draft.rows)
+            elif len(parts) == 1 and row.type in _NO_IDENTITY:
+                mend = f'match by it together with another field: "{key}+…"' if row.type is FieldType.REF else "match by e-mail or phone"
+                draft.section.problem(f"`{key}` is a {row.type.value}, which tells nobody apart", "match", place, mend=mend)
+    keys = {key for key in draft.match if draft.rows.keys() >= set(parts_of(FieldName(key)))}
     for member in draft.sides:
-        if keys and not any(member in _parties(draft.rows[key]) for key in keys):
+        if keys and not any(all(member in _parties(draft.rows[part]) for part in parts_of(FieldName(key))) for key in keys):
             what = f"{member} holds none of the match keys, so each of its records would be made a second time elsewhere"
             draft.section.problem(what, "match", mend=f"give {member} a path for one of {', '.join(sorted(keys))}")
 

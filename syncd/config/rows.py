@@ -15,7 +15,7 @@ from syncd.config.members import ROW_WORDS, Side
 from syncd.config.section import Section, describe
 from syncd.config.words import Words, read_words
 from syncd.core.fields import FieldType
-from syncd.core.record import FieldName, MemberName
+from syncd.core.record import FieldName, MemberName, SyncName
 from syncd.core.rules import BlankRule, FieldRule, MemberField
 from syncd.core.transforms import TRANSFORMS, check
 
@@ -46,14 +46,25 @@ def read_row(name: FieldName, row: Section, sides: Mapping[MemberName, Side]) ->
     owner = _read_owner(row, held, sides)
     sources, targets = _read_direction(row, held, sides)
     blank = row.one_of("blank", BlankRule, BlankRule.PROPAGATE)
+    to = _read_to(row, kind)
     if not held:
         row.problem("no member holds it", mend='write MEMBER = "path" for each member that does')
     if owner is not None and owner not in sources:
         row.problem(f"`{owner}` owns the field, but `direction` does not let it speak", "owner", mend="put it left of the arrow")
     row.finish(also=sides)
     return FieldRule(
-        name=name, type=kind, members=members, owner=owner, sources=sources, targets=targets, blank=blank, choices=words.choices
+        name=name, type=kind, members=members, owner=owner, sources=sources, targets=targets, blank=blank, choices=words.choices, to=to
     )
+
+
+def _read_to(row: Section, kind: FieldType) -> SyncName | None:
+    """The sync of the records that a reference names."""
+    to = row.text("to")
+    if kind is FieldType.REF and to is None:
+        row.problem("a reference says of which sync's records it is", "type", mend='write to = "contacts"')
+    if kind is not FieldType.REF and to is not None:
+        row.problem(f"only a reference has `to`, and this row's type is {kind.value}", "to", mend='write type = "ref"')
+    return SyncName(to) if to is not None else None
 
 
 def _read_cell(row: Section, member: MemberName) -> _Cell | None:

@@ -19,6 +19,14 @@ def receives(rule: FieldRule, name: MemberName, *, creating: bool = False) -> bo
     return held is not None and name in rule.targets and (held.creatable if creating else held.writable)
 
 
+def waits(rule: FieldRule, member: MemberRule, value: Json) -> bool:
+    """Whether this member cannot take this value yet, because what it refers to is not there."""
+    if is_blank(value):
+        return False
+    out = from_hub(rule, member, value, {})
+    return isinstance(out, Unreadable) and out.waits
+
+
 def undeliverable(rule: FieldRule, member: MemberRule, value: Json) -> Hold | None:
     """Why this member cannot take this value, if it cannot."""
     if is_blank(value):

@@ -35,6 +35,7 @@ class FieldType(Enum):
     INSTANT = "instant"
     CHOICE = "choice"
     SET = "set"
+    REF = "ref"
     JSON = "json"
 
 
@@ -44,6 +45,8 @@ class Unreadable:
 
     raw: str
     reason: str
+    waits: bool = False
+    """Nothing is wrong with it: what it refers to is not known yet."""
 
 
 def is_blank(value: Json) -> bool:
@@ -203,5 +206,6 @@ _READERS: dict[FieldType, Callable[[Json, str], Json]] = {
     FieldType.INSTANT: _instant,
     FieldType.CHOICE: _text,
     FieldType.SET: _set,
+    FieldType.REF: _text,
     FieldType.JSON: _json,
 }

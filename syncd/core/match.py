@@ -11,10 +11,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from syncd.core.record import FieldName, LinkId, MemberName, Ref
+from syncd.core.fields import is_blank
+from syncd.core.record import FieldName, Json, LinkId, MemberName, Ref
 
 Keys = Mapping[FieldName, str]
 """The match keys a record shows, blank ones left out."""
+
+
+JOIN = "+"
+"""Joins the fields of a match key that has several: ``contact+title`` is the same title at the same contact."""
+
+
+def parts_of(name: FieldName) -> list[FieldName]:
+    """The fields that a match key is made of."""
+    return [FieldName(part.strip()) for part in name.split(JOIN)]
+
+
+def key_of(name: FieldName, values: Mapping[FieldName, Json]) -> str | None:
+    """A match key's value, or None where any of its fields is blank or not shown."""
+    found = [values.get(part) for part in parts_of(name)]
+    return None if any(is_blank(each) for each in found) else "\x1f".join(str(each) for each in found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

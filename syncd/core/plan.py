@@ -25,9 +25,9 @@ from dataclasses import replace
 
 from syncd.core.decide import FieldPicks, Stand, Voice, decide, may_speak
 from syncd.core.deletion import decide_deletion
-from syncd.core.deliver import receives, undeliverable
+from syncd.core.deliver import receives, undeliverable, waits
 from syncd.core.draft import Draft, Fields
-from syncd.core.fields import Unreadable, equal, is_blank
+from syncd.core.fields import FieldType, Unreadable, equal, is_blank
 from syncd.core.link import Gone, HubField, Link, LinkState, Seen
 from syncd.core.outcome import Decision, Hold, HoldKind, Operation, Plan, Write
 from syncd.core.record import FieldName, Json, MemberName
@@ -125,7 +125,7 @@ def _unreadable(rule: FieldRule, drafts: Mapping[MemberName, Draft]) -> list[Hol
     holds = []
     for draft in drafts.values():
         shown = draft.seen.fields.get(rule.name) if draft.seen is not None else None
-        if isinstance(shown, Unreadable):
+        if isinstance(shown, Unreadable) and not shown.waits:
             # What was readable and is not any more was edited, whatever it says now.
             draft.edited = draft.edited or (rule.name in draft.was.base and may_speak(rule, draft.name))
             holds.append(
@@ -194,6 +194,9 @@ def _owe_update(rules: SyncRules, member: MemberRule, draft: Draft, fields: Fiel
             continue
         if rule.name not in shown or isinstance(shown[rule.name], Unreadable):
             continue
+        if waits(rule, member, fields.hub[rule.name].value):
+            fields.notes.append(f"{rule.name}: {member.name} waits until what it refers to is there")
+            continue
         hold = undeliverable(rule, member, fields.hub[rule.name].value)
         if hold is not None:
             fields.holds.append(hold)
@@ -214,6 +217,10 @@ def _owe_create(
     if not member.when.admits(hub):
         fields.notes.append(f"no record is made in {member.name}: its `when` does not admit this ({member.when.text})")
         return
+    orphaned = sorted(rule.name for rule in rules.fields.values() if _orphaned(rule, member, hub.get(rule.name), drafts))
+    if orphaned:
+        fields.notes.append(f"no record is made in {member.name} yet: it waits for {', '.join(orphaned)}")
+        return
     values: dict[FieldName, Json] = {}
     for rule in rules.fields.values():
         value = hub.get(rule.name)
@@ -229,6 +236,14 @@ def _owe_create(
         fields.notes.append(f"no record is made in {member.name}: it needs {', '.join(missing)}")
     elif values:
         fields.writes.append(Write(member=member.name, operation=Operation.CREATE, values=values, expected={}))
+
+
+def _orphaned(rule: FieldRule, member: MemberRule, value: Json, drafts: Mapping[MemberName, Draft]) -> bool:
+    """Whether a new record would be made without the parent that it has elsewhere."""
+    if rule.type is not FieldType.REF or not receives(rule, member.name, creating=True):
+        return False
+    shown = [draft.seen.fields.get(rule.name) for draft in drafts.values() if draft.seen is not None]
+    return waits(rule, member, value) or (is_blank(value) and any(isinstance(each, Unreadable) and each.waits for each in shown))
 
 
 def _admitted(rules: SyncRules, draft: Draft) -> bool:

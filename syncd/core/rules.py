@@ -53,7 +53,8 @@ class MemberField:
 
     `paths` are the vendor's field paths (several only under a transform that joins them, such as ``split_name``).
     `values` maps hub choices to this member's own words for them. `writable`/`creatable` come from the connector's schema:
-    a field that cannot be written is only ever read.
+    a field that cannot be written is only ever read. Of a reference, `parent` is the member of the parents' sync in the same system,
+    and `links` maps its ids to their links as far as they are known (`values` then goes the other way).
     """
 
     paths: tuple[str, ...]
@@ -61,6 +62,8 @@ class MemberField:
     values: Mapping[str, str] | None = None
     writable: bool = True
     creatable: bool = True
+    parent: MemberName | None = None
+    links: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +82,8 @@ class FieldRule:
     targets: frozenset[MemberName]
     blank: BlankRule = BlankRule.PROPAGATE
     choices: frozenset[str] | None = None
+    to: SyncName | None = None
+    """The sync that keeps the records equal which a reference names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

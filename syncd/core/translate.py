@@ -45,6 +45,8 @@ def from_hub(rule: FieldRule, member: MemberRule, value: Json, before: Mapping[s
     `before` is the record as last seen: a set keeps the member's own spelling of the elements it already has.
     """
     held = rule.members[member.name]
+    if rule.type is FieldType.REF and not is_blank(value):
+        return _id_out(rule, held, value)
     if is_blank(value):
         return dict.fromkeys(held.paths, [] if rule.type is FieldType.SET else None)
     if rule.type is FieldType.SET and held.transform is None:
@@ -80,9 +82,20 @@ def _field_to_hub(rule: FieldRule, held: MemberField, region: str, record: Mappi
     value = read(rule.type, raw, region)
     if isinstance(value, Unreadable) or is_blank(value):
         return value
+    if rule.type is FieldType.REF:
+        known = (held.links or {}).get(value)
+        return Unreadable(raw=value, reason=f"waits until {value} is linked in {rule.to}", waits=True) if known is None else known
     if rule.choices is not None or held.values is not None:
         return _word_in(rule, held, value)
     return value
+
+
+def _id_out(rule: FieldRule, held: MemberField, value: Json) -> dict[str, Json] | Unreadable:
+    """The member's own id of the record that a reference names."""
+    own = (held.values or {}).get(value)
+    if own is None:
+        return Unreadable(raw=str(value), reason=f"waits until what it refers to in {rule.to} is there too", waits=True)
+    return {held.paths[0]: own}
 
 
 def _word_in(rule: FieldRule, held: MemberField, value: Json) -> Json | Unreadable:

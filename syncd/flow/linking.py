@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from syncd.core.fields import Unreadable, is_blank
+from syncd.core.fields import Unreadable
 from syncd.core.link import LinkMember
-from syncd.core.match import Ambiguous, Candidate, Fresh, Join, Match, NoKey, Pair, match
+from syncd.core.match import Ambiguous, Candidate, Fresh, Join, Match, NoKey, Pair, key_of, match
 from syncd.core.outcome import HoldKind
+from syncd.core.parents import named_parents
 from syncd.core.record import FieldName, Json, LinkId, MemberName, Micros, Ref
 from syncd.core.rules import MemberRule, SyncRules
 from syncd.core.translate import to_hub
+from syncd.flow.binding import bind
 from syncd.flow.engine import Engine
 from syncd.store import holds, journal, links, outbox, planning
 from syncd.store.database import Connection
@@ -30,12 +32,16 @@ def keys_of(rules: SyncRules, member: MemberRule, fields: Mapping[str, Json] | N
     """The match keys a record shows, those it shows readably."""
     if fields is None:
         return {}
-    shown = to_hub(rules, member, fields)
-    return {
-        name: str(value)
-        for name in rules.match
-        if name in shown and not isinstance(value := shown[name], Unreadable) and not is_blank(value)
-    }
+    shown = {name: value for name, value in to_hub(rules, member, fields).items() if not isinstance(value, Unreadable)}
+    return {name: value for name in rules.match if (value := key_of(name, shown)) is not None}
+
+
+def index_of(rules: SyncRules, member: MemberRule, fields: Mapping[str, Json] | None) -> dict[FieldName, str]:
+    """What a record is found by: its match keys, and the parents that it names."""
+    if fields is None:
+        return {}
+    named = named_parents(rules, member.name, fields)
+    return {**keys_of(rules, member, fields), **{planning.child_key(name): planning.parent_value(*each) for name, each in named.items()}}
 
 
 def ref_of(rules: SyncRules, item: PlanItem) -> Ref:
@@ -52,6 +58,7 @@ def link_records(
     seen: Mapping[Ref, Observation],
 ) -> tuple[dict[PlanItem, LinkId], dict[PlanItem, tuple[str, str]]]:
     """Links unlinked records where that can be decided: the links by item, and the outcome of those that stay alone."""
+    rules = bind(tx, rules, [(each.item.member, look.fields) for each in items if (look := seen.get(ref_of(rules, each.item))) and look.fields])
     found: dict[PlanItem, LinkId] = {}
     outcomes: dict[PlanItem, tuple[str, str]] = {}
     answers = holds.answers_about(tx, rules.name)

@@ -14,7 +14,9 @@ from syncd.core.errors import ConnectorError
 from syncd.core.fields import Unreadable
 from syncd.core.outcome import Operation
 from syncd.core.record import Json, Micros, Record
+from syncd.core.rules import SyncRules
 from syncd.core.translate import from_hub
+from syncd.flow.binding import bind_for, bound_for
 from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.failing import record_failure
@@ -80,13 +82,14 @@ async def _prepared(engine: Engine, owed: Owed, good_for: Micros) -> Ready | Non
         shown = {**(known.fields or {} if known is not None else {}), **record.fields}
     else:
         record, shown = Record(ref=owed.ref, fields=known.fields or {}), dict(known.fields or {})
-    if owed.operation is Operation.UPDATE and already_holds(engine, owed, record):
+    rules = await bound_for(engine, owed, shown)
+    if owed.operation is Operation.UPDATE and already_holds(rules, owed, record):
         await engine.database.write(lambda tx: settle_done(engine, tx, owed, record, engine.clock.now(), "held already"))
         return None
-    if differs_from_expected(engine, owed, record):
+    if differs_from_expected(rules, owed, record):
         await engine.database.write(lambda tx: settle_moved(engine, tx, owed))
         return None
-    changes = native(engine, owed, shown)
+    changes = native(rules, owed, shown)
     return Ready(owed=owed, changes=changes, before={path: shown.get(path) for path in changes})
 
 
@@ -114,7 +117,8 @@ async def vanished(engine: Engine, owed: Owed) -> None:
         known = observations.load(tx, [owed.ref]).get(owed.ref)
         if owed.state is State.UNKNOWN and known is not None and known.fields is not None:
             seen = Record(ref=owed.ref, fields=known.fields, modified_at=known.modified_at)
-            if owed.operation is Operation.UPDATE and already_holds(engine, owed, seen):
+            rules = bind_for(tx, engine.syncs[owed.sync], owed, seen.fields)
+            if owed.operation is Operation.UPDATE and already_holds(rules, owed, seen):
                 # It was seen with what was written before it went: whoever deleted it had received that.
                 settle_done(engine, tx, owed, seen, known.seen_at, "seen written before it went")
                 observations.suspect(tx, [owed.ref], "not found after a doubtful write", now)
@@ -132,9 +136,9 @@ async def vanished(engine: Engine, owed: Owed) -> None:
     engine.bus.ring(Bell.INBOX)
 
 
-def native(engine: Engine, owed: Owed, shown: dict[str, Json]) -> dict[str, Json]:
+def native(rules: SyncRules, owed: Owed, shown: dict[str, Json]) -> dict[str, Json]:
     """The write in the vendor's paths."""
-    rules, member = engine.syncs[owed.sync], engine.rule(owed.sync, owed.member)
+    member = rules.members[owed.member]
     if owed.operation is Operation.ARCHIVE:
         return dict(member.archive or {})
     out: dict[str, Json] = {}

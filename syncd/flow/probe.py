@@ -14,6 +14,7 @@ from syncd.core.fields import Unreadable, equal, is_blank
 from syncd.core.record import MINUTE, FieldName, Json, Micros, Record, Ref
 from syncd.core.rules import FieldRule
 from syncd.core.translate import from_hub, to_hub
+from syncd.flow.binding import bind_for, bound_for
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.settle import could_be_ours, settle_adopted, settle_dead, settle_done, settle_held
 from syncd.store import cursors, links, outbox, planning
@@ -56,7 +57,7 @@ async def probe_create(engine: Engine, owed: Owed) -> None:
         seen_at = engine.clock.now()
         record = await connector.get(known.ref)
         if record is not None:
-            ours = could_be_ours(engine, owed, record)
+            ours = could_be_ours(await bound_for(engine, owed, record.fields), owed, record)
             settle = settle_done if ours else settle_adopted
             await engine.database.write(lambda tx: settle(engine, tx, owed, record, seen_at, "seen and matched meanwhile"))
             return
@@ -77,7 +78,7 @@ def _conclude(
     own = links.load(tx, [owed.link])[owed.link].members.get(owed.member)
     if own is not None and own.ref is not None:
         found = [each for each in found if each.ref == own.ref] or found
-    if len(found) == 1 and could_be_ours(engine, owed, found[0]) and _is_free(tx, owed, found[0]):
+    if len(found) == 1 and could_be_ours(bind_for(tx, engine.syncs[owed.sync], owed, found[0].fields), owed, found[0]) and _is_free(tx, owed, found[0]):
         # It was not there before: it is what we made, in the vendor's own spelling.
         settle_done(engine, tx, owed, found[0], seen_at, "found after a doubtful create")
     elif len(found) == 1:
@@ -108,6 +109,9 @@ def _keys(engine: Engine, owed: Owed, facts: Capabilities) -> list[tuple[str, Js
     rules, member = engine.syncs[owed.sync], engine.rule(owed.sync, owed.member)
     keys = []
     for name in rules.match:
+        if name not in rules.fields:
+            # Several fields together: no vendor here can be asked for that.
+            continue
         rule = rules.fields[name]
         if owed.values.get(name) is None or member.name not in rule.members:
             continue

@@ -13,16 +13,18 @@ from dataclasses import dataclass, replace
 
 from syncd.core.guard import direction
 from syncd.core.link import Gone, Link, LinkState, Seen
+from syncd.core.match import key_of
 from syncd.core.outcome import Hold, Operation, Plan
 from syncd.core.plan import plan
 from syncd.core.record import FieldName, Json, LinkId, MemberName, Micros, RecordId, Ref, SyncName
 from syncd.core.rules import SyncRules
 from syncd.core.translate import see
 from syncd.flow.answers import Answers
+from syncd.flow.binding import bind
 from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.gates import Gates, ask_all
-from syncd.flow.linking import keys_of, link_records, ref_of
+from syncd.flow.linking import index_of, link_records, ref_of
 from syncd.store import continuity, control, cursors, holds, journal, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.holds import Question
@@ -126,11 +128,9 @@ def _index(engine: Engine, tx: Connection, rules: SyncRules) -> int:
     if not items:
         return 0
     seen = observations.load(tx, [ref_of(rules, each.item) for each in items])
-    keyed = []
-    for each in items:
-        observation = seen.get(ref_of(rules, each.item))
-        fields = observation.fields if observation is not None else None
-        keyed.append((each, keys_of(rules, rules.members[each.item.member], fields)))
+    shown = {each.item: found.fields for each in items if (found := seen.get(ref_of(rules, each.item))) is not None}
+    bound = bind(tx, rules, [(item.member, fields) for item, fields in shown.items() if fields is not None])
+    keyed = [(each, index_of(bound, rules.members[each.item.member], shown.get(each.item))) for each in items]
     again = planning.index_keys(tx, keyed)
     planning.enqueue(tx, again, engine.clock.now(), "a shared key changed")
     return len(items)
@@ -186,6 +186,13 @@ class _Batch:
         batch.links = {number: batch.answers.relinked(link) for number, link in links.load(tx, ids).items()}
         refs = [member.ref for link in batch.links.values() for member in link.members.values() if member.ref]
         batch.seen = observations.load(tx, refs)
+        shown = [
+            (name, found.fields)
+            for link in batch.links.values()
+            for name, member in link.members.items()
+            if member.ref is not None and (found := batch.seen.get(member.ref)) is not None and found.fields is not None
+        ]
+        batch.rules = bind(tx, rules, shown, [link.values() for link in batch.links.values()])
         return batch
 
     def plan_link(self, link_id: LinkId, cause: str) -> None:
@@ -237,7 +244,7 @@ class _Batch:
     def _survivor(self, link: Link, name: MemberName, ref: Ref) -> tuple[Ref | None, bool]:
         """Another record of the same member that now carries the gone record's keys, and whether it has a link of its own."""
         base = link.members[name].base
-        wanted = [(key, str(base[key])) for key in self.rules.match if base.get(key) is not None]
+        wanted = [(key, value) for key in self.rules.match if (value := key_of(key, base)) is not None]
         alike = sorted(
             each.item
             for each in planning.kin(self.tx, self.rules.name, wanted)

@@ -12,10 +12,12 @@ from dataclasses import replace
 
 from syncd.core.fields import FieldType, Unreadable, as_set, elements, equal, is_blank
 from syncd.core.link import Link, LinkMember, LinkState
+from syncd.core.match import parts_of
 from syncd.core.outcome import HoldKind, Operation
 from syncd.core.record import FieldName, Json, Micros, Record, RecordId, Ref
 from syncd.core.rules import SyncRules
 from syncd.core.translate import to_hub
+from syncd.flow.binding import bind_for
 from syncd.flow.engine import Engine
 from syncd.store import holds, journal, links, observations, outbox, planning
 from syncd.store.database import Connection
@@ -56,7 +58,8 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
             for place, routes in engine.routes.items()
         }
         observations.observe(tx, [look_at(engine, record, seen_at, settles=True)], others, "write")
-        shown = to_hub(engine.syncs[owed.sync], engine.rule(owed.sync, owed.member), record.fields)
+        rules = bind_for(tx, engine.syncs[owed.sync], owed, record.fields)
+        shown = to_hub(rules, engine.rule(owed.sync, owed.member), record.fields)
         detail["shown"] = {
             name: "unreadable" if isinstance(value, Unreadable) else value
             for name, value in shown.items()
@@ -250,37 +253,35 @@ def settle_moved(engine: Engine, tx: Connection, owed: Owed) -> None:
         planning.enqueue(tx, links.items_of(link)[:1], now, "target moved")
 
 
-def differs_from_expected(engine: Engine, owed: Owed, record: Record) -> bool:
+def differs_from_expected(rules: SyncRules, owed: Owed, record: Record) -> bool:
     """Whether the target shows, in any field of this write, something else than it did when the write was decided."""
-    rules = engine.syncs[owed.sync]
-    shown = to_hub(rules, engine.rule(owed.sync, owed.member), record.fields)
+    shown = to_hub(rules, rules.members[owed.member], record.fields)
     return any(
         name in shown and (isinstance(shown[name], Unreadable) or not equal(_kind(rules, name), shown[name], expected))
         for name, expected in owed.expected.items()
     )
 
 
-def already_holds(engine: Engine, owed: Owed, record: Record) -> bool:
+def already_holds(rules: SyncRules, owed: Owed, record: Record) -> bool:
     """Whether the target shows every value of this write already."""
-    rules = engine.syncs[owed.sync]
-    shown = to_hub(rules, engine.rule(owed.sync, owed.member), record.fields)
+    shown = to_hub(rules, rules.members[owed.member], record.fields)
     return all(
         name in shown and not isinstance(shown[name], Unreadable) and equal(_kind(rules, name), shown[name], value)
         for name, value in owed.values.items()
     )
 
 
-def could_be_ours(engine: Engine, owed: Owed, record: Record) -> bool:
+def could_be_ours(rules: SyncRules, owed: Owed, record: Record) -> bool:
     """Whether the record shows just what a vendor may make of this write: its values, tidied up or cut short.
 
     Of a record that we made only the match keys need to be as sent: somebody may have edited the rest before it was found.
     """
-    rules = engine.syncs[owed.sync]
-    shown = to_hub(rules, engine.rule(owed.sync, owed.member), record.fields)
+    keys = {part for name in rules.match for part in parts_of(name)}
+    shown = to_hub(rules, rules.members[owed.member], record.fields)
     return all(
         name in shown and not isinstance(shown[name], Unreadable) and _made_of(_kind(rules, name), shown[name], value)
         for name, value in owed.values.items()
-        if owed.operation is not Operation.CREATE or name in rules.match
+        if owed.operation is not Operation.CREATE or name in keys
     )
 
 

@@ -18,6 +18,7 @@ from syncd.connectors.quota import Priority, priority
 from syncd.core.errors import ConnectorError, Unauthorized, Unavailable
 from syncd.core.outcome import Operation
 from syncd.core.record import Record, Ref, SystemName
+from syncd.flow.binding import bind_for, bound_for
 from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.failing import record_failure
@@ -138,7 +139,7 @@ async def _create(engine: Engine, owed: Owed) -> None:
         record, seen_at = there
         await engine.database.write(lambda tx: settle_adopted(engine, tx, owed, record, seen_at, "found by its keys"))
         return
-    fields = native(engine, owed, {})
+    fields = native(await bound_for(engine, owed), owed, {})
     with engine.finishing():
         if not await _mark_sent(engine, [owed]):
             return
@@ -240,7 +241,8 @@ async def _clear_up(engine: Engine, owed: Owed) -> None:
         return
 
     def commit(tx: Connection) -> None:
-        if owed.operation is Operation.UPDATE and could_be_ours(engine, owed, record):
+        rules = bind_for(tx, engine.syncs[owed.sync], owed, record.fields)
+        if owed.operation is Operation.UPDATE and could_be_ours(rules, owed, record):
             settle_done(engine, tx, owed, record, seen_at, "found written")
             return
         observations.observe(tx, [look_at(engine, record, seen_at)], engine.routes, "look after a doubtful write")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from syncd.core.link import HubField, Interval, Link, LinkMember, LinkState
 from syncd.core.record import FieldName, LinkId, MemberName, Micros, RecordId, Ref, SyncName
+from syncd.store import planning
 from syncd.store.codec import pack, seal, unseal
 from syncd.store.database import Connection
 from syncd.store.planning import PlanItem
@@ -68,7 +69,8 @@ def create(tx: Connection, sync: SyncName, refs: Mapping[MemberName, Ref], at: M
 
 
 def save(tx: Connection, links: Sequence[Link], at: Micros) -> None:
-    """Writes links back as they are now."""
+    """Writes links back as they are now; records that refer to one that is new in its link are put on the list to plan."""
+    fresh = _newly_linked(tx, links) if planning.has_children(tx) else []
     tx.executemany(
         "UPDATE links SET revision = ?, state = ?, hub = ?, updated_at = ? WHERE id = ?",
         [(link.revision, link.state.value, _sealed_hub(link), at, link.id) for link in links],
@@ -91,6 +93,24 @@ def save(tx: Connection, links: Sequence[Link], at: Micros) -> None:
             if each.ref is not None
         ],
     )
+    planning.wake_children(tx, fresh, at)
+
+
+def _newly_linked(tx: Connection, links: Sequence[Link]) -> list[PlanItem]:
+    """The records of those links that are about to get a record they did not have: to a child, each of them is its parent."""
+    known = {
+        (link, member, record_id)
+        for link, member, record_id in tx.execute(
+            "SELECT m.link_id, m.member, m.record_id FROM json_each(?) AS wanted CROSS JOIN link_members AS m ON m.link_id = wanted.value",
+            (pack([link.id for link in links]).decode(),),
+        )
+    }
+    return [
+        item
+        for link in links
+        if any(each.ref is not None and (link.id, name, each.ref.id) not in known for name, each in link.members.items())
+        for item in items_of(link)
+    ]
 
 
 def _sealed_hub(link: Link) -> bytes:

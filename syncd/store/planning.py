@@ -40,6 +40,34 @@ class Kin:
     keys: Mapping[FieldName, str]
 
 
+_CHILD = "ref:"
+
+
+def child_key(name: FieldName) -> FieldName:
+    """Under which key it is indexed whom a record names as its parent."""
+    return FieldName(f"{_CHILD}{name}")
+
+
+def parent_value(sync: SyncName, member: MemberName, record_id: RecordId) -> str:
+    """How a parent stands in the index."""
+    return f"{sync}/{member}/{record_id}"
+
+
+def wake_children(tx: Connection, parents: Iterable[PlanItem], at: Micros) -> None:
+    """Puts the records on the list that name one of these as their parent."""
+    rows = tx.execute(
+        f"SELECT DISTINCT k.sync, k.member, k.record_id FROM json_each(?) AS wanted CROSS JOIN match_keys AS k"  # noqa: S608
+        f" ON k.value = wanted.value AND substr(k.key, 1, 4) = '{_CHILD}'",
+        (pack([parent_value(each.sync, each.member, each.record_id) for each in parents]).decode(),),
+    ).fetchall()
+    enqueue(tx, [PlanItem(*row) for row in rows], at, "what it refers to was linked")
+
+
+def has_children(tx: Connection) -> bool:
+    """Whether any record names a parent."""
+    return tx.execute(f"SELECT 1 FROM match_keys WHERE substr(key, 1, 4) = '{_CHILD}' LIMIT 1").fetchone() is not None  # noqa: S608
+
+
 def enqueue(tx: Connection, items: Iterable[PlanItem], at: Micros, cause: str) -> None:
     """Puts items on the list; one that is on it already is marked as changed since."""
     tx.executemany(
@@ -111,7 +139,8 @@ def index_keys(tx: Connection, items: Sequence[tuple[DuePlan, Mapping[FieldName,
                 "INSERT INTO match_keys (sync, member, record_id, key, value) VALUES (?, ?, ?, ?, ?)",
                 [(*where, name, value) for name, value in keys.items()],
             )
-            touched |= {(item.sync, name, value) for name, value in (*old.items(), *keys.items())}
+            changed = (*old.items(), *keys.items())
+            touched |= {(item.sync, name, value) for name, value in changed if not name.startswith(_CHILD)}
         tx.execute("UPDATE to_plan SET indexed = 1 WHERE sync = ? AND member = ? AND record_id = ? AND since = ?",
                    (*where, each.since))
     return _unlinked_with(tx, touched)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncd.store import outbox, planning
+from syncd.store import links, outbox, planning
 from tests.store.build import EMAIL, NAME, OTHER, A, B, S, item, lease, linked, owe, planned
 
 
@@ -109,3 +109,31 @@ def test_members_do_not_mix(tx):
     index(tx, (item("1", A), {EMAIL: "x"}), (item("1", B), {EMAIL: "y"}))
 
     assert [item("1", A)] == [each.item for each in planning.kin(tx, S, [(EMAIL, "x")])]
+
+
+def test_children_are_woken_by_their_parent(tx):
+    """Those that name one of these records are put on the list, whichever side they name it on; others are not."""
+    named = {"1": ("contacts", A, "p1"), "2": ("contacts", B, "p9"), "3": ("contacts", A, "p2"), "4": ("other", A, "p1")}
+    for number, parent in named.items():
+        planning.enqueue(tx, [item(number)], 0, "test")
+        (due,) = [each for each in planning.unindexed(tx, S, 9) if each.item == item(number)]
+        planning.index_keys(tx, [(due, {planning.child_key("owner"): planning.parent_value(*parent)})])
+        planning.done(tx, planning.due(tx, S, 9))
+    parents = [planning.PlanItem("contacts", A, "p1"), planning.PlanItem("contacts", B, "p9")]
+    assert planning.has_children(tx)
+    planning.wake_children(tx, parents, 5)
+
+    assert [item("1"), item("2")] == sorted(each.item for each in planning.due(tx, S, 9))
+
+
+def test_linking_wakes_children_once(tx):
+    """A parent's link wakes them when a record joins it, not whenever it is saved."""
+    planning.enqueue(tx, [item("c")], 0, "test")
+    planning.index_keys(tx, [(planning.unindexed(tx, S, 9)[0], {planning.child_key("owner"): planning.parent_value(OTHER, A, "1")})])
+    planning.done(tx, planning.due(tx, S, 9))
+    link = linked(tx, "1", sync=OTHER)
+    first = [each.item for each in planning.due(tx, S, 9)]
+    planning.done(tx, planning.due(tx, S, 9))
+    links.save(tx, list(links.load(tx, [link]).values()), 7)
+
+    assert ([item("c")], []) == (first, [each.item for each in planning.due(tx, S, 9)])

@@ -21,3 +21,6 @@ ALTER TABLE outbox ADD COLUMN evidence BLOB;
 -- How many items a run looked at; its outcomes must add up to that.
 ALTER TABLE runs ADD COLUMN looked INTEGER NOT NULL DEFAULT 0;
 UPDATE runs SET looked = coalesce((SELECT sum(count) FROM outcomes WHERE run_id = runs.id AND outcome <> 'failed'), 0);
+
+-- Whom a record names as its parent is indexed beside its match keys.
+CREATE INDEX match_keys_parent ON match_keys (value) WHERE substr(key, 1, 4) = 'ref:';
