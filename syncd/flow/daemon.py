@@ -232,12 +232,14 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 
 
 async def _mend(engine: Engine, damaged: list[DamagedError]) -> bool:
-    """Puts damaged rows out of use and says so; whether any was."""
+    """Puts damaged rows out of use and says so; whether all of them were."""
     for error in damaged:
         try:
             done = await engine.database.write(lambda tx: mend(tx, error, engine.routes, engine.clock.now()))  # noqa: B023
         except StoreError as failure:
             engine.log.error("row.damaged", table=error.table, row=list(error.row), error=failure.message, hint=failure.hint)  # noqa: TRY400
+            return False
+        if done is None:
             return False
         engine.log.error("row.damaged", table=error.table, row=list(error.row), done=done)
     return bool(damaged)

@@ -15,8 +15,9 @@ from syncd.core.record import MINUTE, FieldName, Json, Micros, Record, Ref
 from syncd.core.rules import FieldRule
 from syncd.core.translate import from_hub, to_hub
 from syncd.flow.binding import bind_for, bound_for
+from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
-from syncd.flow.settle import could_be_ours, settle_adopted, settle_dead, settle_done, settle_held
+from syncd.flow.settle import could_be_ours, settle_adopted, settle_dead, settle_done, settle_gone, settle_held
 from syncd.store import cursors, links, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.outbox import Owed, State
@@ -60,7 +61,11 @@ async def probe_create(engine: Engine, owed: Owed) -> None:
             ours = could_be_ours(await bound_for(engine, owed, record.fields), owed, record)
             settle = settle_done if ours else settle_adopted
             await engine.database.write(lambda tx: settle(engine, tx, owed, record, seen_at, "seen and matched meanwhile"))
-            return
+        else:
+            ref = known.ref
+            await engine.database.write(lambda tx: settle_gone(engine, tx, owed, ref))
+            engine.bus.ring(Bell.INBOX)
+        return
     keys = _keys(engine, owed, facts)
     if not keys:
         reason = "the create may or may not have happened, and nothing in it can be looked for"

@@ -210,6 +210,14 @@ def settle_adopted(engine: Engine, tx: Connection, owed: Owed, record: Record, s
     planning.enqueue(tx, [item], now, "write")
 
 
+def settle_gone(engine: Engine, tx: Connection, owed: Owed, ref: Ref) -> None:
+    """A record that was made, seen, and is not there any more: the create is done, and what became of the record is found out like any absence."""
+    now = engine.clock.now()
+    if outbox.settle(tx, owed, State.DONE, now):
+        _note(engine, tx, owed, "write.done", {"key": owed.key, "how": "made, and gone since"}, ref.id, now)
+        observations.suspect(tx, [ref], "not found after a doubtful create", now)
+
+
 def settle_held(engine: Engine, tx: Connection, owed: Owed, reason: str, *candidates: Ref) -> None:
     """Nobody but a person can say what became of a create: it is given up, and held with what was found."""
     now = engine.clock.now()

@@ -17,8 +17,11 @@ from syncd.store.holds import Question
 from syncd.store.observations import Routes
 
 
-def mend(tx: Connection, damaged: DamagedError, routes: Routes, at: Micros) -> str:
-    """Puts a damaged row out of use; what was done, in words. Raises DamagedError where nothing safe can be done."""
+def mend(tx: Connection, damaged: DamagedError, routes: Routes, at: Micros) -> str | None:
+    """Puts a damaged row out of use; what was done, in words, or None while a call is under way because of it.
+
+    Raises DamagedError where nothing safe can be done.
+    """
     match damaged.table:
         case "observations":
             return _read_again(tx, Ref(*damaged.row), routes, at)
@@ -45,10 +48,12 @@ def _hint_only(tx: Connection, key: str) -> str:
     return "the record is read"
 
 
-def _take_apart(tx: Connection, link: LinkId, at: Micros) -> str:
+def _take_apart(tx: Connection, link: LinkId, at: Micros) -> str | None:
+    if tx.execute("SELECT 1 FROM outbox WHERE link_id = ? AND state = 'sent'", (link,)).fetchone():
+        return None
     rows = tx.execute("SELECT sync, member, record_id FROM link_members WHERE link_id = ?", (link,)).fetchall()
     unsure = tx.execute(
-        "SELECT sync, member FROM outbox WHERE link_id = ? AND operation = ? AND state IN ('sent', 'unknown')",
+        "SELECT sync, member FROM outbox WHERE link_id = ? AND operation = ? AND state = 'unknown'",
         (link, Operation.CREATE.value),
     ).fetchall()
     tx.execute("DELETE FROM link_members WHERE link_id = ?", (link,))
@@ -57,7 +62,7 @@ def _take_apart(tx: Connection, link: LinkId, at: Micros) -> str:
         tx.execute("UPDATE links SET state = 'unlinked', hub = ? WHERE id = ?", (hub, link))
     tx.execute(
         "UPDATE outbox SET state = 'cancelled', error = 'its link was damaged', done_at = ?, lease_until = NULL, fence = fence + 1"
-        " WHERE link_id = ? AND state IN ('pending', 'parked', 'sent', 'unknown')",
+        " WHERE link_id = ? AND state IN ('pending', 'parked', 'unknown')",
         (at, link),
     )
     holds.ask(tx, [_unsure(sync, link, member) for sync, member in unsure], at)
@@ -65,17 +70,19 @@ def _take_apart(tx: Connection, link: LinkId, at: Micros) -> str:
     return "the link is taken apart and its records are linked anew"
 
 
-def _plan_anew(tx: Connection, key: str, at: Micros) -> str:
+def _plan_anew(tx: Connection, key: str, at: Micros) -> str | None:
     rows = tx.execute("SELECT link_id, sync, member, operation, state FROM outbox WHERE key = ?", (key,)).fetchall()
     for link, sync, member, operation, state in rows:
-        if state not in ("pending", "parked", "sent", "unknown"):
+        if state == "sent":
+            return None
+        if state not in ("pending", "parked", "unknown"):
             continue
         tx.execute(
             "UPDATE outbox SET state = 'cancelled', error = 'its row was damaged', done_at = ?, lease_until = NULL, fence = fence + 1"
             " WHERE key = ?",
             (at, key),
         )
-        if operation == Operation.CREATE.value and state in ("sent", "unknown"):
+        if operation == Operation.CREATE.value and state == "unknown":
             holds.ask(tx, [_unsure(sync, link, member)], at)
         items = tx.execute("SELECT sync, member, record_id FROM link_members WHERE link_id = ?", (link,)).fetchall()
         planning.enqueue(tx, [planning.PlanItem(*item) for item in items[:1]], at, "damaged row")

@@ -242,9 +242,14 @@ def prepare(connection: Connection) -> None:
         raise UserError(
             f"the database has schema {done}, this syncd knows {len(steps)}", hint="run the newer syncd that wrote it"
         )
-    connection.create_function("seal", -1, lambda data, *row: None if data is None else seal_packed(data, *row), deterministic=True)
+    teach(connection)
     for number, script in enumerate(steps[done:], start=done + 1):
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version={number};\nCOMMIT;")
+
+
+def teach(connection: Connection) -> None:
+    """Gives a connection the functions that migrations use: `seal` (data, table, row …)."""
+    connection.create_function("seal", -1, lambda data, *row: None if data is None else seal_packed(data, *row), deterministic=True)
 
 
 def _prepare_reader(connection: Connection) -> None:
