@@ -57,18 +57,18 @@ async def notice(engine: Engine, mark: Mark) -> None:
     """At the start of a life: compares the database with the mark outside it, and counts this life."""
     marked = mark.read()
 
-    def commit(tx: Connection) -> tuple[Standing, bool, int]:
+    def commit(tx: Connection) -> tuple[Standing, Standing | None, int]:
         found = continuity.standing(tx, marked)
         if found is not Standing.SAME:
             continuity.begin_rebasing(tx, found)
-        rebasing = continuity.rebasing(tx) is not None
-        if rebasing:
+        rebasing = continuity.rebasing(tx)
+        if rebasing is not None:
             cursors.forget_all(tx)
         return found, rebasing, continuity.advance(tx, marked)
 
     found, rebasing, count = await engine.database.write(commit)
-    if rebasing:
-        # A listing that runs behind would not show what was made shortly before by a life that is forgotten.
+    if rebasing is Standing.RESTORED:
+        # A listing that runs behind would not show what was made shortly before by a life that is forgotten. After a loss, a person is asked.
         lags = [engine.connectors[system].capabilities(collection).index_lag for system, collection in engine.places]
         engine.listings_from = engine.clock.now() + max(lags, default=0)
     if found is not Standing.SAME:
