@@ -19,13 +19,15 @@ from syncd.core.record import Json, MemberName
 from syncd.core.rules import DeleteRule, FieldRule, SyncRules
 
 
-def deletion_rule(rules: SyncRules, drafts: Mapping[MemberName, Draft]) -> DeleteRule:
+def deletion_rule(rules: SyncRules, drafts: Mapping[MemberName, Draft], fields: Fields) -> DeleteRule:
     """The rule of the sync, but nothing is deleted or archived where a member had never been compared with the others.
 
-    Nor where a single field never was, because the question who is right about it is still open.
+    Nor where a single field never was: because the question who is right about it is still open, or because what the others have of it
+    never reached the one whose record is gone.
     """
     unknown = any(
-        draft.was.ref is not None and (not draft.was.base or _holds_undecided(rules, draft)) for draft in drafts.values()
+        draft.was.ref is not None and (not draft.was.base or _holds_undecided(rules, draft) or _never_received(rules, draft, fields))
+        for draft in drafts.values()
     )
     if unknown and rules.delete in (DeleteRule.PROPAGATE, DeleteRule.ARCHIVE):
         return DeleteRule.UNLINK
@@ -37,6 +39,19 @@ def _holds_undecided(rules: SyncRules, draft: Draft) -> bool:
     return any(
         name in rules.fields and name not in draft.was.base and not isinstance(value, Unreadable) and not is_blank(value)
         for name, value in shown.items()
+    )
+
+
+def _never_received(rules: SyncRules, draft: Draft, fields: Fields) -> bool:
+    return draft.gone is not None and any(
+        rule.owner is None
+        and rule.name in fields.hub
+        and not is_blank(fields.hub[rule.name].value)
+        and rule.name not in draft.was.agreed
+        and fields.hub[rule.name].winner != draft.name
+        and receives(rule, draft.name)
+        and undeliverable(rule, rules.members[draft.name], fields.hub[rule.name].value) is None
+        for rule in rules.fields.values()
     )
 
 
@@ -68,7 +83,7 @@ def decide_deletion(
             draft.was, draft.base, draft.agreed, draft.gone = LinkMember(), {}, {}, None
             fields.notes.append(f"deleted in {draft.name} but edited elsewhere: the edit wins, it is made again there")
         return None
-    policy = answer or deletion_rule(rules, drafts)
+    policy = answer or deletion_rule(rules, drafts, fields)
     if policy is DeleteRule.REVIEW:
         return _hold_deletion(link, gone[0], HoldKind.DELETE, "the rule is review")
     if policy is DeleteRule.UNLINK:

@@ -12,6 +12,7 @@ import anyio
 
 from syncd.core.errors import ConnectorError
 from syncd.core.fields import Unreadable
+from syncd.core.link import LinkState
 from syncd.core.outcome import Operation
 from syncd.core.record import Json, Micros, Record
 from syncd.core.rules import SyncRules
@@ -21,7 +22,7 @@ from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.failing import record_failure
 from syncd.flow.settle import already_holds, differs_from_expected, look_at, settle_done, settle_moved
-from syncd.store import cursors, inbox, observations, outbox, planning
+from syncd.store import cursors, inbox, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.observations import Observation
 from syncd.store.outbox import Owed, State
@@ -66,6 +67,8 @@ async def prepare_all(engine: Engine, group: list[Owed]) -> list[Ready]:
 
 async def _prepared(engine: Engine, owed: Owed, good_for: Micros) -> Ready | None:
     """The write in the vendor's words, over a target that was looked at recently; None when it is settled already."""
+    if not await is_wanted(engine, owed):
+        return None
     if owed.operation in (Operation.DELETE, Operation.ARCHIVE) and not owed.evidence:
         # It was owed before evidence was kept: it is decided anew.
         await engine.database.write(lambda tx: settle_moved(engine, tx, owed))
@@ -91,6 +94,18 @@ async def _prepared(engine: Engine, owed: Owed, good_for: Micros) -> Ready | Non
         return None
     changes = native(rules, owed, shown)
     return Ready(owed=owed, changes=changes, before={path: shown.get(path) for path in changes})
+
+
+async def is_wanted(engine: Engine, owed: Owed) -> bool:
+    """Whether the link of a write is still alive; else it is taken back. (Deletions are what an ended link still owes.)"""
+    if owed.operation in (Operation.DELETE, Operation.ARCHIVE):
+        return True
+    link = await engine.database.read(lambda tx: links.load(tx, [owed.link])[owed.link])
+    if link.state is LinkState.LIVE:
+        return True
+    now = engine.clock.now()
+    await engine.database.write(lambda tx: outbox.settle(tx, owed, State.CANCELLED, now, error="its link has ended"))
+    return False
 
 
 def _last_look(engine: Engine, tx: Connection, owed: Owed, good_for: Micros) -> tuple[Observation | None, bool]:

@@ -14,8 +14,9 @@ from typing import Protocol
 
 import anyio
 
+from syncd.flow.answering import plan_everything
 from syncd.flow.engine import Engine
-from syncd.store import continuity, cursors
+from syncd.store import continuity, cursors, outbox
 from syncd.store.continuity import Standing
 from syncd.store.database import Connection
 
@@ -61,6 +62,10 @@ async def notice(engine: Engine, mark: Mark) -> None:
         found = continuity.standing(tx, marked)
         if found is not Standing.SAME:
             continuity.begin_rebasing(tx, found)
+            # What an old copy still owes may have been done since: it is planned anew once everything has been listed.
+            outbox.cancel_unsent(tx, engine.clock.now())
+            for rules in engine.syncs.values():
+                plan_everything(engine, tx, rules)
         rebasing = continuity.rebasing(tx)
         if rebasing is not None:
             cursors.forget_all(tx)

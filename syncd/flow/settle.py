@@ -105,6 +105,9 @@ def _rebased(
     shown: dict[FieldName, Json | Unreadable],
     now: Micros,
 ) -> Link:
+    if link.state is not LinkState.LIVE and owed.member not in link.members:
+        # It was taken apart while the call travelled: whatever is there now is linked anew by its keys.
+        return link
     member = link.members.get(owed.member, LinkMember())
     if member.ref is not None and member.ref.id != ref.id:
         reason = f"{owed.member} has two records for this link: {member.ref} was linked while {ref} was being made"
@@ -118,7 +121,8 @@ def _rebased(
         if name not in shown or isinstance(back, Unreadable) or name not in rules.fields:
             continue
         kind = rules.fields[name].type
-        if found_later and not _arrived(kind, back, value):
+        foreign = is_blank(value) and not is_blank(back) and not equal(kind, back, owed.expected.get(name))
+        if foreign or (found_later and not _arrived(kind, back, value)):
             # Somebody edited it between our call and this look: it is that member's own word, and nothing is agreed.
             continue
         base[name] = _set_base(owed.expected.get(name), value, back) if kind is FieldType.SET else back

@@ -23,16 +23,17 @@ from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.failing import record_failure
 from syncd.flow.pause import pause_system, wait_while_paused
-from syncd.flow.prepare import Ready, native, prepare_all, vanished
+from syncd.flow.prepare import Ready, is_wanted, native, prepare_all, vanished
 from syncd.flow.probe import is_there_already, probe_create
 from syncd.flow.settle import (
     could_be_ours,
     look_at,
     settle_adopted,
+    settle_dead,
     settle_done,
 )
 from syncd.store import observations, outbox
-from syncd.store.database import Connection
+from syncd.store.database import BrokenRuleError, Connection
 from syncd.store.outbox import Owed, State
 
 WORKERS = 16
@@ -114,12 +115,25 @@ async def _carry_out(engine: Engine, system: SystemName, group: list[Owed]) -> N
                 await _create(engine, group[0])
             else:
                 await _change(engine, group)
+    except BrokenRuleError as error:
+        await _give_up(engine, group, str(error))
     except Unauthorized as error:
         await pause_system(engine, system, error)
         await _give_back(engine, group)
     except ConnectorError as error:
         for owed in group:
             await record_failure(engine, owed, error, sent=False)
+
+
+async def _give_up(engine: Engine, group: Sequence[Owed], error: str) -> None:
+    """What became of these cannot be recorded: that is a fault in syncd, and no reason to write nothing else."""
+    engine.log.error("write.not_settled", writes=[owed.id for owed in group], error=error)
+
+    def commit(tx: Connection) -> None:
+        for owed in group:
+            settle_dead(engine, tx, owed, error)
+
+    await engine.database.write(commit)
 
 
 async def _give_back(engine: Engine, group: Sequence[Owed]) -> None:
@@ -134,6 +148,8 @@ async def _give_back(engine: Engine, group: Sequence[Owed]) -> None:
 
 
 async def _create(engine: Engine, owed: Owed) -> None:
+    if not await is_wanted(engine, owed):
+        return
     there = await is_there_already(engine, owed)
     if there is not None:
         record, seen_at = there

@@ -35,6 +35,10 @@ PROBE_S = 1.0
 """How often it is tried whether commits work again, while they do not."""
 
 
+class BrokenRuleError(StoreError):
+    """One job was about to break a rule of the schema, and was undone; the others were committed."""
+
+
 class Engine(Protocol):
     """Something that runs a function over one connection: a thread in the daemon, the loop itself in a simulation."""
 
@@ -170,7 +174,7 @@ def _commit(connection: Connection, jobs: list[_Job]) -> StoreError | None:
             except sqlite3.OperationalError:
                 raise
             except sqlite3.IntegrityError as error:
-                job.error = StoreError(f"a rule of the store was about to be broken: {error}", hint="nothing was written; this is a fault in syncd")
+                job.error = BrokenRuleError(f"a rule of the store was about to be broken: {error}", hint="nothing was written; this is a fault in syncd")
                 connection.execute("ROLLBACK TO job")
             except Exception as error:  # noqa: BLE001 (handed to the job's own caller)
                 _let_go(error)

@@ -196,6 +196,11 @@ def settle(
     ).rowcount)
 
 
+def cancel_unsent(tx: Connection, at: Micros) -> None:
+    """Takes back everything that was not sent: it is owed anew, if it still is."""
+    tx.execute("UPDATE outbox SET state = 'cancelled', done_at = ?, lease_until = NULL WHERE state IN ('pending', 'parked')", (at,))
+
+
 def overtake(tx: Connection, done: Owed, at: Micros) -> None:
     """What was given up for this target before is contained in what was just done: each write brings all that is owed."""
     tx.execute(

@@ -127,7 +127,7 @@ def _anyone_may_speak(original: Callable) -> Callable:
 
 
 def _deletes_without_base(original: Callable) -> Callable:
-    return lambda rules, drafts: rules.delete
+    return lambda rules, drafts, fields: rules.delete
 
 
 def _edits_of_targets_drop_what_is_owed(original: Callable) -> Callable:

@@ -21,7 +21,7 @@ LONG = 2_000
 EDGES = (
     "new>pending", "new>parked", "pending>sent", "pending>done", "pending>cancelled", "pending>dead", "sent>done", "sent>unknown",
     "sent>pending", "sent>dead", "unknown>done", "unknown>pending", "unknown>dead", "parked>pending",
-    "parked>cancelled", "dead>pending",
+    "parked>cancelled", "dead>pending", "dead>cancelled", "dead>unknown",
 )  # fmt: skip
 
 
@@ -30,7 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sim")
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--start", type=int, default=0)
-    parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--minutes", type=float)
     parser.add_argument("--replay", type=int)
     parser.add_argument("--script", type=Path)
     parser.add_argument("--go-on", action="store_true", help="do not stop at the first failure")

@@ -44,8 +44,7 @@ class Operator:
         if world.process.engine is None:
             return
         self.let_through()
-        for system in list(world.process.engine.paused):
-            world.ask("resume", {"system": system})
+        self.resume()
         if not world.options["operator"]:
             return
         connection = world.process.connection
@@ -59,6 +58,18 @@ class Operator:
             for each in dead:
                 self._retried[each.id] = self._retried.get(each.id, 0) + 1
             world.ask("failures", {"ids": [each.id for each in dead], "choice": "retry"})
+
+    def forget(self) -> None:
+        """Another database: its questions are other ones, whatever their numbers."""
+        self._answered.clear()
+        self._retried.clear()
+
+    def resume(self) -> None:
+        """Uses every paused system again, but for one that is down for good."""
+        engine = self.world.process.engine
+        for system in sorted(engine.paused) if engine is not None else []:
+            if not self.world.is_down(system):
+                self.world.ask("resume", {"system": system})
 
     def _say(self, held: Held, choice: str) -> None:
         asked = (held.id, choice)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping, Sequence
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -43,6 +44,8 @@ TIMEOUT_S = 45.0
 BEFORE = {"timeout_before": TIMEOUT_S, "reset_before": 0.1, "e500_before": 0.2}
 AFTER = {"timeout_after": TIMEOUT_S, "reset_after": 0.1, "garbage": 0.1, "e500_after": 0.2}
 NOT_SENT = ("refused", "rate", "unauthorized", "rejected", "stale409")
+GARBLED: dict[str, Json] = {"name": {"first": "somebody"}, "note": ["what"], "tags": 7, "email": "no address"}
+"""What a path shows when the vendor's schema has changed under us: nothing of its type."""
 TROUBLE = (*NOT_SENT, *BEFORE, *AFTER, "e422_after", "slow")
 
 
@@ -54,6 +57,7 @@ class SimConnector:
         self.system = SystemName(vendor.name)
         self.world = world
         self.vendor = vendor
+        self._rng = Random(world.script.seed + 11)
         habits = vendor.habits
         self._capabilities = Capabilities(
             incremental=habits.incremental,
@@ -71,7 +75,8 @@ class SimConnector:
         return self._capabilities
 
     def skew(self) -> Skew:
-        return Skew(offset=self.world.true_time() + self.vendor.habits.skew - self.clock.now(), error=SECOND)
+        off = int((self._rng.random() - 0.5) * 1.8 * SECOND) if self.world.options["latency"] > 1 else 0
+        return Skew(offset=self.world.true_time() + self.vendor.skew - self.clock.now() + off, error=SECOND)
 
     async def discover(self, collection: CollectionName) -> Schema:
         return Schema(collection=collection, fields={path: FieldSpec(path=path, type=kind) for path, kind in FIELDS.items()})
@@ -86,12 +91,16 @@ class SimConnector:
     def _page(self, token: Json, since: int | None) -> tuple[Page, list[tuple[Rec, Version]]]:
         habits, roll = self.vendor.habits, self._roll
         place = token or {"after": None, "skip": 0, "since": since}
+        if place["skip"] and (hit := roll("drift", "page")):
+            self.world.users.drift(self.vendor, hit.salt)
         more_lag = roll("lag_more", "page")
         self.vendor.lag_now = habits.lag + (int(more_lag.amount * SECOND) if more_lag and habits.modified_time else 0)
         rows = self.vendor.listed()
         self.vendor.lag_now = habits.lag
         if place["since"] is not None:
             rows = [row for row in rows if row[1].modified_at >= place["since"]]
+        if rows and (hit := roll("hidden", "page")):
+            rows = [row for row in rows if row[0].person != hit.salt % self.world.options["people"]]
         total = len(rows)
         if roll("empty", "page"):
             return Page(records=[], total=0 if habits.counts else None), []
@@ -136,7 +145,9 @@ class SimConnector:
 
     async def find(self, collection: CollectionName, path: str, value: Json) -> Sequence[Record]:
         rows = await self._call("find", lambda: self.vendor.find(path, value))
-        return [self._record(rec, version, "find") for rec, version in rows]
+        records = [self._record(rec, version, "find") for rec, version in rows]
+        self._note_reads(rows, records)
+        return records
 
     # ---- writing
 
@@ -186,6 +197,8 @@ class SimConnector:
                 self.world.users.delete(self.vendor, rec)
         if rec is None or not rec.alive:
             return Stale("the record is gone", system=self.system, ref=each.ref, status=404)
+        if self._is_locked(rec):
+            return Rejected("this record cannot be written", system=self.system, ref=each.ref, status=422)
         if "email" in each.changes and self.vendor.is_taken(each.changes["email"], rec):
             return Rejected("another record has this address", system=self.system, ref=each.ref, status=409)
         changes = self._partial(each.changes, "update")
@@ -194,6 +207,14 @@ class SimConnector:
         if self._roll("trigger", "update"):
             self.world.users.trigger(self.vendor, rec)
         return rec, version
+
+    def _is_locked(self, rec: Rec) -> bool:
+        """Whether a record refuses every write: for a while, or for good."""
+        people = self.world.options["people"]
+        if self.world.poisoned == rec.person:
+            return True
+        hit = self._roll("locked", "update")
+        return hit is not None and hit.salt % people == rec.person
 
     async def delete(self, ref: Ref) -> None:
         self.world.monitors.leaving("delete", self.vendor, ref.id, {})
@@ -210,7 +231,7 @@ class SimConnector:
 
     def _partial(self, fields: Mapping[str, Json], operation: str) -> Mapping[str, Json]:
         hit = self._roll("partial", operation)
-        if hit is None or len(fields) < 2:
+        if hit is None or (operation == "create" and len(fields) < 2):
             return fields
         dropped = min(path for path in fields if path != "email" or operation != "create")
         return {path: value for path, value in fields.items() if path != dropped}
@@ -245,11 +266,18 @@ class SimConnector:
         fields = self.vendor.fields_of(version)
         if self._roll("masked", operation):
             fields.pop(self.world.rng.choice(sorted(fields)))
+        if (hit := self._roll("garbled", operation)) is not None:
+            path = sorted(GARBLED)[hit.salt % len(GARBLED)]
+            if path in fields:
+                fields[path] = GARBLED[path]
         at = version.modified_at if self.vendor.habits.modified_time else None
         return Record(ref=Ref(self.system, CONTACTS, rec.id), fields=fields, modified_at=at)
 
     def _note_reads(self, rows: Sequence[tuple[Rec, Version]], records: Sequence[Record]) -> None:
-        shown = {record.ref.id: frozenset(record.fields) for record in records}
+        shown = {
+            record.ref.id: frozenset(path for path, value in record.fields.items() if path not in GARBLED or value != GARBLED[path])
+            for record in records
+        }
         for rec, version in rows:
             if version is rec.now and rec.id in shown:
                 version.reads.append((self.world.loop.vt, shown[rec.id]))
@@ -264,6 +292,8 @@ class SimConnector:
         travel = world.latency()
         if world.is_down(name):
             await world.sleep(travel)
+            if world.options["heal"] == "paused":
+                raise Unauthorized("the key does not fit", system=self.system, status=401)
             raise Unavailable("no connection", system=self.system)
         if kind in NOT_SENT:
             await world.sleep(travel)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.core.fields import FieldType
 from syncd.core.outcome import HoldKind
-from syncd.store import holds, outbox
+from syncd.store import holds, journal, outbox
 from syncd.store.codec import unpack
 from syncd.store.holds import HoldState
 from syncd.store.outbox import State
@@ -46,7 +46,7 @@ def unrest(world: World, healed: float) -> list[str]:
         " WHERE NOT EXISTS (SELECT 1 FROM link_members AS m JOIN outbox AS o ON o.link_id = m.link_id AND o.state IN ('sent', 'unknown')"
         " WHERE m.member = t.member AND m.record_id = t.record_id)" if down else ""
     )
-    if not down and (plans := _count(world, waiting)):
+    if (not down or _all_were_listed(world)) and (plans := _count(world, waiting)):
         found.append(f"{plans} to plan")
     begun = world.process.engine.clock.now() - int((world.loop.vt - healed) * 1_000_000)
     for system, polled, complete, mode in tx.execute("SELECT system, polled_at, complete_tried_at, pass_mode FROM cursors"):
@@ -61,7 +61,7 @@ def unrest(world: World, healed: float) -> list[str]:
         found.append("requests")
     if any(held.kind in GATES for held in holds.select(tx, [HoldState.OPEN, HoldState.ANSWERED])) and not down:
         found.append("a gate is closed")
-    if world.process.engine.paused:
+    if set(world.process.engine.paused) - down:
         found.append("paused")
     return found
 
@@ -100,7 +100,7 @@ def check(world: World) -> None:
 def _check_decisions(world: World) -> None:
     """S14, S16: the rule decides who wins: the source of truth where it has a say, else whoever surely wrote last."""
     options = world.options
-    if world.operator_acted or options["owner"] is not None or options["direction"] or options["blank"] == "ignore":
+    if world.operator_acted or world.is_reconfigured or world.somebody_owned or options["blank"] == "ignore":
         return
     truth = world.rules.source_of_truth
     for (detail,) in world.process.connection.execute("SELECT detail FROM journal WHERE kind = 'field.decided'"):
@@ -124,7 +124,7 @@ def _check_last(world: World, told: dict[str, Any]) -> None:
         if any(version.at > winner.version.at for version in winner.rec.versions):
             # A record's one modified time covers all its fields: known, and told in the documents.
             world.facts["modified time of another field"] += 1
-        elif not world.script.has("jump", "stale_get", "lag_more", "hook_late"):
+        elif not world.script.has("jump", "stamps", "vendor_jump", "stale_get", "lag_more", "hook_late"):
             world.fail("S16", f"{told['field']}: {winner.tag} of {winner.at:.1f} s won over {loser.tag} of {loser.at:.1f} s as the later one")
 
 
@@ -136,6 +136,10 @@ def _check_inbox(world: World) -> None:
             if (system, key) not in stored:
                 world.fail("S9", f"{system} {key} was acknowledged at {at:.1f} and is not in the inbox")
     lost = _count(world, "SELECT count(*) FROM events WHERE done_at IS NOT NULL AND outcome IS NULL")
+    counted = _count(world, "SELECT coalesce(sum(count), 0) FROM outcomes WHERE outcome <> 'failed'")
+    left, looked = _count(world, "SELECT number FROM taken"), journal.looked(world.process.connection)
+    if left > counted or looked != counted:
+        world.fail("S21", f"{left} records left the list and {looked} were looked at, but {counted} outcomes were counted")
     if lost:
         world.fail("S21", f"{lost} events ended without an outcome")
 
@@ -200,6 +204,9 @@ def _check_person(world: World, person: int, excused: dict[int, set[str]]) -> No
         return
     if not any(live.values()):
         return
+    if _is_outside(world, live):
+        world.facts["people outside the filter"] += 1
+        return
     lacking = sorted(name for name, each in live.items() if not each)
     if lacking:
         world.fail("L1", f"person {person} has no record in {lacking[0]}, and nobody is asked why")
@@ -213,6 +220,14 @@ def _check_person(world: World, person: int, excused: dict[int, set[str]]) -> No
         _check_writes(world, person, chosen)
 
 
+def _is_outside(world: World, live: dict[str, list[Rec]]) -> bool:
+    """Whether the filter of a member keeps a person's records apart, or did when they would have met."""
+    if all(when is None for when in world.had["when"]):
+        return False
+    path = world.paths[1]
+    return any((rec.now.fields or {}).get(path) in (None, []) for each in live.values() for rec in each)
+
+
 def _all_were_listed(world: World) -> bool:
     return _count(world, "SELECT count(*) FROM cursors WHERE complete_at IS NOT NULL") == len(world.vendors)
 
@@ -222,13 +237,13 @@ def _check_lost(world: World, person: int, live: dict[str, list[Rec]]) -> None:
     for name, vendor in world.vendors.items():
         for rec in vendor.records.values():
             deleted = rec.person == person and not rec.alive and rec.now.actor == "syncd"
-            if deleted and world.options["delete"] != "propagate" and not world.operator_acted:
+            if deleted and "propagate" not in world.had["delete"] and not world.operator_acted:
                 world.fail("S11", f"{name} {rec.id} was deleted by the daemon")
 
 
 def _check_deleted(world: World, person: int, records: dict[str, list[Rec]]) -> None:
     """A deletion was carried out, or undone by an edit: never half of it."""
-    if world.options["delete"] != "propagate" or world.operator_acted or world._down or world.restored_at:
+    if world.had["delete"] != ["propagate"] or world.operator_acted or world._down or world.restored_at:
         return
     live = sorted(name for name, each in records.items() if any(rec.alive for rec in each))
     compared = all(each for each in records.values())
@@ -250,8 +265,8 @@ def _state_is(world: World, records: dict[str, list[Rec]], states: tuple[str, ..
 
 def _check_equal(world: World, person: int, chosen: dict[str, Rec]) -> None:
     """L1: all sides hold the same, but for spelling."""
-    for path in world.paths:
-        rule = world.rules.fields[path]  # type: ignore[index]
+    for path in world.rules.fields:
+        rule = world.rules.fields[path]
         names = [name for name in sorted(chosen) if name in rule.targets and name in rule.sources]
         shown = {name: (chosen[name].now.fields or {}).get(path) for name in names}
         if any(not same(path, shown[names[0]], value) for value in shown.values()):
@@ -261,11 +276,11 @@ def _check_equal(world: World, person: int, chosen: dict[str, Rec]) -> None:
 
 def _check_writes(world: World, person: int, chosen: dict[str, Rec]) -> None:
     """S1: what a person wrote and the daemon read is everywhere, was written over by a person who saw it, or is in the journal."""
-    if world.restored_at or world.options["owner"] is not None or world.options["direction"]:
+    if world.restored_at or world.somebody_owned:
         return
     losers = losers_of(world)
     for wrote in world.users.wrote:
-        if wrote.person != person or world.failure is not None:
+        if wrote.person != person or world.failure is not None or wrote.path not in world.rules.fields:
             continue
         if wrote.path == "tags":
             _check_element(world, wrote, chosen)

@@ -17,8 +17,9 @@ from syncd.core import decide, deletion
 from syncd.core.errors import Effect
 from syncd.core.guard import believe_listing
 from syncd.flow import failing, poll, prepare, probe, reconcile, reread, settle, write
-from syncd.store import observations, outbox, planning
+from syncd.store import codec, continuity, links, observations, outbox, planning
 from tests.sim.connector import SimConnector
+from tests.sim.vendor import LONG_AGO
 
 Put = Callable[[Any, str, Any], None]
 
@@ -115,8 +116,8 @@ def create_retried_blind(put: Put) -> None:
 def no_probe(put: Put) -> None:
     """A doubtful create is taken for one that did not happen."""
 
-    async def find(*_arguments: Any) -> list[Any]:
-        return []
+    async def find(*_arguments: Any) -> tuple[list[Any], list[Any]]:
+        return [], []
 
     put(probe, "_find", find)
 
@@ -158,7 +159,11 @@ def echo_by_timer(put: Put) -> None:
 
 def hint_trusted(put: Put) -> None:
     """What a hint carries is taken for the record."""
-    put(reread, "_is_observation", lambda hint, _known: hint.arrivals[-1].fields is not None and hint.arrivals[-1].occurred_at is not None)
+
+    def is_observation(_engine: Any, hint: Any, _known: Any) -> bool:
+        return hint.arrivals[-1].fields is not None and hint.arrivals[-1].occurred_at is not None
+
+    put(reread, "_is_observation", is_observation)
 
 
 def stale_look_accepted(put: Put) -> None:
@@ -251,7 +256,7 @@ def unknown_is_done(put: Put) -> None:
 def crash_forgotten(put: Put) -> None:
     """What was in the air when the process died is simply sent again."""
 
-    def recover(tx: Any, now: int) -> int:
+    def recover(tx: Any, _system: Any, now: int) -> int:
         tx.execute("UPDATE outbox SET lease_until = NULL, fence = fence + 1 WHERE lease_until IS NOT NULL")
         return int(tx.execute("UPDATE outbox SET state = 'pending', due_at = ? WHERE state = 'sent'", (now,)).rowcount)
 
@@ -281,13 +286,74 @@ def hold_nobody_sees(put: Put) -> None:
     put(holds, "ask", lambda tx, questions, at: genuine(tx, [each for each in questions if each.kind.value != "conflict"], at))
 
 
+def damage_trusted(put: Put) -> None:
+    """A stored row is used whatever its checksum says."""
+
+    def unseal(sealed: Any, *_row: Any) -> Any:
+        return None if sealed is None else codec.unpack(sealed[8:])
+
+    for room in (links, observations, outbox):
+        put(room, "unseal", unseal)
+
+
+def restore_unnoticed(put: Put) -> None:
+    """A database that is older than what was done with it is believed."""
+    put(continuity, "standing", lambda _tx, _marked: continuity.Standing.SAME)
+
+
+def old_dates_refused(put: Put) -> None:
+    """A date before this software was written is taken for nonsense."""
+    genuine = observations._order
+
+    def order(look: Any, before: Any) -> Any:
+        return observations.Order.OLDER if look.seen_at < LONG_AGO else genuine(look, before)
+
+    put(observations, "_order", order)
+
+
+def list_cleared(put: Put) -> None:
+    """Of a long list only the beginning is planned, and all of it is taken for done."""
+    genuine = planning.due
+    put(planning, "due", lambda tx, sync, limit: genuine(tx, sync, min(limit, 6)))
+    put(planning, "done", lambda tx, _items: tx.execute("DELETE FROM to_plan"))
+
+
+def links_forgotten(put: Put) -> None:
+    """After a restore every link is dropped, and what belongs together is not looked for again."""
+    from syncd.flow import linking
+
+    genuine = continuity.begin_rebasing
+
+    def begin(tx: Any, found: Any) -> None:
+        genuine(tx, found)
+        tx.execute("DELETE FROM link_members")
+        tx.execute("UPDATE links SET state = 'unlinked'")
+        tx.execute("UPDATE to_plan SET indexed = 1")
+        tx.execute("INSERT INTO meta VALUES ('forgotten', '')")
+
+    candidates = linking._candidates
+
+    def found(tx: Any, *rest: Any) -> Any:
+        return [] if tx.execute("SELECT 1 FROM meta WHERE key = 'forgotten'").fetchone() else candidates(tx, *rest)
+
+    put(continuity, "begin_rebasing", begin)
+    put(linking, "_candidates", found)
+
+
+def look_not_marked(put: Put) -> None:
+    """What a look shows is kept, and nothing is to come of it."""
+    genuine = observations.observe
+    put(observations, "observe", lambda tx, looks, routes, cause: genuine(tx, looks, {} if cause.startswith("look") else routes, cause))
+
+
 PLANTED: dict[str, Callable[[Put], None]] = {
     each.__name__: each
     for each in (
         no_idempotency_check, sent_not_committed, cursor_before_commit, empty_list_believed, suspect_believed_at_once, second_page_ignored,
         create_retried_blind, no_probe, base_not_updated, wrong_tie_break, losers_forgotten, echo_by_timer, hint_trusted,
         stale_look_accepted, set_replaced, in_flight_planned, no_look_before_write, delete_beats_edit, events_dropped, twin_taken,
-        not_shown_is_blank, unknown_is_done, crash_forgotten, review_decided, hold_nobody_sees,
+        not_shown_is_blank, unknown_is_done, crash_forgotten, review_decided, hold_nobody_sees, damage_trusted, restore_unnoticed,
+        look_not_marked, old_dates_refused, list_cleared, links_forgotten,
     )
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ It must not know: vendors, or what the run is to prove.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from functools import cache
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from syncd.core.errors import StoreError
-from syncd.flow import daemon
+from syncd.core.errors import StoreError, UserError
+from syncd.flow import daemon, rebase
 from syncd.flow.answering import plan_everything
 from syncd.flow.clock import SteadyClock
 from syncd.flow.engine import Engine, Timing
@@ -25,16 +26,19 @@ from syncd.flow.poll import poll_forever
 from syncd.flow.reconcile import reconcile_forever
 from syncd.flow.requests import answer_forever
 from syncd.flow.reread import reread_forever
+from syncd.flow.work import begin_run
 from syncd.flow.write import write_forever
-from syncd.store import control, journal, observations, outbox
+from syncd.store import control, observations, outbox, planning
 from syncd.store.database import over_engines, prepare
 from tests.sim.connector import SimConnector
-from tests.sim.loop import in_life
+from tests.sim.loop import Ordered, in_life
 
 if TYPE_CHECKING:
     from tests.sim.world import World
 
 GRACE_S = 3.5
+READS_THAT_TAKE_TIME = 0.2
+FLIPPED = (("links", "hub"), ("link_members", "base"), ("link_members", "agreed"), ("outbox", "payload"), ("observations", "fields"), ("events", "payload"))
 
 
 class QuietLog:
@@ -64,6 +68,19 @@ class FullDisk:
         return getattr(self._connection, name)
 
 
+class Mark:
+    """How far the database had come, kept outside it: no restore takes it along."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def read(self) -> int:
+        return self._count
+
+    def write(self, count: int) -> None:
+        self._count = count
+
+
 class LoopEngine:
     """Calls jobs where it stands, with the turns of the loop that a thread would have taken."""
 
@@ -73,17 +90,22 @@ class LoopEngine:
 
     async def call(self, job: Callable[[Any], Any]) -> Any:
         process = self._process
-        await process.hop()
+        if process.takes_time and (self._writes or process.world.rng.random() < READS_THAT_TAKE_TIME):
+            await process.hop()
         if not self._writes:
             return job(process.connection)
-        await process.point("before_commit")
+        if process.may_die:
+            await process.point("before_commit")
         if process.world.disk_is_full():
             process.world.breaks.append(process.world.loop.vt)
             return job(FullDisk(process.connection))
         result = job(process.connection)
         process.commits += 1
-        await process.point("after_commit")
-        await process.hop()
+        process.look_for_unplanned()
+        if process.may_die:
+            await process.point("after_commit")
+        if process.hops:
+            await process.hop()
         return result
 
 
@@ -110,12 +132,18 @@ class Process:
         self.engine: Engine | None = None
         self.commits = 0
         self.restarts = 0
+        self._asked = 0
         self.connection = _copy(_template())
         self._watch()
+        self.other_account = False
+        self.mark = Mark()
         self.backups: list[tuple[float, sqlite3.Connection]] = []
         self._countdown: dict[str, int] = {}
         self._scope: anyio.CancelScope | None = None
-        self._hops = world.options["hops"]
+        self.hops = world.options["hops"]
+        self.disk_s: float = world.options["disk_s"]
+        self.takes_time = bool(self.hops or self.disk_s)
+        self.may_die = world.crash_at is not None or world.script.has("crash")
 
     def _watch(self) -> None:
         """Counts every step a write takes from one state to another."""
@@ -129,6 +157,27 @@ class Process:
             "CREATE TEMP TRIGGER IF NOT EXISTS loosed AFTER DELETE ON link_members"
             " BEGIN SELECT loosed(old.system, old.record_id); END;"
         )
+        # What came of everything: which records showed something new and are not on the list, and how many left it.
+        self.connection.executescript(
+            "CREATE TEMP TABLE shown (record_id TEXT PRIMARY KEY); CREATE TEMP TABLE taken (number INTEGER);"
+            "INSERT INTO taken SELECT coalesce(sum(count), 0) FROM outcomes WHERE outcome <> 'failed';"
+            "CREATE TEMP TRIGGER first AFTER INSERT ON observations BEGIN INSERT OR IGNORE INTO shown VALUES (new.record_id); END;"
+            "CREATE TEMP TRIGGER next AFTER UPDATE OF fingerprint ON observations WHEN old.fingerprint <> new.fingerprint"
+            " BEGIN INSERT OR IGNORE INTO shown VALUES (new.record_id); END;"
+            "CREATE TEMP TRIGGER left AFTER DELETE ON to_plan BEGIN UPDATE taken SET number = number + 1;"
+            " DELETE FROM shown WHERE record_id = old.record_id; END;"
+        )
+
+    def look_for_unplanned(self) -> None:
+        """S21: whatever showed something new in a commit is on the list with it, or was planned in it."""
+        rows = self.connection.execute("SELECT record_id FROM shown").fetchall()
+        if rows:
+            lost = self.connection.execute(
+                "SELECT record_id FROM shown WHERE record_id NOT IN (SELECT record_id FROM to_plan) ORDER BY record_id"
+            ).fetchall()
+            if lost:
+                self.world.fail("S21", f"{lost} showed something new, and nothing is to come of it")
+            self.connection.execute("DELETE FROM shown")
 
     # ---- being run
 
@@ -147,10 +196,19 @@ class Process:
         self.world.monitors.process_died()
         self.world.breaks.append(self.world.loop.vt)
         self.restarts += 1
-        self.world.later(after_s, self.start)
+        self._start_in(after_s)
+
+    def _start_in(self, after_s: float) -> None:
+        """Starts the next life in a while, unless another start was asked for since."""
+        self._asked += 1
+        asked = self._asked
+        self.world.later(after_s, lambda: self.start() if asked == self._asked else None)
 
     def terminate(self) -> None:
-        """SIGTERM: the daemon stops by itself within its grace."""
+        """SIGTERM: the daemon stops by itself within its grace; one that sleeps hears of it when it wakes."""
+        self.world.loop.call_soon(self._stop, context=in_life(self.life))
+
+    def _stop(self) -> None:
         if self.engine is None or self._scope is None:
             return
         self.engine.stop_within(GRACE_S)
@@ -159,10 +217,46 @@ class Process:
         life = self.life
 
         def check() -> None:
-            if self.life == life and self.engine is not None and not self.world.script.has("stall"):
+            if self.life == life and self.engine is not None and not self.world.script.has("stall", "suspend"):
                 self.world.fail("S9", "SIGTERM: the daemon had not stopped after 5 s")
 
         self.world.later(5.0, check)
+
+    def reconfigure(self, salt: int) -> None:
+        """Other rules from the next life on: killed with the old ones, or stopped as a reload stops it."""
+        world = self.world
+        world.reconfigure(salt)
+        if salt % 2 or self.engine is None:
+            self.down(0.5)
+        else:
+            self.terminate()
+
+    def swap_account(self) -> None:
+        """The next start finds another account behind a credential; it must not serve it."""
+        self.other_account = True
+        self.down(0.5)
+        self.world.later(3.0, lambda: setattr(self, "other_account", False))
+
+    def flip(self, salt: int) -> None:
+        """A bit of a stored row has turned between two lives."""
+        self.down(0.5)
+        table, column = FLIPPED[salt % len(FLIPPED)]
+        where = " AND state IN ('pending', 'sent', 'unknown')" if table == "outbox" else ""
+        rows = self.connection.execute(f"SELECT {column} FROM {table} WHERE length({column}) > 0{where} ORDER BY 1").fetchall()
+        if rows:
+            (held,) = rows[salt // 7 % len(rows)]
+            turned = bytearray(held)
+            turned[salt // 49 % len(turned)] ^= 1 << salt % 8
+            self.connection.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (bytes(turned), held))
+            # What it held is lost, as after a restore.
+            self.world.restored_at.append(self.world.loop.vt)
+
+    def suspend(self, seconds: float) -> None:
+        """The machine sleeps; the vendors and the people do not."""
+        now = self.world.loop.vt
+        self.world.breaks.append(now)
+        self.world.frozen.append((now, now + seconds))
+        self.world.loop.suspend(self.life, seconds)
 
     def restore(self, age_s: float) -> None:
         """The database is replaced by a copy of a while ago."""
@@ -172,6 +266,15 @@ class Process:
         self.down(2.0)
         self.connection = _copy(old[-1])
         self._watch()
+        self.world.operator.forget()
+        self.world.restored_at.append(self.world.loop.vt)
+
+    def lose(self) -> None:
+        """The database is gone, and a new one is made in its place."""
+        self.down(2.0)
+        self.connection = _copy(_template())
+        self._watch()
+        self.world.operator.forget()
         self.world.restored_at.append(self.world.loop.vt)
 
     def back_up(self) -> None:
@@ -179,11 +282,17 @@ class Process:
         self.backups.append((self.world.loop.vt, _copy(self.connection)))
 
     async def hop(self) -> None:
-        for _ in range(self.world.rng.randrange(self._hops) if self._hops else 0):
-            await self.world.loop_turn()
+        """The time a disk takes, in which others go on, and now and then a few turns of the loop: what a thread would have taken."""
+        draw = self.world.rng.random() * 3
+        if self.disk_s:
+            await asyncio.sleep(self.disk_s * draw)
+        for _ in range(int(draw * self.hops) if draw < 1 else 0):
+            await asyncio.sleep(0)
 
     async def point(self, where: str) -> None:
         """A place where the process may die. Does not return if it does."""
+        if not self.may_die:
+            return
         world = self.world
         if world.crash_at is not None and where.endswith("_commit"):
             world.commit_points += 1
@@ -220,12 +329,15 @@ class Process:
                     random=Random(world.script.seed + life),
                     log=QuietLog(world),
                     timing=Timing(**world.timing),
+                    shields=Ordered(),  # type: ignore[arg-type]
                 )
                 await self._begin(engine)
                 self.engine = engine
                 await self._stages(engine)
         except BaseException as error:
-            if isinstance(error, BaseExceptionGroup) and not error.subgroup(lambda each: not isinstance(each, StoreError)):
+            if isinstance(_innermost(error), UserError) and world.hits["swapped"]:
+                world.facts["another account refused"] += 1
+            elif isinstance(error, BaseExceptionGroup) and not error.subgroup(lambda each: not isinstance(each, StoreError)):
                 self.world.breaks.append(world.loop.vt)
             elif not isinstance(error, anyio.get_cancelled_exc_class()):
                 world.fail("crash", f"{_innermost(error)!r}", error)
@@ -233,7 +345,7 @@ class Process:
             self.engine = self._scope = None
             self.restarts += 1
             world.monitors.process_died()
-            world.later(1.0, self.start)
+            self._start_in(1.0)
 
     async def _version(self) -> int:
         return self.world.requests
@@ -243,15 +355,21 @@ class Process:
 
         def begin(tx: sqlite3.Connection) -> None:
             for name in engine.connectors:
-                control.meet_system(tx, name, f"pretended {name}", now)
+                account = f"{'another' if self.other_account else 'pretended'} {name}"
+                if control.meet_system(tx, name, account, now) is not None:
+                    raise UserError("another account")
                 control.pause(tx, name, None, now)
-            engine.run_id = journal.start_run(tx, "live", "simulated", now)
-            outbox.recover(tx, now)
+            engine.run_id = begin_run(engine, tx, "live", "simulated")
+            for system in engine.connectors:
+                outbox.recover(tx, system, now)
             if control.meet_sync(tx, self.world.rules.name, self.world.digest):
                 plan_everything(engine, tx, self.world.rules)
+                for place in engine.places:
+                    planning.enqueue(tx, observations.routed(observations.all_refs(tx, place), engine.routes), now, "rules changed")
 
         while True:
             try:
+                await rebase.notice(engine, self.mark)
                 await engine.database.write(begin)
                 return
             except StoreError:
@@ -267,6 +385,9 @@ class Process:
                 tasks.start_soon(daemon._keep_going, engine, write_forever, engine, system)
             tasks.start_soon(daemon._keep_going, engine, reconcile_forever, engine)
             tasks.start_soon(daemon._keep_going, engine, answer_forever, engine)
+            if self.world.script.has("restore", "lost"):
+                # Nobody looks at the mark where nothing is put back.
+                tasks.start_soon(daemon._keep_going, engine, rebase.mark_forever, engine, self.mark)
 
 
 def _innermost(error: BaseException) -> BaseException:

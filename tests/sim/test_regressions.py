@@ -254,3 +254,138 @@ def test_an_event_later_than_the_records_time():
         Act(kind="copy_edit", at=184.179, system=1), Act(kind="edit", at=191.28, system=0),
         habits=({"resolution": 60_000_000, "webhooks": "full", "bumps": False}, {}), delete="review", seed=43219,
     ))  # fmt: skip
+
+
+def test_a_deletion_after_a_doubtful_update_that_had_arrived():
+    """The daemon had read that the record had the edit, lost the answer of the write, and made the record again when a person deleted it."""
+    holds(story(
+        Strike(kind="timeout_after", at=83.065, until=173.065, most=5, operation="update", amount=40.0, salt=602667490),
+        Act(kind="tag", at=83.065, path="tags", salt=208070020), Act(kind="tag", at=86.187, path="tags", salt=1046508954),
+        Act(kind="delete", at=140.616, system=1, path="tags", salt=302898468),
+        habits=({"webhooks": "hint"}, {"webhooks": "hint"}), fields=("tags",), delete="unlink", seed=538,
+    ))  # fmt: skip
+
+
+def test_a_lagging_listing_after_a_full_event():
+    """A listing 20 s behind had a later modified time than the one kept from before the event, and its old value was written everywhere."""
+    holds(story(
+        Act(kind="untag", at=25.357, system=1, path="note", salt=378336598),
+        Act(kind="edit", at=48.69, system=1, path="note", salt=472661917),
+        habits=({}, {"lag": 20_000_000, "webhooks": "full"}), fields=("name", "note", "tags"), delete="unlink", seed=70802,
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("find", [True, False])
+@pytest.mark.parametrize("spelling", ["title", "cut"])
+def test_another_field_is_edited_while_a_create_is_doubtful(spelling, find):
+    """One field of the new record was edited, so none of it was taken for ours, and the vendor's spelling of another went back."""
+    holds(story(
+        Strike(kind="timeout_after", at=0, until=3, most=5, operation="create", salt=236584658),
+        Act(kind="edit", at=20.044, system=1, path="note", salt=837521830),
+        habits=({}, {"normalise": spelling, "find": find}), fields=("name", "note", "tags"), delete="unlink", truth=1, start="one", seed=80915,
+    ))  # fmt: skip
+
+
+def test_a_held_create_that_a_hint_had_shown():
+    """The record was seen while its create was in doubt, the create given up as dead, and then it was joined as a stranger's."""
+    holds(story(
+        Strike(kind="reset_after", at=0, until=3, rate=0.5, most=5, operation="create", salt=749985740),
+        habits=({}, {"lag": 3_000_000, "webhooks": "hint", "find": False, "normalise": "title"}, {"find": False}),
+        people=4, delete="archive", truth=1, shuffle=True, start="one", disk_s=0.2, seed=2188,
+    ))  # fmt: skip
+
+
+def test_a_restore_just_after_a_create():
+    """The vendor's index was 20 s behind, so neither listing nor look-up showed what had been made before the restore: made twice."""
+    holds(story(
+        Strike(kind="restore", at=5.892, until=8.892, rate=0.5, most=1, operation="find", amount=300, salt=337639832),
+        habits=({}, {"lag": 20_000_000}), start="one", disk_s=0.2, latency=1.5, minutes=4.0, seed=80313,
+    ))  # fmt: skip
+
+
+def test_a_restore_where_nothing_can_be_looked_for():
+    """After a restore creates went out while the first listing of that life was still under way."""
+    holds(story(
+        Strike(kind="restore", at=62.62, until=157.314, rate=0.5, most=1, system=2, operation="delete", amount=300, salt=697009502),
+        habits=({"page_size": 2}, {}, {"page_size": 1, "find": False}), people=4, delete="unlink", start="one", disk_s=0.02, latency=1.5,
+        minutes=5.0, seed=81853,
+    ))  # fmt: skip
+
+
+def test_an_ignored_write_beside_an_edit():
+    """The vendor kept nothing of a write, a person wrote something else meanwhile, and that passed for the vendor's spelling of ours."""
+    holds(story(
+        Strike(kind="partial", at=0, until=152.836, most=2, system=0, operation="update", salt=565170055),
+        Strike(kind="edit_during", at=76.091, until=135.023, operation="update", salt=924429197),
+        Act(kind="edit", at=77.975, system=0, salt=263193988), habits=({"webhooks": "hint"}, {}), owner=1, seed=90569,
+    ))  # fmt: skip
+
+
+def test_a_person_makes_the_record_while_our_create_is_doubtful():
+    """What was found passed for our own record; its tags counted as agreed though it had none of them, and they never arrived."""
+    holds(story(
+        Strike(kind="crash", at=0, until=3, most=1, operation="in_call", amount=2, salt=866283042),
+        Act(kind="create", at=6.463, person=1, system=1, salt=501732874), habits=({}, {"unique": True}), people=5, fields=("name", "tags"),
+        hops=5, start="one", minutes=4.0, seed=110881,
+    ))  # fmt: skip
+
+
+def test_a_damaged_link_beside_a_write_that_leaves():
+    """A link was taken apart, and the write that was just leaving for one of its records with it: nothing knew of that call any more."""
+    holds(story(
+        Strike(kind="timeout_after", at=53.19, until=56.911, rate=0.5, most=2, salt=851404879),
+        Strike(kind="flip", at=59.241, until=87.733, rate=0.5, most=1, operation="get", salt=954427938),
+        Act(kind="tag", at=53.409, system=2, path="note", salt=67229912),
+        habits=({}, {}, {"webhooks": "hint"}), shuffle=True, start="mixed", disk_s=0.02, latency=0.02, minutes=4.0, seed=130787,
+    ))  # fmt: skip
+
+
+def test_a_deletion_before_the_first_value_arrived():
+    """What one member was owed since the first link had never reached it; its deletion took the value away from everybody."""
+    holds(story(
+        Strike(kind="timeout_after", at=0, until=97.074, rate=0.5, most=1, system=1, salt=468368521),
+        Act(kind="edit", at=30.578, person=2, system=0, salt=298861961), Act(kind="delete", at=45.721, person=2, system=2, salt=460625243),
+        habits=({"webhooks": "hint"}, {}, {}), minutes=4.0, seed=130664,
+    ))  # fmt: skip
+
+
+def test_a_record_that_goes_while_its_create_is_doubtful():
+    """The record of a doubtful create was seen, joined, and deleted by a person: it was looked for without pause, for ever."""
+    holds(story(
+        Strike(kind="reset_after", at=0, until=3, most=2, operation="create", salt=47236204),
+        Act(kind="recreate", at=58.415, person=1, system=1, salt=198451004),
+        habits=({}, {"webhooks": "full", "find": False}), delete="review", start="one", minutes=4.0, seed=131530,
+    ))  # fmt: skip
+
+
+def test_a_damaged_link_beside_its_create():
+    """A link was taken apart and its records linked anew while a create for it was in the air: two records."""
+    holds(story(
+        Strike(kind="suspend", at=26.053, until=43.444, rate=0.5, most=1, system=1, operation="get", amount=4000, salt=707882384),
+        Strike(kind="flip", at=246.673, until=249.673, rate=0.5, most=1, system=2, operation="create", salt=680190535),
+        habits=({}, {}, {}), delete="archive", first_run="review", start="mixed", seed=142105,
+    ))  # fmt: skip
+
+
+def test_a_create_that_a_copy_still_owed():
+    """The copy was made between owing a create and sending it; put back after it had been sent, it was sent again."""
+    holds(story(
+        Strike(kind="restore", at=54.373, until=57.373, rate=0.9, most=1, amount=300, salt=645292608),
+        habits=({}, {"find": False}), delete="review", hops=5, start="one", disk_s=0.2, minutes=4.0, seed=142758,
+    ))  # fmt: skip
+
+
+def test_a_write_that_cannot_be_settled():
+    """A write left over from a damaged link could not be settled, and nothing else was written to that system ever after."""
+    holds(story(
+        Strike(kind="rejected", at=79.153, until=180.446, rate=0.9, most=5, operation="get", salt=104830193),
+        Strike(kind="hook_order", at=79.782, until=189.754, rate=0.9, most=5, operation="page", amount=60, salt=250323511),
+        Strike(kind="lag_more", at=80.324, until=173.88, rate=0.1, most=5, operation="page", amount=5, salt=545436547),
+        Strike(kind="restore", at=81.597, until=111.333, most=1, operation="update", amount=300, salt=930719792),
+        Strike(kind="flip", at=157.996, until=160.996, rate=0.9, most=1, operation="find", salt=986732418),
+        Strike(kind="config", at=261.793, until=270.386, most=1, operation="delete", salt=540884739),
+        Act(kind="edit", at=81.308, person=3, system=0, path="tags", salt=115089353),
+        Act(kind="edit", at=81.36, person=1, system=1, path="tags", salt=130230774),
+        habits=({"incremental": True}, {"page_size": 1, "modified_time": False, "webhooks": "hint"}), people=4, fields=("tags",),
+        delete="unlink", first_run="review", shuffle=True, operator=True, hops=5, minutes=5.0, seed=143442,
+    ))  # fmt: skip

@@ -46,6 +46,7 @@ class Users:
         self.origins: dict[str, set[str]] = {}
         self.cleared: set[tuple[int, str]] = set()
         self.deleted: dict[tuple[str, int], list[tuple[float, Rec]]] = {}
+        self.undeleted: dict[str, float] = {}
         self.irregular: set[int] = set()
         """People with more than one record somewhere, ever: two made, merged, made again."""
         self._numbers = count(1)
@@ -88,7 +89,10 @@ class Users:
         match act.kind:
             case "create" | "recreate":
                 if rec is None:
-                    self._create(vendor, person, self._fresh_fields(person, rng, self._email_of(person)))
+                    made = self._create(vendor, person, self._fresh_fields(person, rng, self._email_of(person)))
+                    if made is not None and act.salt % 3 == 0:
+                        # Made and edited within the same moment.
+                        self._set(vendor, made, path)
                 elif act.kind == "recreate":
                     self.delete(vendor, rec)
                     self._create(vendor, person, self._fresh_fields(person, rng, self._email_of(person)))
@@ -102,6 +106,10 @@ class Users:
                     twin = self._create(vendor, person, dict(rec.now.fields or {}) | {"name": self._fresh(person, "name")})
                     self.delete(vendor, rec)
                     rec.merged_into = twin.id if twin else None
+            case "undelete":
+                gone = [each for each in vendor.records.values() if each.person == person and each.now.fields is None and each.now.actor == "user"]
+                if rec is None and gone and not vendor.is_taken(gone[-1].versions[-2].fields["email"]):  # type: ignore[index]
+                    self.undelete(vendor, gone[-1])
             case _ if rec is None:
                 return
             case "delete":
@@ -133,6 +141,18 @@ class Users:
         paths = [path for path in sorted(update.changes) if path in self.world.paths and path != "email"]
         self._set(vendor, rec, self.world.rng.choice(paths or self.world.paths[1:]))
 
+    def drift(self, vendor: Vendor, salt: int) -> None:
+        """Somebody edits, makes or deletes something between two pages of a listing."""
+        rng = Random(salt)
+        for person in rng.sample(range(self.world.options["people"]), 1):
+            records = vendor.live(person)
+            if not records:
+                self._create(vendor, person, self._fresh_fields(person, rng, self._email_of(person)))
+            elif rng.random() < 0.2:
+                self.delete(vendor, records[0])
+            else:
+                self._set(vendor, records[0], self.world.paths[-1])
+
     def trigger(self, vendor: Vendor, rec: Rec) -> None:
         """The vendor's own rule writes something after a write of the daemon's."""
         path = self.world.paths[-1]
@@ -143,6 +163,11 @@ class Users:
         if rec.alive:
             vendor.delete(rec, "user")
             self.deleted.setdefault((vendor.name, rec.person), []).append((self.world.loop.vt, rec))
+
+    def undelete(self, vendor: Vendor, rec: Rec) -> None:
+        """Out of the bin again: whatever it holds is as good as written now."""
+        vendor.undelete(rec)
+        self.undeleted[rec.id] = self.world.loop.vt
 
     # ---- values
 
@@ -169,6 +194,9 @@ class Users:
         for vendor in self.world.vendors.values():
             for rec in vendor.live(person):
                 if rec.now.fields and rec.now.fields.get("email"):
+                    if not rec.now.reads and self.world.started:
+                        # Only people know yet that this is his address.
+                        self.irregular.add(person)
                     return str(rec.now.fields["email"])
         return None
 
@@ -209,6 +237,9 @@ class Users:
         if path == "email" and vendor.is_taken(value, rec):
             return
         before = rec.now.fields.get(path)
+        if path == "email" and self.world.started and not self.world.monitors.is_settled():
+            # The address by which it would have been found was gone before anybody looked for counterparts.
+            self.irregular.add(rec.person)
         vendor.update(rec, {path: value}, "user")
         if value is None:
             self.cleared.add((rec.person, path))

@@ -84,19 +84,23 @@ class Habits:
 class Vendor:
     """One vendor with one collection of contacts."""
 
-    def __init__(self, name: str, habits: Habits, true_time: Callable[[], Micros]) -> None:
+    def __init__(self, name: str, habits: Habits, true_time: Callable[[], Micros], *, first_id: int = 1) -> None:
         self.name = name
         self.habits = habits
         self.records: dict[RecordId, Rec] = {}
         self.lag_now = habits.lag
+        self.skew = habits.skew
+        self.misread: Micros = 0
+        """What its stamps are off beyond what its clock is: a time zone left out."""
+        self.hooks_off = False
         self.on_news: Callable[[Rec, Version], None] = lambda _rec, _version: None
         self._true_time = true_time
         self._seq = count(1)
-        self._ids = count(1)
+        self._ids = count(first_id, 1 if first_id < 1_000 else -1)
 
     def clock(self, at: Micros | None = None) -> Micros:
         """The vendor's own clock, in its own grain."""
-        moment = (self._true_time() if at is None else at) + self.habits.skew
+        moment = (self._true_time() if at is None else at) + self.skew + self.misread
         return moment - moment % self.habits.resolution
 
     # ---- what can be read
@@ -119,6 +123,8 @@ class Vendor:
             rows.sort(key=lambda row: (row[1].modified_at, row[0].id))
         elif self.habits.paging == "offset":
             rows.sort(key=lambda row: (-row[1].modified_at, row[0].id))
+        else:
+            rows.sort(key=lambda row: int(row[0].id[1:]))
         return rows
 
     def find(self, path: str, value: Json, *, now: bool = False) -> list[tuple[Rec, Version]]:
@@ -167,6 +173,10 @@ class Vendor:
 
     def delete(self, rec: Rec, actor: str) -> None:
         self._apply(rec, None, actor)
+
+    def undelete(self, rec: Rec) -> None:
+        """A record comes back from the bin under its old id, as it was."""
+        self._apply(rec, rec.versions[-2].fields, "user")
 
     def bump(self, rec: Rec) -> None:
         """A job touches the modified time and nothing else."""

@@ -44,7 +44,7 @@ class Webhooks:
                     row = orjson.loads(body)
                     row["key"] = f"{row['key']} again {number}"
                     body = orjson.dumps(row)  # noqa: PLW2901
-                self._deliver(system, body, {"signature": sign(body)}, 0.01 * (index + 1))
+                self._deliver(system, body, {"signature": sign(body)}, 0.01 * (index % 3 + 1))
 
     def _announce(self, vendor: Vendor, rec: Rec, version: Version) -> None:
         world, habits = self.world, vendor.habits
@@ -59,7 +59,9 @@ class Webhooks:
             "fields": vendor.fields_of(version) if version.fields is not None and (full or version.seq % 2) else None,
             "at": vendor.clock(version.at) if habits.modified_time or full else None,
         }
-        if roll("hook_lost"):
+        if roll("hook_disabled"):
+            vendor.hooks_off = True
+        if vendor.hooks_off or roll("hook_lost"):
             return
         if row["fields"] is not None and not full and roll("hook_lies"):
             row["fields"] = {**row["fields"], "name": "v0 a lie", "tags": ["t0"]}
@@ -75,6 +77,9 @@ class Webhooks:
             self._send(vendor.name, body, delay + world.rng.random() * 30)
         if roll("hook_dup_new"):
             self._send(vendor.name, orjson.dumps({**row, "key": f"{row['key']} twin"}), delay + world.rng.random() * 30)
+        if roll("hook_burst"):
+            for number in range(30):
+                self._send(vendor.name, orjson.dumps({**row, "key": f"{row['key']} burst {number}"}), delay)
         if roll("hook_forged"):
             forged = orjson.dumps({**row, "key": f"{row['key']} forged", "fields": {"name": "v0 a forgery"}})
             self._deliver(vendor.name, forged, {"signature": "00"}, delay)

@@ -16,20 +16,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from syncd.core.fields import FieldType
-from syncd.core.record import MINUTE, SECOND, CollectionName, FieldName, MemberName, SyncName, SystemName
-from syncd.core.rules import (
-    BlankRule,
-    Cap,
-    ConflictRule,
-    DeleteRule,
-    FieldRule,
-    FirstRun,
-    Guards,
-    MemberField,
-    MemberRule,
-    SyncRules,
-)
+from syncd.core.record import MINUTE, SECOND, CollectionName, SystemName
 from syncd.flow import requests
 from syncd.flow.bus import Bell
 from syncd.store import control, cursors
@@ -39,17 +26,19 @@ from tests.sim.faults import Faults
 from tests.sim.loop import DeadlockError, EndlessError, Loop, sealed
 from tests.sim.monitors import Monitors
 from tests.sim.process import Process
+from tests.sim.rules import rules_of
 from tests.sim.script import SYSTEMS, Script
 from tests.sim.users import Users
-from tests.sim.vendor import FIELDS, LONG_AGO, Habits, Vendor
+from tests.sim.vendor import LONG_AGO, Habits, Vendor
 from tests.sim.webhooks import Webhooks
 
-SYNC = SyncName("contacts")
-WIDE = Cap(number=10_000, share=1.0)
 STEP_S = 30.0
 LOOKS_MAX = 2_500
 """More looks than this, among five people, are no looks but a spin."""
-DISHONEST = ("lag_more", "empty", "short", "total_lies", "skipped_page", "masked", "denied", "stale_get", "jump", "restore", "partial")
+DISHONEST = (
+    "lag_more", "empty", "short", "total_lies", "skipped_page", "masked", "garbled", "hidden", "denied", "stale_get", "jump", "stamps",
+    "vendor_jump", "restore", "lost", "partial", "flip",
+)  # fmt: skip
 """Faults under which a look may have told the daemon less, or something else, than was true."""
 
 
@@ -73,6 +62,8 @@ class Report:
     hits: Counter[str]
     edges: Counter[str]
     logged: Counter[str]
+    early: Any = None
+    """What the vendors held when people and faults had ended, and how it was when all had come to rest."""
     end: Any = None
     commits: int = 0
     facts: Counter[str] = field(default_factory=Counter)
@@ -97,7 +88,7 @@ class World:
 
     def __init__(self, script: Script, *, crash_at: int | None = None) -> None:
         self.script = script
-        self.options = script.options
+        self.options = dict(script.options)
         self.crash_at, self.commit_points = crash_at, 0
         self.rng = Random(script.seed * 31 + 7)
         self.loop = Loop(script.seed, shuffle=self.options["shuffle"])
@@ -108,21 +99,31 @@ class World:
         self.logged: Counter[str] = Counter()
         self.facts: Counter[str] = Counter()
         self.breaks: list[float] = []
+        self.frozen: list[tuple[float, float]] = []
+        """When the machine slept."""
+        self.poisoned: int | None = None
+        """Whose records refuse every write for good, once all else has healed."""
         self.restored_at: list[float] = []
         self.failure: Failure | None = None
         self.error: BaseException | None = None
         self.started = False
+        self.early: Any = None
         self.quiet_since: float | None = None
         self.requests = 0
         self.touched_by_operator: set[int] = set()
         self.operator_acted = False
         self.paths = ("email", *self.options["fields"])
         self.vendors = {
-            name: Vendor(name, Habits(**habits), self.true_time) for name, habits in zip(SYSTEMS, script.habits, strict=False)
+            name: Vendor(name, Habits(**habits), self.true_time, first_id=self.options.get("first_id", 1)) for name, habits in zip(SYSTEMS, script.habits, strict=False)
         }
-        self.rules = _rules(self.options, self.vendors)
+        self.rules = rules_of(self.options, self.vendors)
+        self.changed_at = -1e9
+        self.had: dict[str, list[Any]] = {name: [value] for name, value in self.options.items()}
+        """Every value each option ever had: rules may be changed under way."""
         self.digest = "one"
-        self.timing = {"poll_min": MINUTE, "poll_max": 5 * MINUTE, "full_pass": 20 * MINUTE, "tick_s": 60.0}
+        full_pass = self.options["full_pass"] * MINUTE
+        shortest, longest = (100_000 * MINUTE,) * 2 if self.options.get("no_polls") else (MINUTE, 5 * MINUTE)
+        self.timing = {"poll_min": shortest, "poll_max": longest, "full_pass": full_pass, "tick_s": 60.0}
         self.faults = Faults(script.strikes, self.loop.time, self.hits)
         self.monitors = Monitors(self)
         self.users = Users(self)
@@ -154,9 +155,6 @@ class World:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
-    async def loop_turn(self) -> None:
-        await asyncio.sleep(0)
-
     def note_call(self, system: str, operation: str) -> None:
         self.facts[f"call {operation}"] += 1
         self.trace(f"{operation} {system}")
@@ -177,6 +175,42 @@ class World:
 
     def declared_lag(self, vendor: Vendor) -> float:
         return vendor.habits.lag / SECOND
+
+    def reconfigure(self, salt: int) -> None:
+        """Changes one rule, as a person edits the configuration."""
+        rng = Random(salt)
+        systems = len(self.vendors)
+        changed = {
+            "conflict": lambda: rng.choice(("source_of_truth", "last_modified", "review")),
+            "truth": lambda: rng.randrange(systems),
+            "owner": lambda: rng.choice((None, rng.randrange(systems))),
+            "delete": lambda: rng.choice(("propagate", "archive", "unlink", "review")),
+            "when": lambda: rng.choice((None, rng.randrange(systems))),
+            "fields": lambda: self.options["fields"][:-1] or self.options["fields"],
+        }
+        name = rng.choice(sorted(changed))
+        self.options[name] = changed[name]()
+        self.had[name].append(self.options[name])
+        self.changed_at = self.loop.vt
+        self.rules = rules_of(self.options, self.vendors)
+        self.digest += f" {name} {self.options[name]}"
+
+    def allows(self, option: str, value: Any) -> bool:
+        """Whether a rule is so, or was until a moment ago."""
+        return self.options[option] == value or (self.loop.vt - self.changed_at < 60 and value in self.had[option])
+
+    @property
+    def is_reconfigured(self) -> bool:
+        return any(len(values) > 1 for values in self.had.values())
+
+    @property
+    def somebody_owned(self) -> bool:
+        """Whether edits on some side are, or were, put back or not heard."""
+        return any(owner is not None for owner in self.had["owner"]) or self.options["direction"]
+
+    def was_frozen(self, ago_s: float) -> bool:
+        """Whether the machine slept within so many seconds."""
+        return any(ended >= self.loop.vt - ago_s for _, ended in self.frozen)
 
     @property
     def looks_are_honest(self) -> bool:
@@ -210,7 +244,7 @@ class World:
             requests.FOLLOW_S = follow
             report = Report(
                 script=self.script, failure=self.failure, digest=self._hash.hexdigest(), hours=self.loop.vt / 3600, hits=self.hits,
-                edges=self.edges, logged=self.logged, end=oracle.end_state(self), commits=self.commit_points, facts=self.facts,
+                edges=self.edges, logged=self.logged, early=self.early, end=oracle.end_state(self), commits=self.commit_points, facts=self.facts,
             )  # fmt: skip
             self.loop.bury()
         if self.error is not None and isinstance(self.error, KeyboardInterrupt):
@@ -254,6 +288,18 @@ class World:
                     job = self.process.terminate
                 case "restore":
                     job = lambda strike=strike: self.process.restore(strike.amount)  # noqa: E731
+                case "lost":
+                    job = self.process.lose
+                case "suspend":
+                    job = lambda strike=strike: self.process.suspend(strike.amount)  # noqa: E731
+                case "config":
+                    job = lambda strike=strike: self.process.reconfigure(strike.salt)  # noqa: E731
+                case "swapped":
+                    job = self.process.swap_account
+                case "flip":
+                    job = lambda strike=strike: self.process.flip(strike.salt)  # noqa: E731
+                case "vendor_jump" | "stamps":
+                    job = lambda strike=strike: self._misset(strike)  # noqa: E731
                 case _:
                     continue
             self.later(strike.at, lambda kind=strike.kind, job=job: (self.hits.update([kind]), job()))
@@ -264,14 +310,30 @@ class World:
             for number in range(int(self.script.minutes)):
                 self.later(30.0 + number * 60.0, self.operator.let_through)
 
+        if self.options["operator"] and self.script.has("unauthorized"):
+            for number in range(int(self.script.minutes)):
+                self.later(45.0 + number * 60.0, self.operator.resume)
+
+    def _misset(self, strike: Any) -> None:
+        """A vendor's clock is set, or it forgets its time zone."""
+        vendor = self.vendors[SYSTEMS[(strike.system or 0) % len(self.vendors)]]
+        if strike.kind == "stamps":
+            vendor.misread = int(strike.amount * SECOND)
+            self.later(strike.until - strike.at, lambda: setattr(vendor, "misread", 0))
+        else:
+            vendor.skew += int(strike.amount * SECOND)
+
     def _jump(self, seconds: float) -> None:
         self.clock.jumped += int(seconds * SECOND)
 
     def _heal(self) -> None:
+        self.early = oracle.end_state(self)
         self.faults.heal()
         self._disk_until = -1.0
-        if self.options["core_only"] and len(self.vendors) > 2:
+        if self.options["heal"] in ("down", "paused") and len(self.vendors) > 2:
             self._down = {SYSTEMS[self.script.seed % len(self.vendors)]}
+        if self.options["heal"] == "poison":
+            self.poisoned = self.script.seed % self.options["people"]
 
     async def _come_to_rest(self) -> bool:
         """Phase two: until all is done, or too late."""
@@ -283,6 +345,8 @@ class World:
             if not await self._pass_time(STEP_S if self.loop.vt - healed < 3600 else STEP_S * 10):
                 return False
             self.operator.look_round()
+            if self.options.get("no_polls") and self.process.engine is not None and self.loop.vt - healed < 100:
+                self._ask_for_all()
             if self.loop.vt - healed >= 60 and oracle.is_at_rest(self, healed):
                 self.facts["seconds to rest"] += int(self.loop.vt - healed)
                 return True
@@ -295,14 +359,18 @@ class World:
         decided = oracle.decisions(self)
         self.webhooks.again()
         self.webhooks.again(new_keys=True)
+        self._ask_for_all()
+        await self._pass_time(90)
+        if self.failure is None and oracle.decisions(self) != decided:
+            self.fail("S7", "something was decided though nothing was edited")
+
+    def _ask_for_all(self) -> None:
+        """Has everything listed again."""
         assert self.process.engine is not None
         at = self.process.engine.clock.now()
         for name in self.vendors:
             cursors.ask_complete(self.process.connection, (SystemName(name), CollectionName("contacts")), at)
         self.ring()
-        await self._pass_time(90)
-        if self.failure is None and oracle.decisions(self) != decided:
-            self.fail("S7", "something was decided though nothing was edited")
 
     def ask(self, kind: str, arguments: dict[str, Any]) -> None:
         """Leaves a request, as a command would."""
@@ -313,38 +381,6 @@ class World:
     def ring(self) -> None:
         if self.process.engine is not None:
             self.process.engine.bus.ring(*Bell)
-
-
-def _rules(options: Mapping[str, Any], vendors: Mapping[str, Vendor]) -> SyncRules:
-    names = [MemberName(name) for name in vendors]
-    rows = {}
-    for path in ("email", *options["fields"]):
-        owner = names[options["owner"]] if options["owner"] is not None and path == options["fields"][0] and path != "tags" else None
-        targets = frozenset(names)
-        sources = frozenset(names[:1]) if options["direction"] and path == options["fields"][-1] else frozenset(names)
-        rows[FieldName(path)] = FieldRule(
-            name=FieldName(path), type=FIELDS[path], members={name: MemberField(paths=(path,)) for name in names}, owner=owner,
-            sources=sources, targets=targets, blank=BlankRule(options["blank"]) if FIELDS[path] is FieldType.TEXT else BlankRule.PROPAGATE,
-        )  # fmt: skip
-    tight = Guards(
-        deletes=Cap(number=1, share=0.0), updates=Cap(number=6, share=0.0), creates=Cap(number=2, share=0.0),
-        blanks=Cap(number=1, share=0.0), delete_grace=2 * MINUTE,
-    )  # fmt: skip
-    wide = Guards(deletes=WIDE, updates=WIDE, creates=WIDE, blanks=WIDE, delete_grace=2 * MINUTE)
-    archive = {"archived": "yes"} if options["delete"] == "archive" else None
-    return SyncRules(
-        name=SYNC,
-        members={
-            name: MemberRule(name=name, system=SystemName(name), collection=CollectionName("contacts"), archive=archive) for name in names
-        },
-        fields=rows,
-        match=(FieldName("email"),),
-        source_of_truth=names[options["truth"]],
-        conflict=ConflictRule(options["conflict"]),
-        delete=DeleteRule(options["delete"]),
-        first_run=FirstRun(options["first_run"]),
-        guards=tight if options["tight"] else wide,
-    )
 
 
 def run(script: Script, *, crash_at: int | None = None) -> Report:

@@ -13,7 +13,7 @@ import pytest
 
 from syncd.core.errors import StoreError, UserError
 from syncd.store import inbox
-from syncd.store.database import Connection, Database, is_owned, migrations, open_database, over_engines, owning, prepare, teach
+from syncd.store.database import BrokenRuleError, Connection, Database, is_owned, migrations, open_database, over_engines, owning, prepare, teach
 from tests.store.build import arrival
 
 
@@ -112,7 +112,7 @@ async def test_a_failing_job_is_undone_alone(tmp_path):
         jobs = [put("1"), bad, put("2"), twice, put("3")]
         results = await asyncio.gather(*(database.write(job) for job in jobs), return_exceptions=True)
 
-        assert [int, UserError, int, StoreError, int] == [type(each) for each in results]
+        assert [int, UserError, int, BrokenRuleError, int] == [type(each) for each in results]
         assert ["1", "2", "3"] == await database.read(keys)
         assert [] == await database.read(lambda tx: tx.execute("SELECT * FROM meta").fetchall())
         assert 1 == database.commits
