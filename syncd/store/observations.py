@@ -106,7 +106,7 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
         if before is not None and before.fields is not None and fingerprint(fields) == fingerprint(before.fields):
             same.append(look)
             continue
-        if order is Order.UNCLEAR:
+        if order is Order.UNCLEAR and _contradicts(look, before):
             unclear.append(look)
             if not look.settles:
                 continue
@@ -318,6 +318,14 @@ def routed(refs: Iterable[Ref], routes: Routes) -> list[PlanItem]:
 
 def _key(ref: Ref) -> tuple[str, str, str]:
     return (ref.system, ref.collection, ref.id)
+
+
+def _contradicts(look: Look, before: Observation | None) -> bool:
+    """Whether a look shows otherwise what is known: a path that was not shown before is no contradiction."""
+    if before is None or before.fields is None:
+        return True
+    known = before.fields
+    return any(path in known and known[path] != value for path, value in look.record.fields.items())
 
 
 def _order(look: Look, before: Observation) -> Order:
