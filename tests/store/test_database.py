@@ -13,7 +13,18 @@ import pytest
 
 from syncd.core.errors import StoreError, UserError
 from syncd.store import inbox
-from syncd.store.database import BrokenRuleError, Connection, Database, is_owned, migrations, open_database, over_engines, owning, prepare, teach
+from syncd.store.database import (
+    BrokenRuleError,
+    Connection,
+    Database,
+    is_owned,
+    migrations,
+    open_database,
+    over_engines,
+    owning,
+    prepare,
+    teach,
+)
 from tests.store.build import arrival
 
 
