@@ -27,6 +27,8 @@ BODY_MAX = 1 << 20
 """Bytes; a thousand events, the most any vendor sends at once, are a third of that."""
 BODY_S = 5.0
 KEEPALIVE_S = 15.0
+SECRET = "x-syncd-secret"  # noqa: S105 (the name of a header)
+"""Vendors that cannot sign carry a secret, as this header or, where they can set none, as the last part of the address."""
 _REFUSALS = {WebhookRefused.MALFORMED: 400}
 
 
@@ -64,6 +66,7 @@ def build_app(engine: Engine) -> web.Application:
         return web.Response(text="ready\n")
 
     app.router.add_post("/hooks/{system}", hook)
+    app.router.add_post("/hooks/{system}/{secret}", hook)
     app.router.add_get("/livez", alive)
     app.router.add_get("/readyz", ready)
     app.on_response_prepare.append(_say_little)
@@ -90,6 +93,8 @@ async def take_delivery(engine: Engine, request: web.Request) -> web.Response:
     except TimeoutError:
         return web.Response(status=408)
     headers = {name.lower(): value for name, value in request.headers.items()}
+    if "secret" in request.match_info:
+        headers[SECRET] = request.match_info["secret"]
     events = connector.receive(headers, body, engine.clock.now())
     if isinstance(events, WebhookRefused):
         engine.log.warning("webhook.refused", system=system, reason=events.value, size=len(body))

@@ -26,10 +26,11 @@ from syncd.flow.listen import listening
 from syncd.store import inbox
 from tests.flow.world import S, opened
 
-GHL, OCTOPUS = SystemName("ghl"), SystemName("octopus")
+GHL, OCTOPUS, TRAIL = SystemName("ghl"), SystemName("octopus"), SystemName("trail")
 LOCATION, LIST = "LOCATION1", "fa482fa2-5ac4-11ed-9f7a-67da1c836cf8"
-COLLECTIONS = {GHL: CollectionName("contacts"), OCTOPUS: CollectionName(f"contacts@{LIST}")}
+COLLECTIONS = {GHL: CollectionName("contacts"), OCTOPUS: CollectionName(f"contacts@{LIST}"), TRAIL: CollectionName("contacts")}
 SECRET = "sandbox"
+PATH_SECRET = "0123456789abcdef" * 2
 KEY = Ed25519PrivateKey.generate()
 PEM = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 JSON = {"Content-Type": "application/json"}
@@ -37,7 +38,7 @@ JSON = {"Content-Type": "application/json"}
 
 def sync():
     members = {MemberName(each): MemberRule(name=MemberName(each), system=each, collection=COLLECTIONS[each]) for each in COLLECTIONS}
-    held = {MemberName(GHL): MemberField(paths=("email",)), MemberName(OCTOPUS): MemberField(paths=("email_address",))}
+    held = {MemberName(GHL): MemberField(paths=("email",)), MemberName(OCTOPUS): MemberField(paths=("email_address",)), MemberName(TRAIL): MemberField(paths=("email",))}
     email = FieldRule(name=FieldName("email"), type=FieldType.EMAIL, members=held, sources=frozenset(held), targets=frozenset(held))
     return SyncRules(name=S, members=members, fields={email.name: email}, match=(email.name,), source_of_truth=MemberName(GHL))
 
@@ -91,6 +92,7 @@ async def door(tmp_path):
     settings = {
         GHL: ("gohighlevel", {"location_id": LOCATION, "token": "t", "webhook_keys": (PEM,), "base_url": "http://127.0.0.1:9"}),
         OCTOPUS: ("emailoctopus", {"api_key": "k", "webhook_secret": SECRET, "base_url": "http://127.0.0.1:9"}),
+        TRAIL: ("activetrail", {"token": "t", "webhook_secret": PATH_SECRET, "base_url": "http://127.0.0.1:9"}),
     }
     async with AsyncExitStack() as stack:
         connectors = {}

@@ -10,7 +10,7 @@ import pytest
 from syncd.flow import listen
 from syncd.store import inbox
 from syncd.store.inbox import Arrival
-from tests.flow.doors import JSON, OCTOPUS, door, from_ghl, from_octopus, signed
+from tests.flow.doors import JSON, OCTOPUS, PATH_SECRET, door, from_ghl, from_octopus, signed
 
 
 @pytest.mark.parametrize(("path", "made", "count"), [("/hooks/ghl", from_ghl(), 1), ("/hooks/octopus", from_octopus(1, 2, 3), 3)])
@@ -164,3 +164,33 @@ async def test_what_cannot_be_committed_is_sent_again(tmp_path, path, made, stat
         assert {status} == set(refused)
         assert statuses.count(200) == stored
         assert 200 == await here.post(path, *made(999))
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "expected"),
+    [
+        (f"/hooks/trail/{PATH_SECRET}", {}, (200, 1)),
+        ("/hooks/trail", {"X-Syncd-Secret": PATH_SECRET}, (200, 1)),
+        (f"/hooks/trail/{PATH_SECRET[:-1]}0", {}, (401, 0)),
+        (f"/hooks/trail/{PATH_SECRET[:-1]}0", {"X-Syncd-Secret": PATH_SECRET}, (401, 0)),
+        ("/hooks/trail", {}, (401, 0)),
+        (f"/hooks/trail/{PATH_SECRET}/more", {}, (404, 0)),
+    ],
+    ids=["in the address", "in a header", "wrong", "wrong beside a right one", "none", "elsewhere"],
+)
+async def test_a_secret_stands_for_a_signature(tmp_path, path, headers, expected):
+    """Where a vendor signs nothing, the address or a header carries what only it was told; the address goes before."""
+    async with door(tmp_path) as here:
+        status = await here.post(path, {**JSON, **headers, "X-Syncd-Contact": "7"}, b"{}")
+
+        assert expected == (status, await here.stored())
+
+
+async def test_the_secret_is_in_no_log(tmp_path):
+    """Not when it fits, and not when it does not."""
+    async with door(tmp_path) as here:
+        for path in (f"/hooks/trail/{PATH_SECRET}", f"/hooks/trail/{PATH_SECRET}x", f"/hooks/ghl/{PATH_SECRET}"):
+            await here.post(path, JSON, b"{}")
+
+        assert here.world.logged.calls
+        assert PATH_SECRET not in repr(here.world.logged.calls)
