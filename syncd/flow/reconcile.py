@@ -81,7 +81,7 @@ class Turn:
 
 def _has_work(tx: Connection, sync: SyncName) -> bool:
     """Whether a turn may come to anything; what it comes to, it decides upon what it sees itself."""
-    return planning.waiting(tx, sync) > 0 or not control.settled(tx, sync) or continuity.rebasing(tx) is not None
+    return planning.any_waiting(tx, sync) or not control.settled(tx, sync) or continuity.rebasing(tx) is not None
 
 
 def take_turn(engine: Engine, tx: Connection, rules: SyncRules) -> Turn:
@@ -110,7 +110,7 @@ def is_ready(tx: Connection, rules: SyncRules) -> bool:
 
 
 def _settle_first_run(tx: Connection, rules: SyncRules, now: Micros) -> None:
-    if not planning.waiting(tx, rules.name) and not control.settled(tx, rules.name):
+    if not control.settled(tx, rules.name) and not planning.any_waiting(tx, rules.name):
         control.settle(tx, rules.name, now)
 
 

@@ -117,6 +117,11 @@ def waiting(tx: Connection, sync: SyncName) -> int:
     return int(count)
 
 
+def any_waiting(tx: Connection, sync: SyncName) -> bool:
+    """Whether any item waits."""
+    return tx.execute("SELECT 1 FROM to_plan WHERE sync = ? LIMIT 1", (sync,)).fetchone() is not None
+
+
 def is_waiting(tx: Connection, sync: SyncName, member: MemberName, record_id: RecordId) -> bool:
     """Whether a record showed something new that was not planned yet."""
     return tx.execute(
