@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -96,3 +97,37 @@ def test_an_answer_that_does_not_fit(world: World) -> None:
     assert "cannot be approved" in result.err
     assert "mend the value at the vendor" in result.err
     assert [held] == by_kind(world, "unreadable")
+
+
+def last_names(world: World) -> tuple[dict[str, str], dict[str, str]]:
+    """By address, of those who are on each side once."""
+    ghl = world.do(lambda sandbox: [(each["email"], each["lastName"]) for each in sandbox.ghl.contacts() if each.get("email")])
+    octopus = world.do(lambda sandbox: [(each["email_address"], each["fields"]["LastName"]) for each in sandbox.octopus.contacts()])
+    here, there = (Counter(email.lower() for email, _ in side) for side in (ghl, octopus))
+    once = {email for email in here if here[email] == there[email] == 1}
+    kept = [{email.lower(): name for email, name in side if email.lower() in once} for side in (ghl, octopus)]
+    return kept[0], kept[1]
+
+
+def test_what_a_guard_stopped_is_put_back(world: World) -> None:
+    """An import that changed too many names is stopped, shown with the ways to answer it, and undone where it was made."""
+    world.edit_config('first_run = "review"', 'first_run = "auto"')
+    assert 0 == world.syncd("reconcile").code
+    before, _ = last_names(world)
+    tight, wide = "updates = { number = 2, share = 0.0 }", "updates = { number = 200, share = 1.0 }"
+    world.edit_config("[syncs.contacts.members]", f"[syncs.contacts.guards]\n{tight}\n\n[syncs.contacts.members]")
+    world.do(lambda sandbox: [sandbox.octopus.edit_as_user(each["id"], {"LastName": "Spoilt"}) for each in sandbox.octopus.contacts()])
+    assert 7 == world.syncd("reconcile").code
+    [held] = by_kind(world, "guard")
+
+    assert [f"syncd holds {each} {held['number']}" for each in ("approve", "revert", "ignore")] == held["fits"]
+
+    world.edit_config(tight, wide)
+    said = world.syncd("holds", "revert", str(held["number"]))
+    assert (0, True) == (said.code, "put back as they were" in said.out)
+    assert 0 == world.syncd("reconcile").code
+    ghl, octopus = last_names(world)
+
+    assert ghl == octopus
+    assert 2 == sum(name == "Spoilt" for name in ghl.values())
+    assert 2 == sum(ghl[email] != name for email, name in before.items())
