@@ -1,7 +1,8 @@
 """What follows when a record is gone.
 
 Edited elsewhere: the edit wins and the record is made again. Its keys live on in another record: a merge, held. Otherwise the delete
-rule. The rule that keeps it true: a deletion is decided on collected evidence only, and never undoes an edit it did not know.
+rule. The rule that keeps it true: a deletion is decided on collected evidence only, and never undoes an edit it did not know; while an
+edit may hide in what cannot be read, nothing is decided.
 It must not know: how absence was proved, or how many deletions are too many.
 """
 
@@ -76,6 +77,10 @@ def decide_deletion(
     if waiting:
         # The link stays as it was: what has not been seen may hold an edit.
         return Plan(link=link, notes=(f"deleted in {gone[0].name}: undecided until {', '.join(waiting)} was seen",))
+    if unclear := sorted(draft.name for draft in live if draft.unclear):
+        # An edit that cannot be read must not be lost, and a fault of the vendor's must not bring back what a person deleted.
+        held = tuple(hold for hold in fields.holds if hold.kind is HoldKind.UNREADABLE)
+        return Plan(link=link, holds=held, notes=(f"deleted in {gone[0].name}: undecided until {', '.join(unclear)} can be read",))
     if not live:
         return _end(link, drafts, LinkState.DELETED, (), "deleted everywhere")
     if _edited_since(rules, gone, live, fields):

@@ -28,6 +28,8 @@ class Draft:
     base: dict[FieldName, Json]
     agreed: dict[FieldName, Json]
     edited: bool = False
+    unclear: bool = False
+    """It shows a field that was readable before and is not any more: whether it was edited cannot be told."""
 
     @classmethod
     def of(cls, name: MemberName, link: Link, shown: Seen | Gone | None) -> Draft:

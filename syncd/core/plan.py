@@ -10,6 +10,7 @@ The table, case by case (field by field in `decide`):
 | deleted here, edited elsewhere                     | the edit wins: the record is made again here                          |
 | deleted here, its keys live on in another record   | a merge: held, with the relink proposed                               |
 | deleted here, another member not seen yet          | nothing, until it was seen                                            |
+| deleted here, not readable any more elsewhere      | nothing, until it can be read                                         |
 | deleted here, never compared with the others       | unlinked: nothing is deleted or archived                              |
 | deleted everywhere                                 | the link ends                                                         |
 
@@ -126,8 +127,7 @@ def _unreadable(rule: FieldRule, drafts: Mapping[MemberName, Draft]) -> list[Hol
     for draft in drafts.values():
         shown = draft.seen.fields.get(rule.name) if draft.seen is not None else None
         if isinstance(shown, Unreadable) and not shown.waits:
-            # What was readable and is not any more was edited, whatever it says now.
-            draft.edited = draft.edited or (rule.name in draft.was.base and may_speak(rule, draft.name))
+            draft.unclear = draft.unclear or (rule.name in draft.was.base and may_speak(rule, draft.name))
             holds.append(
                 Hold(
                     kind=HoldKind.UNREADABLE,

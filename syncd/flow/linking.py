@@ -1,7 +1,7 @@
 """Linking: finds or makes the link of a record that has none.
 
 The rule that keeps it true: what is ambiguous is held with all candidates shown, and is asked again whenever a key changes; a link is
-never moved by a key. It must not know: which writes follow.
+never moved by a key; a record that we may have made ourselves belongs to the link it was made for. It must not know: which writes follow.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from syncd.core.fields import Unreadable
-from syncd.core.link import LinkMember
+from syncd.core.link import LinkMember, LinkState
 from syncd.core.match import Ambiguous, Candidate, Fresh, Join, Match, NoKey, Pair, key_of, match
 from syncd.core.outcome import HoldKind
 from syncd.core.parents import named_parents
@@ -62,6 +62,7 @@ def link_records(
     found: dict[PlanItem, LinkId] = {}
     outcomes: dict[PlanItem, tuple[str, str]] = {}
     answers = holds.answers_about(tx, rules.name)
+    doubtful: dict[MemberName, list[Candidate]] = {}
     for due in items:
         item = due.item
         now_linked = links.links_of(tx, [item])
@@ -87,6 +88,10 @@ def link_records(
         candidates = _candidates(tx, rules, item, keys)
         answer = answers.get((item.member, item.record_id))
         verdict = match(rules.match, item.member, keys, candidates)
+        if isinstance(verdict, Fresh):
+            if item.member not in doubtful:
+                doubtful[item.member] = _may_have_made(tx, rules, item.member)
+            verdict = match(rules.match, item.member, keys, doubtful[item.member])
         if answer is not None:
             verdict = _answered(answer.choice or "", verdict, [each for each in candidates if each.member != item.member])
         _carry_out(engine, tx, rules, item, verdict, found, outcomes)
@@ -108,6 +113,24 @@ def _candidates(
             linked_members=frozenset(whole[linked[each.item]].members) if each.item in linked else frozenset(),
         )
         for each in others
+    ]
+
+
+def _may_have_made(tx: Connection, rules: SyncRules, member: MemberName) -> list[Candidate]:
+    """The links for which a new record of this member may have been made, by the keys that were sent: the link may have others since."""
+    doubtful = {owed.link: owed.values for owed in outbox.doubtful_creates(tx, rules.name, member)}
+    return [
+        Candidate(
+            member=name,
+            ref=holder.ref,
+            keys={key: value for key in rules.match if (value := key_of(key, doubtful[link.id])) is not None},
+            link=link.id,
+            linked_members=frozenset(link.members),
+        )
+        for link in links.load(tx, doubtful).values()
+        if link.state is LinkState.LIVE
+        for name, holder in sorted(link.members.items())[:1]
+        if holder.ref is not None
     ]
 
 

@@ -1,13 +1,13 @@
 """Probing: looks for a record before it is made (again).
 
 A create whose outcome is unknown is looked for by its natural keys once the vendor's index has had time to show it, twice; then it is
-adopted, tried again, or held. The rule that keeps it true: what cannot be looked for is never tried twice.
+adopted, tried again, or held. The rule that keeps it true: what cannot be looked for is never tried twice; what is gone is not found.
 It must not know: how writes are scheduled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from syncd.connectors.base import Capabilities
 from syncd.core.fields import Unreadable, equal, is_blank
@@ -18,7 +18,7 @@ from syncd.flow.binding import bind_for, bound_for
 from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.settle import could_be_ours, settle_adopted, settle_dead, settle_done, settle_gone, settle_held
-from syncd.store import cursors, links, outbox, planning
+from syncd.store import cursors, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.outbox import Owed, State
 
@@ -133,7 +133,7 @@ async def _find(engine: Engine, owed: Owed, keys: list[tuple[str, Json, FieldRul
     others: dict[Ref, Record] = {}
     for position, (path, value, rule) in enumerate(keys):
         found = []
-        for record in await connector.find(owed.ref.collection, path, value):
+        for record in await _there(engine, await connector.find(owed.ref.collection, path, value)):
             shown = to_hub(rules, member, record.fields)
             earlier = {before.name: before for _, _, before in keys[:position]}
             if not _shows(rule, shown, owed):
@@ -145,6 +145,18 @@ async def _find(engine: Engine, owed: Owed, keys: list[tuple[str, Json, FieldRul
         if found:
             return found, []
     return [], list(others.values())
+
+
+async def _there(engine: Engine, found: Sequence[Record]) -> list[Record]:
+    """What was found, without what is gone: a look-up may run behind, so a record known to be gone is asked for by id."""
+    known = await engine.database.read(lambda tx: observations.load(tx, [record.ref for record in found]))
+    there: list[Record] = []
+    for record in found:
+        last = known.get(record.ref)
+        is_gone = last is not None and last.fields is None
+        shown = await engine.connectors[record.ref.system].get(record.ref) if is_gone else record
+        there += [shown] if shown is not None else []
+    return there
 
 
 def _shows(rule: FieldRule, shown: Mapping[FieldName, Json | Unreadable], owed: Owed) -> bool:

@@ -210,6 +210,17 @@ def overtake(tx: Connection, done: Owed, at: Micros) -> None:
     )
 
 
+def doubtful_creates(tx: Connection, sync: SyncName, member: MemberName) -> list[Owed]:
+    """The creates of a member that may have made a record nobody has seen yet: in the air, being looked for, or left to a person."""
+    rows = tx.execute(
+        f"SELECT {_COLUMNS} FROM outbox AS o WHERE o.state IN ('sent', 'unknown', 'dead') AND o.sync = ?"  # noqa: S608
+        " AND o.member = ? AND o.operation = 'create' AND (o.state <> 'dead' OR (EXISTS (SELECT 1 FROM holds AS h WHERE h.link_id = o.link_id"
+        " AND h.member = o.member AND h.kind = 'unknown_create' AND h.state <> 'closed'))) ORDER BY o.id",
+        (sync, member),
+    ).fetchall()
+    return [_owed(row) for row in rows]
+
+
 def doubt(tx: Connection, link: LinkId, member: MemberName, now: Micros) -> None:
     """A create that was given up as doubtful can be looked after now, since a record has turned up."""
     tx.execute(

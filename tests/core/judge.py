@@ -129,7 +129,7 @@ def quiet(this: Run) -> None:
             world.deliver(write)
     if world.seed % 2:
         planning_is_idempotent(this, last, seen)
-    if any(hold.kind is HoldKind.DELETE for hold in last.holds):
+    if any(hold.kind is HoldKind.DELETE for hold in last.holds) or undecided(last):
         return
     held = {hold.field for hold in last.holds if hold.kind is HoldKind.CONFLICT}
     seen = world.seen()
@@ -137,10 +137,15 @@ def quiet(this: Run) -> None:
     all_hold_the_hub(this, held, last, seen)
 
 
+def undecided(made: Plan) -> bool:
+    """Whether a deletion waits, and the whole link with it, until what an edit may hide in can be read."""
+    return any("undecided until" in note and "can be read" in note for note in made.notes)
+
+
 def _note(this: Run, made: Plan, seen: Shown) -> None:
     this.decisions.extend(made.decisions)
     this.written.extend(made.writes)
-    if any(hold.kind is HoldKind.DELETE for hold in made.holds):
+    if any(hold.kind is HoldKind.DELETE for hold in made.holds) or undecided(made):
         this.frozen.add(this.world.epoch)
     this.told.extend(hold.sides for hold in made.holds)
     this.held |= {hold.field for hold in made.holds if hold.field is not None}
@@ -264,7 +269,7 @@ def the_right_one_wins(this: Run, before: Link, made: Plan, seen: Shown) -> None
     """From a clean start, every single field goes to whom the rules say, or is held by itself."""
     if made.link.state is not LinkState.LIVE or this.world.start == "joining":
         return
-    if any(hold.kind in (HoldKind.DELETE, HoldKind.MERGE) for hold in made.holds):
+    if any(hold.kind in (HoldKind.DELETE, HoldKind.MERGE) for hold in made.holds) or undecided(made):
         return
     conflicts = {hold.field for hold in made.holds if hold.kind is HoldKind.CONFLICT}
     for row in this.world.rules.fields.values():

@@ -91,7 +91,6 @@ def behind(value: Json, hub: Json, winner: MemberName) -> Link:
 EDITED = [
     ("edited there", rules(), agreed({F: "x"}), seen(a=GONE, b="y"), "y"),
     ("cleared there", sync(row(), row(TAGS), delete=DeleteRule.PROPAGATE), agreed({F: "x", TAGS: ["t"]}), seen(a=GONE, b={F: None, TAGS: ["t"]}), None),
-    ("became unreadable there", rules(), agreed({F: "x"}), {A: GONE, B: Seen(fields={F: Unreadable("?", "no text")})}, "x"),
     ("the edit had not been delivered here", rules(), behind("x", "z", A), seen(a="z", b=GONE), "z"),
 ]
 
@@ -104,6 +103,15 @@ def test_an_edit_beats_a_delete(given: SyncRules, link: Link, shown: Mapping[Mem
 
     assert (LinkState.LIVE, [(gone, Operation.CREATE)], value) == (made.link.state, owed(made), made.link.hub[F].value)
     assert gone not in made.link.members
+
+
+def test_while_an_edit_may_hide_in_what_cannot_be_read_nothing_is_decided() -> None:
+    """Deleted here, unreadable there: neither is the other one deleted nor this one made again, and a person is told."""
+    before = agreed({F: "x"})
+    made = plan(rules(), before, {A: GONE, B: Seen(fields={F: Unreadable("?", "no text")})})
+
+    assert (before, [], [HoldKind.UNREADABLE]) == (made.link, owed(made), [hold.kind for hold in made.holds])
+    assert made.notes == ("deleted in a: undecided until b can be read",)
 
 
 def test_a_held_edit_beats_a_delete_too() -> None:

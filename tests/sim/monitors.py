@@ -105,10 +105,13 @@ class Monitors:
     # ---- a link lets go of a record
 
     def unlinked(self, system: str, record_id: str) -> None:
-        """S4: a link keeps its record for as long as there is one, unless a person says otherwise."""
+        """S4: a link keeps its record for as long as there is one, unless a person says otherwise.
+
+        One that came out of the bin again without the daemon having seen it since is to the daemon as gone as before.
+        """
         world = self.world
         rec = world.vendors[system].records.get(record_id)  # type: ignore[call-overload]
-        if rec is not None and rec.alive and not world.operator_acted and not world.restored_at:
+        if rec is not None and rec.alive and not self._was_deleted(rec) and not world.operator_acted and not world.restored_at:
             world.fail("S4", f"a link lets go of {record_id}, which is alive")
 
     # ---- a request takes effect

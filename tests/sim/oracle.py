@@ -225,6 +225,10 @@ def _is_outside(world: World, live: dict[str, list[Rec]]) -> bool:
     if all(when is None for when in world.had["when"]):
         return False
     path = world.paths[1]
+    rule = world.rules.fields[path]
+    if not all(live.values()) and (rule.owner is not None or rule.sources != rule.targets):
+        # The filter goes by what is agreed, and what this side shows is not heard everywhere.
+        return True
     return any((rec.now.fields or {}).get(path) in (None, []) for each in live.values() for rec in each)
 
 

@@ -354,8 +354,10 @@ class Process:
         now = engine.clock.now()
 
         def begin(tx: sqlite3.Connection) -> None:
+            known = control.systems(tx)
             for name in engine.connectors:
-                account = f"{'another' if self.other_account else 'pretended'} {name}"
+                # A new database has nothing to tell another account by: whoever is there then is the one it will know.
+                account = f"{'another' if self.other_account and name in known else 'pretended'} {name}"
                 if control.meet_system(tx, name, account, now) is not None:
                     raise UserError("another account")
                 control.pause(tx, name, None, now)

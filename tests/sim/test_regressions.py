@@ -389,3 +389,30 @@ def test_a_write_that_cannot_be_settled():
         habits=({"incremental": True}, {"page_size": 1, "modified_time": False, "webhooks": "hint"}), people=4, fields=("tags",),
         delete="unlink", first_run="review", shuffle=True, operator=True, hops=5, minutes=5.0, seed=143442,
     ))  # fmt: skip
+
+
+def test_a_look_up_that_still_shows_what_we_deleted():
+    """Of two deletions one gave way to an edit; the other record, just deleted, was found by an index that runs behind, joined, and missed: the edit was deleted."""
+    holds(story(
+        Strike(kind="lost", at=167.029, until=183.494, most=1, operation="delete", salt=329839186),
+        Act(kind="delete", at=374.249, system=2, salt=511053905), Act(kind="edit", at=477.548, system=0, salt=357156763),
+        habits=({}, {"lag": 20_000_000}, {"webhooks": "hint"}), owner=0, start="mixed", disk_s=0.02, seed=203913,
+    ))  # fmt: skip
+
+
+def test_a_key_moves_while_a_create_is_doubtful():
+    """A create was given up as doubtful, its link got another address, and the record then turned up under the old one: it passed for a stranger and was made everywhere again."""
+    holds(story(
+        Strike(kind="e500_after", at=0, until=3, rate=0.5, most=5, operation="create", salt=951990571),
+        Act(kind="email", at=24.062, system=0, salt=598594812),
+        habits=({}, {}, {"find": False}), people=4, start="one", minutes=4.0, seed=204732,
+    ))  # fmt: skip
+
+
+def test_a_deletion_beside_an_unreadable_answer():
+    """One garbled answer of a third system passed for an edit, and brought back what a person had deleted."""
+    holds(story(
+        Strike(kind="garbled", at=86.224, until=296.078, rate=0.1, operation="page", salt=486873352),
+        Act(kind="delete", at=86.789, person=1, system=1, salt=796593593),
+        habits=({}, {"webhooks": "hint"}, {}), people=2, fields=("name", "note", "tags"), minutes=5.0, seed=202720,
+    ))  # fmt: skip
