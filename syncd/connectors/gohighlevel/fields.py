@@ -99,9 +99,9 @@ class CustomFields:
         self.by_path: dict[str, CustomField] = {each.spec.path: each for each in self.by_id.values()}
 
     @classmethod
-    def read(cls, rows: Iterable[Json]) -> CustomFields:
+    def read(cls, rows: Iterable[Json], model: str = "contact") -> CustomFields:
         """From the vendor's rows; rows of other models and rows without an id or key are passed over."""
-        return cls(each for row in rows if isinstance(row, dict) and (each := _custom_field(row)) is not None)
+        return cls(each for row in rows if isinstance(row, dict) and (each := _custom_field(row, model)) is not None)
 
     def find(self, path: str) -> CustomField | None:
         """The field a path means: by its key, else by its label where only one field bears it."""
@@ -114,9 +114,9 @@ class CustomFields:
         return found[0] if len(found) == 1 else None
 
 
-def _custom_field(row: Mapping[str, Json]) -> CustomField | None:
+def _custom_field(row: Mapping[str, Json], model: str) -> CustomField | None:
     field_id, key = row.get("id"), row.get("fieldKey")
-    if not isinstance(field_id, str) or not isinstance(key, str) or row.get("model", "contact") != "contact":
+    if not isinstance(field_id, str) or not isinstance(key, str) or row.get("model", "contact") != model:
         return None
     kind = _TYPES.get(str(row.get("dataType", "")))
     options = row.get("picklistOptions")
@@ -126,7 +126,7 @@ def _custom_field(row: Mapping[str, Json]) -> CustomField | None:
     return CustomField(
         id=field_id,
         spec=FieldSpec(
-            path=CUSTOM + key.removeprefix("contact."),
+            path=CUSTOM + key.removeprefix(f"{model}."),
             type=kind or FieldType.JSON,
             label=str(row.get("name", "")),
             writable=writable,

@@ -40,10 +40,11 @@ class Search:
         self._location_id = location_id
         self._session = session
 
-    async def page(self, *, token: Json | None, since: Micros | None) -> Results:
-        """One page, from the least recently changed on."""
+    async def page(self, *, token: Json | None, since: Micros | None, limit: int | None = None) -> Results:
+        """One page, from the least recently changed on; `limit` asks for a smaller one than the vendor allows."""
         place: Mapping[str, Json] = token if token is not None else {"after": None, "seen": 0, "since": since}
         body = self._body()
+        size = body["pageLimit"] = limit or PAGE_LIMIT
         if place["since"] is not None:
             body["filters"] = [{"field": "dateUpdated", "operator": "range", "value": {"gte": payload.iso(place["since"])}}]
         if place["after"] is not None:
@@ -53,7 +54,7 @@ class Search:
         total = answer.body.get("total")
         seen = place["seen"] + len(contacts)
         # A contact changed meanwhile is met again at the end and counted twice, so the total alone does not end a listing either.
-        ended = not contacts or (len(contacts) < PAGE_LIMIT and isinstance(total, int) and seen >= total)
+        ended = not contacts or (len(contacts) < size and isinstance(total, int) and seen >= total)
         return Results(
             contacts=contacts,
             next=None if ended else {**place, "after": self._after(answer, contacts[-1], place), "seen": seen},

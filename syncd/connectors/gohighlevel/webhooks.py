@@ -1,8 +1,8 @@
 """GoHighLevel's webhooks: proving who sent them, and reading what they announce.
 
 The signature covers the raw body; the moment and the event's id are inside it.
-The rule that keeps it true: nothing of a body is looked at before its signature holds, and a contact event is only ever a hint, because
-its payload has no modified time and lacks fields that a read shows.
+The rule that keeps it true: nothing of a body is looked at before its signature holds; an event is only ever a hint, because its payload
+has no modified time and lacks fields that a read shows; and one that is of no known kind is passed on as it was seen, not refused.
 It must not know: how a hint is followed up, or where ids already seen are kept.
 """
 
@@ -24,21 +24,21 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from syncd.connectors import payload
 from syncd.connectors.address import is_id
 from syncd.connectors.base import Change, Event, WebhookRefused
+from syncd.connectors.gohighlevel import rows
+from syncd.connectors.gohighlevel.contact_keeper import CONTACTS
 from syncd.connectors.gohighlevel.contacts import fields_of
+from syncd.connectors.gohighlevel.events import EVENTS, UNPLACED, Kind
 from syncd.connectors.gohighlevel.fields import CustomFields
+from syncd.connectors.gohighlevel.identity import address
+from syncd.connectors.gohighlevel.inventory import COLLECTIONS
 from syncd.connectors.gohighlevel.settings import GoHighLevelSettings
 from syncd.core.record import SECOND, CollectionName, Json, Micros, RecordId, Ref, SystemName
 
 SIGNATURE = "x-ghl-signature"
 LEGACY_SIGNATURE = "x-wh-signature"
-# GHL: docs, webhook events.
-_CHANGES = {
-    "ContactCreate": Change.CHANGED,
-    "ContactUpdate": Change.CHANGED,
-    "ContactDndUpdate": Change.CHANGED,
-    "ContactTagUpdate": Change.CHANGED,
-    "ContactDelete": Change.DELETED,
-}
+_KEY_MAX = 128
+# Here `type` is the event's word, and no field of a record.
+_ENVELOPE = frozenset({"type", "timestamp", "webhookId", "appId", "versionId"})
 
 # GHL: webhook documents: what a contact's payload shows. What is missing of it is blank, or did not concern the event: in both
 # cases it can only tell that the event brings no news, never what the contact holds.
@@ -65,7 +65,7 @@ class Webhooks:
     def receive(
         self, headers: Mapping[str, str], body: bytes, now: Micros, custom: CustomFields
     ) -> Sequence[Event] | WebhookRefused:
-        """The events of a delivery that proves itself; empty for what is none of ours."""
+        """The events of a delivery that proves itself; empty for another location's."""
         refused = self._refusal(headers, body)
         if refused is not None:
             return refused
@@ -75,33 +75,46 @@ class Webhooks:
         occurred_at = payload.moment(event.get("timestamp"))
         if occurred_at is not None and not now - self._age_max <= occurred_at <= now + self._ahead_max:
             return WebhookRefused.EXPIRED
-        change = _CHANGES.get(str(event.get("type")))
-        if change is None or event.get("locationId") != self._location_id:
+        kind = EVENTS.get(str(event.get("type")))
+        if not self._is_ours(event, kind):
             return ()
-        contact_id = event.get("id")
-        if not isinstance(contact_id, str) or not is_id(contact_id):
-            return WebhookRefused.MALFORMED
-        return [self._event(event, contact_id, change, body, occurred_at, custom)]
+        return self._events(event, kind, body, occurred_at, custom)
 
-    def _event(
-        self,
-        event: Mapping[str, Json],
-        contact_id: str,
-        change: Change,
-        body: bytes,
-        occurred_at: Micros | None,
-        custom: CustomFields,
-    ) -> Event:
+    def _is_ours(self, event: Mapping[str, Json], kind: Kind | None) -> bool:
+        """Whether the event is of this location. GHL: webhook documents: an agency's user has a list of them."""
+        of = event.get("locationId", event.get("altId")) if kind is None else _at(event, kind.location)
+        listed = event.get("locations") if kind is not None and kind.collection == "users" else None
+        return of == self._location_id or (of is None and isinstance(listed, list) and self._location_id in listed)
+
+    def _events(
+        self, event: Mapping[str, Json], kind: Kind | None, body: bytes, occurred_at: Micros | None, custom: CustomFields
+    ) -> Sequence[Event] | WebhookRefused:
+        """One event, and one for each other record that has changed with it; what cannot be placed is passed on as it was seen."""
         webhook_id = event.get("webhookId")
-        named = isinstance(webhook_id, str) and 0 < len(webhook_id) <= 128
-        return Event(
-            ref=Ref(self._system, CollectionName("contacts"), RecordId(contact_id)),
-            change=change,
-            dedupe_key=str(webhook_id) if named else hashlib.sha256(body).hexdigest(),
-            # Here `type` is the event's, not the contact's.
-            fields=fields_of({name: value for name, value in event.items() if name != "type"}, custom, blank=CARRIED),
-            occurred_at=occurred_at,
-        )
+        named = isinstance(webhook_id, str) and 0 < len(webhook_id) <= _KEY_MAX
+        key = str(webhook_id) if named else hashlib.sha256(body).hexdigest()
+        told = {name: value for name, value in event.items() if name not in _ENVELOPE}
+
+        def about(collection: CollectionName, record_id: RecordId, change: Change, key: str, fields: Mapping[str, Json] | None) -> Event:
+            ref = Ref(self._system, collection, record_id)
+            return Event(ref=ref, change=change, dedupe_key=key, fields=fields, occurred_at=occurred_at)
+
+        if kind is None:
+            return [about(UNPLACED, _word(event), Change.CHANGED, key, told)]
+        ids = [_at(event, place) for place in (kind.id, *kind.also.values(), kind.parent) if place]
+        if any(each is not None and not (isinstance(each, str) and is_id(each)) for each in ids):
+            return WebhookRefused.MALFORMED
+        own, parent = _at(event, kind.id), _at(event, kind.parent) if kind.parent else None
+        others = [
+            about(collection, RecordId(str(_at(event, place))), Change.CHANGED, f"{key}:{collection}", None)
+            for collection, place in kind.also.items()
+            if _at(event, place) is not None
+        ]
+        if own is None and not kind.also:
+            return WebhookRefused.MALFORMED
+        if own is None or (kind.parent and parent is None):
+            return [*others, about(UNPLACED, _word(event), kind.change, key, told)]
+        return [about(kind.collection, address(own, parent), kind.change, key, _carried(kind, told, custom)), *others]
 
     def _refusal(self, headers: Mapping[str, str], body: bytes) -> WebhookRefused | None:
         """A signature of the current kind is decisive: where it is there, the older kind is not looked at."""
@@ -119,6 +132,28 @@ class Webhooks:
             # Spare bits of the last character decode to nothing; one signature has one spelling here.
             return WebhookRefused.FORGED
         return None if any(_holds(check, raw, body) for check in checks) else WebhookRefused.FORGED
+
+
+def _carried(kind: Kind, told: Mapping[str, Json], custom: CustomFields) -> Mapping[str, Json] | None:
+    """What the event shows of its record. Beside contacts what is missing may be blank or left out, so it is not told."""
+    if kind.collection == CONTACTS:
+        return fields_of(told, custom, blank=CARRIED)
+    row = _at(told, kind.inside) if kind.inside else told
+    if kind.collection not in COLLECTIONS or not isinstance(row, dict):
+        return None
+    return rows.fields_of(COLLECTIONS[kind.collection], row, custom)
+
+
+def _at(value: Json, place: str) -> Json:
+    for name in place.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _word(event: Mapping[str, Json]) -> RecordId:
+    """The event's word, as far as it can stand for a record's id."""
+    word = event.get("type")
+    return RecordId(word if isinstance(word, str) and is_id(word) else "unnamed")
 
 
 def _present(header: str | None) -> str | None:

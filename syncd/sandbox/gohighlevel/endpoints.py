@@ -16,6 +16,7 @@ from syncd.sandbox.gohighlevel.contact import Contact, shown, shown_when_created
 from syncd.sandbox.gohighlevel.errors import BodyError, refuse, unprocessable
 from syncd.sandbox.gohighlevel.location import Location
 from syncd.sandbox.gohighlevel.reading import ON_CREATE, ON_UPDATE, ON_UPSERT, ContactReader, clean_tags
+from syncd.sandbox.gohighlevel.surroundings import COMPANY_ID
 from syncd.sandbox.options import GoHighLevelOptions
 from syncd.sandbox.truth import Actor, Author, Json
 
@@ -172,6 +173,7 @@ class Endpoints:
             payload={
                 "location": {
                     "id": self.options.location_id,
+                    "companyId": COMPANY_ID,
                     "name": "Sandbox location",
                     "country": self.options.country,
                     "timezone": self.options.timezone,
@@ -187,23 +189,23 @@ class Endpoints:
 
     def _custom_fields(self, call: Call) -> Answer:
         self._check_location(call.params["locationId"])
-        if call.query.get("model", "contact") not in ("contact", "all"):
-            return Answer(payload={"customFields": []})
+        model = call.query.get("model", "contact")
         return Answer(
             payload={
                 "customFields": [
                     {
                         "id": defined.id,
                         "name": defined.field.name,
-                        "fieldKey": f"contact.{defined.field.key}",
+                        "fieldKey": f"{defined.model}.{defined.field.key}",
                         "placeholder": "",
                         "dataType": defined.field.data_type,
                         "position": position * 50,
                         "picklistOptions": list(defined.field.options),
                         "locationId": self.options.location_id,
-                        "model": "contact",
+                        "model": defined.model,
                     }
                     for position, defined in enumerate(self.location.fields.values())
+                    if model in (defined.model, "all")
                 ]
             }
         )

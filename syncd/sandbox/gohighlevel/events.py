@@ -42,8 +42,17 @@ class Envelopes:
 
     def event(self, name: str, contact: Contact) -> Json:
         """One event in its envelope."""
+        return self.sealed(webhook_shown(contact, self._options.location_id, name))
+
+    def record_event(self, name: str, payload: Json) -> Json:
+        """One event of another record in its envelope."""
+        own = {} if "altId" in payload else {"locationId": self._options.location_id}
+        return self.sealed({"type": name, **own, **payload})
+
+    def sealed(self, payload: Json) -> Json:
+        """A payload in its envelope."""
         return {
-            **webhook_shown(contact, self._options.location_id, name),
+            **payload,
             "timestamp": iso_from_milliseconds(int(self._clock() * 1000)),
             "webhookId": str(UUID(int=self._random.getrandbits(128), version=4)),
         }

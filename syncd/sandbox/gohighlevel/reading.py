@@ -59,10 +59,11 @@ ON_UPSERT = ON_CREATE | {"createNewIfDuplicateAllowed"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefinedField:
-    """A custom field with the id the location gave it."""
+    """A custom field with the id the location gave it, of contacts or of opportunities."""
 
     id: str
     field: CustomField
+    model: str = "contact"
 
 
 class ContactReader:

@@ -1,6 +1,6 @@
 """Everything a location holds beside its contacts: a dictionary of records for each collection.
 
-Rule: every change is stored, logged as truth and stamped in one step, and a record is never changed in place, so what an answer shows
+Rule: every change is stored, logged as truth, announced and stamped in one step, and a record is never changed in place, so what an answer shows
 stays as it was.
 
 It must not know shapes, requests or what any collection means.
@@ -17,6 +17,8 @@ from syncd.sandbox.gohighlevel.errors import refuse
 from syncd.sandbox.moments import Clock, iso_from_milliseconds
 from syncd.sandbox.truth import Applied, Author, Json, TruthLog
 
+Announce = Callable[[str, Json | None, Json | None], None]
+"""Told of every change: the collection, the record before it, the record after it."""
 _ALPHABET = ascii_letters + digits
 # One moment under every name that the vendor has for it; an answer's shape picks the one it knows.
 _ADDED = ("dateAdded", "createdAt")
@@ -26,10 +28,13 @@ _UPDATED = ("dateUpdated", "updatedAt", "lastActionDate")
 class Records:
     """The collections of one location."""
 
-    def __init__(self, *, truth: TruthLog, clock: Clock, random: Random, missing_status: int, count: Callable[[Applied], None]) -> None:
+    def __init__(
+        self, *, truth: TruthLog, clock: Clock, random: Random, missing_status: int, count: Callable[[Applied], None], announce: Announce
+    ) -> None:
         self._truth, self._clock, self._random = truth, clock, random
-        self._missing_status, self._count = missing_status, count
+        self._missing_status, self._count, self._announce = missing_status, count, announce
         self._kept: dict[str, dict[str, Json]] = {}
+        self._of_contact: dict[tuple[str, str], dict[str, None]] = {}
 
     def now_ms(self) -> int:
         """The location's clock."""
@@ -41,8 +46,10 @@ class Records:
 
     def rows(self, collection: str, where: Mapping[str, Any] | None = None) -> list[Json]:
         """The records that hold these values, oldest first."""
-        wanted = (where or {}).items()
-        return [each for each in self._kept.get(collection, {}).values() if all(each.get(name) == value for name, value in wanted)]
+        wanted, kept = where or {}, self._kept.get(collection, {})
+        # A location has many contacts with a few records each: what belongs to one is found without looking at all.
+        found = [kept[each] for each in self._of_contact.get((collection, wanted["contactId"]), ())] if "contactId" in wanted else kept.values()
+        return [each for each in found if all(each.get(name) == value for name, value in wanted.items())]
 
     def find(self, collection: str, record_id: str) -> Json | None:
         """The record, if there is one."""
@@ -65,7 +72,7 @@ class Records:
         """Puts a record in as if it had always been there: not logged, not counted."""
         at = iso_from_milliseconds(self.now_ms())
         stamped = {**dict.fromkeys((*_ADDED, *_UPDATED), at), **fields, "id": record_id, "_id": record_id}
-        self._kept.setdefault(collection, {})[record_id] = stamped
+        self._keep(collection, None, stamped)
 
     def update(self, collection: str, record_id: str, changes: Json, author: Author, where: Mapping[str, Any] | None = None) -> Json:
         """Changes the named fields; None clears."""
@@ -78,10 +85,21 @@ class Records:
         """Removes a record; what it was."""
         before = self.get(collection, record_id, where)
         del self._kept[collection][record_id]
+        self._of_contact.get((collection, before.get("contactId", "")), {}).pop(record_id, None)
         self._count(self._truth.record(author, collection, record_id, before, None))
+        self._announce(collection, before, None)
         return before
 
     def _apply(self, collection: str, author: Author, before: Json | None, after: Json) -> Json:
-        self._kept.setdefault(collection, {})[after["id"]] = after
+        self._keep(collection, before, after)
         self._count(self._truth.record(author, collection, after["id"], before, after))
+        self._announce(collection, before, after)
         return after
+
+    def _keep(self, collection: str, before: Json | None, after: Json) -> None:
+        self._kept.setdefault(collection, {})[after["id"]] = after
+        was, now = (before or {}).get("contactId"), after.get("contactId")
+        if isinstance(was, str) and was != now:
+            self._of_contact.get((collection, was), {}).pop(after["id"], None)
+        if isinstance(now, str):
+            self._of_contact.setdefault((collection, now), {})[after["id"]] = None

@@ -12,11 +12,13 @@ from typing import Any, ClassVar
 
 from syncd.sandbox.calls import Answer, Call
 from syncd.sandbox.gate import Spend
+from syncd.sandbox.gohighlevel.announcements import fired
 from syncd.sandbox.gohighlevel.contact import Contact
 from syncd.sandbox.gohighlevel.endpoints import Endpoints
 from syncd.sandbox.gohighlevel.errors import NO_VERSION, error_answer
 from syncd.sandbox.gohighlevel.events import Envelopes
 from syncd.sandbox.gohighlevel.location import Location
+from syncd.sandbox.gohighlevel.oauth import UNVERSIONED, OAuth
 from syncd.sandbox.gohighlevel.operations import Operations
 from syncd.sandbox.gohighlevel.reading import ON_CREATE, ContactReader
 from syncd.sandbox.gohighlevel.records import Records
@@ -54,14 +56,19 @@ class GoHighLevel(Vendor):
         self._reader = ContactReader(options, self.location.fields)
         # Its chance is its own, so that what contacts draw stays as it was.
         own = Random(f"{options.location_id}/records")  # noqa: S311 - repeatable on purpose
-        self.records = Records(truth=self.truth, clock=clock, random=own, missing_status=options.missing_status, count=self.applied)
-        served = Endpoints(options, self.location, self._reader).routes()
+        self.records = Records(
+            truth=self.truth, clock=clock, random=own, missing_status=options.missing_status, count=self.applied, announce=self._announce
+        )
+        own = Random(f"{options.location_id}/oauth")  # noqa: S311 - repeatable on purpose
+        self.oauth = OAuth(options, private=options.token, clock=clock, random=own)
+        served = [*Endpoints(options, self.location, self._reader).routes(), *self.oauth.routes()]
         self.offer(Operations(options, self.location, self.records).routes(served))
 
     def authorise(self, call: Call) -> Answer | None:
         """Token first, then the version header."""
-        if call.headers.get("Authorization") != f"Bearer {self.token}":
-            return error_answer(401)
+        refused = self.oauth.refusal(call)
+        if refused is not None or call.path in UNVERSIONED:
+            return refused
         version = call.headers.get("Version")
         if version is None:
             return error_answer(401, NO_VERSION)
@@ -115,6 +122,18 @@ class GoHighLevel(Vendor):
         """A person deletes a contact."""
         self.location.delete(contact_id, _USER)
 
+    def create_record_as_user(self, collection: str, fields: Json) -> Json:
+        """A person adds a record beside the contacts."""
+        return self.records.create(collection, {"locationId": self.options.location_id, **fields}, _USER)
+
+    def edit_record_as_user(self, collection: str, record_id: str, changes: Json) -> Json:
+        """A person changes a record beside the contacts."""
+        return self.records.update(collection, record_id, changes, _USER)
+
+    def delete_record_as_user(self, collection: str, record_id: str) -> None:
+        """A person deletes a record beside the contacts."""
+        self.records.delete(collection, record_id, _USER)
+
     def seed(self, fields: Json, *, at: float | None = None) -> Json:
         """Put a contact in as if it had long been there: no webhook, no lag, no duplicate check."""
         return self._truth(self.location.create(self._read_user(fields), _USER, at=at, silent=True))
@@ -136,6 +155,10 @@ class GoHighLevel(Vendor):
             "webhook_public_key_pem": self._envelopes.public_key_pem,
             "custom_fields": {defined.field.key: defined.id for defined in self.location.fields.values()},
         }
+
+    def _announce(self, collection: str, before: Json | None, after: Json | None) -> None:
+        for name, payload in fired(collection, before, after):
+            self.webhooks.enqueue(self._envelopes.record_event(name, payload))
 
     def _read_user(self, fields: Json) -> Json:
         body = dict(fields)

@@ -19,7 +19,6 @@ from syncd.sandbox.options import CustomField, GoHighLevelOptions
 from syncd.sandbox.truth import Json
 
 COMPANY_ID = "SandboxCompany000001"
-_MODEL = "contact"
 
 
 def furnish(records: Records, options: GoHighLevelOptions) -> None:
@@ -45,7 +44,8 @@ def _own_location(scene: Scene) -> Json:
         "allowFacebookNameMerge": False,
         "disableContactTimezone": False,
     }
-    return {"id": options.location_id, "name": "Sandbox location", "country": options.country, "timezone": options.timezone, "settings": settings}
+    told = {"id": options.location_id, "companyId": COMPANY_ID, "name": "Sandbox location"}
+    return {**told, "country": options.country, "timezone": options.timezone, "settings": settings}
 
 
 def _locations(scene: Scene) -> Json:
@@ -99,11 +99,11 @@ def _field(scene: Scene, defined: DefinedField) -> Json:
     told = {
         "id": defined.id,
         "name": defined.field.name,
-        "fieldKey": f"{_MODEL}.{defined.field.key}",
+        "fieldKey": f"{defined.model}.{defined.field.key}",
         "dataType": defined.field.data_type,
         "picklistOptions": list(defined.field.options),
         "locationId": scene.options.location_id,
-        "model": _MODEL,
+        "model": defined.model,
     }
     return {"customField": told, **DONE}
 
@@ -118,7 +118,7 @@ def _known_field(scene: Scene) -> DefinedField:
 def _make_field(scene: Scene) -> Json:
     key = "_".join(scene.body["name"].lower().split())
     field = CustomField(key=key, name=scene.body["name"], data_type=scene.body["dataType"], options=_options(scene.body))
-    return _keep_field(scene, DefinedField(id=scene.records.new_id(), field=field))
+    return _keep_field(scene, DefinedField(id=scene.records.new_id(), field=field, model=scene.body.get("model", "contact")))
 
 
 def _get_field(scene: Scene) -> Json:

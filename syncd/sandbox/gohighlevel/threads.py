@@ -8,16 +8,20 @@ It must not know requests or shapes.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 
-from syncd.sandbox.gohighlevel.deeds import DONE, Deed, Scene, deleting
+from syncd.sandbox.gohighlevel.deeds import BEYOND, DONE, Deed, Scene, deleting
 from syncd.sandbox.gohighlevel.errors import refuse, unprocessable
-from syncd.sandbox.moments import iso_from_milliseconds
+from syncd.sandbox.gohighlevel.shapes import shaped
+from syncd.sandbox.moments import epoch_from_iso, iso_from_milliseconds
 from syncd.sandbox.truth import Json
 
 _PAGE = 20
 _EXPORT_PAGE = 100
-_PHONE, _EMAIL = 1, 3
-_SEARCH_TYPES = {1: "TYPE_PHONE", 3: "TYPE_EMAIL"}
+# A conversation's kinds, and a message's.
+_PHONE, _EMAIL = 1, 2
+_TEXT, _MAIL = 2, 3
+_SEARCH_TYPES = {1: "TYPE_PHONE", 2: "TYPE_EMAIL"}
 _CHANNELS = {"Email": "TYPE_EMAIL", "WhatsApp": "TYPE_WHATSAPP", "IG": "TYPE_INSTAGRAM", "FB": "TYPE_FACEBOOK", "Live_Chat": "TYPE_LIVE_CHAT", "Call": "TYPE_CALL"}
 _EXPORTED = {"Call": "TYPE_CALL", "SMS": "TYPE_SMS", "Email": "TYPE_EMAIL", "WhatsApp": "TYPE_WHATSAPP", "Instagram": "TYPE_INSTAGRAM", "Facebook": "TYPE_FACEBOOK"}
 
@@ -63,14 +67,17 @@ def _told(scene: Scene, conversation: Json) -> Json:
 
 
 def _search(scene: Scene) -> Json:
-    """Newest first, unless asked for otherwise; the sort value of each is beyond the vendor's schema, and is not shown."""
+    """Newest first, unless asked for otherwise; each shows its sort value, which the vendor's schema forgot."""
     wanted = {name: scene.query[name] for name in ("contactId", "assignedTo", "id") if name in scene.query}
     ascending = scene.query.get("sort") == "asc"
     rows = sorted(scene.records.rows("conversations", wanted), key=lambda row: row["lastMessageAt"], reverse=not ascending)
     total, after = len(rows), scene.number("startAfterDate", 0)
     if after:
         rows = [row for row in rows if (row["lastMessageAt"] > after if ascending else row["lastMessageAt"] < after)]
-    return {"conversations": [_told(scene, row) for row in scene.cut(rows, default=_PAGE)], "total": total}
+    page = scene.cut(rows, default=_PAGE)
+    told = shaped(scene.entry.answer["conversations!"], [_told(scene, row) for row in page])
+    sorts = [{"lastMessageDate": row["lastMessageAt"], "sort": [row["lastMessageAt"]]} for row in page]
+    return {"total": total, BEYOND: {"conversations": [{**shown, **sort} for shown, sort in zip(told, sorts, strict=True)]}}
 
 
 def _deliver(scene: Scene, *, direction: str) -> Json:
@@ -89,7 +96,7 @@ def _deliver(scene: Scene, *, direction: str) -> Json:
             "conversationId": conversation["id"],
             "contactId": conversation["contactId"],
             "locationId": scene.options.location_id,
-            "type": _EMAIL if is_email else _PHONE + 1,
+            "type": _MAIL if is_email else _TEXT,
             "messageType": _CHANNELS.get(kind, "TYPE_SMS"),
             "body": body.get("html") or body.get("message", ""),
             "direction": direction,
@@ -144,14 +151,25 @@ def _after(scene: Scene, rows: list[Json], name: str, size: int) -> Json:
 
 
 def _export(scene: Scene) -> Json:
-    """Of the whole location; e-mails only where they are asked for."""
+    """Of the whole location; e-mails only where they are asked for. The dates act on what it is sorted by: a choice, the vendor says nothing."""
     wanted = {name: scene.query[name] for name in ("conversationId", "contactId") if name in scene.query}
     rows = scene.records.rows("messages", wanted)
     channel = _EXPORTED.get(scene.query.get("channel", ""))
     rows = [row for row in rows if (row["messageType"] == channel if channel else row["messageType"] != "TYPE_EMAIL")]
+    by = "dateUpdated" if scene.query.get("sortBy") == "updatedAt" else "dateAdded"
+    first, last = _instant(scene, "startDate", 0.0), _instant(scene, "endDate", inf)
+    rows = sorted((row for row in rows if first <= epoch_from_iso(row[by]) <= last), key=lambda row: row[by])
     if scene.query.get("sortOrder", "desc") == "desc":
         rows.reverse()
     return _after(scene, rows, "cursor", scene.number("limit", _EXPORT_PAGE))
+
+
+def _instant(scene: Scene, name: str, other: float) -> float:
+    """Of the query; what form it must have is not said, so any other than ISO 8601 is passed over."""
+    try:
+        return epoch_from_iso(scene.query[name]) if name in scene.query else other
+    except ValueError:
+        return other
 
 
 def _get_message(scene: Scene) -> Json:
