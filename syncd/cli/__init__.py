@@ -15,14 +15,19 @@ import typer
 
 import syncd
 from syncd.cli import (
+    auth,
+    bridge,
     call,
     check,
     demo,
     discover,
+    doctor,
     events,
     explain,
+    export,
     failures,
     holds,
+    import_,
     init,
     plan,
     reconcile,
@@ -32,7 +37,7 @@ from syncd.cli import (
     screen,
     status,
 )
-from syncd.cli.options import ANSWER
+from syncd.cli.options import ANSWER, SET_UP
 
 __all__ = ["app"]
 
@@ -48,10 +53,11 @@ app = typer.Typer(
 )
 
 # The order is the order of `syncd --help`.
-for command in (init, check, discover, plan, run, reconcile, call, status, explain, events):
+for command in (init, check, auth, doctor, discover, plan, run, reconcile, call, import_, export, status, explain, events):
     app.add_typer(command.app)
 app.add_typer(holds.app, name="holds", rich_help_panel=ANSWER)
 app.add_typer(failures.app, name="failures", rich_help_panel=ANSWER)
+app.add_typer(bridge.app, name="bridge", rich_help_panel=SET_UP)
 for command in (resume, demo, sandbox):
     app.add_typer(command.app)
 

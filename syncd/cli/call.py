@@ -31,6 +31,7 @@ from syncd.connectors.quota import Quota
 from syncd.connectors.registry import KINDS, open_connector
 from syncd.core.errors import Unauthorized, UserError
 from syncd.core.record import Json, SystemName
+from syncd.flow.assemble import keeper_of
 from syncd.flow.daemon import database_path
 from syncd.store.visiting import reading
 
@@ -208,7 +209,9 @@ _Listing = tuple[Catalogue, Row, Mapping[str, Json], Mapping[str, Json]]
 async def _run(settings: Settings, system: SystemName, prepared: Prepared, listing: _Listing | None) -> None:
     configured = settings.systems[system]
     kind = KINDS[configured.kind]
-    opening = open_connector(kind, system, configured.options, clock=SystemClock(), quota=_kept_quota(settings, system))  # type: ignore[arg-type]
+    clock = SystemClock()
+    keeper = keeper_of(settings, system, clock)
+    opening = open_connector(kind, system, configured.options, clock=clock, quota=_kept_quota(settings, system), keeper=keeper)  # type: ignore[arg-type]
     async with opening as opened:
         try:
             if listing is None:
@@ -219,7 +222,7 @@ async def _run(settings: Settings, system: SystemName, prepared: Prepared, listi
                     screen.show_json(answer.body, lines=True)
         except Unauthorized as error:
             needed = " and ".join(prepared.row.scopes) or "a scope the vendor does not state"
-            error.hint = f"{prepared.row.name} needs {needed}, and {call_reference.holder(prepared.row)}"
+            error.hint = f"{error.hint}; {prepared.row.name} needs {needed}, and {call_reference.holder(prepared.row)}"
             raise
 
 

@@ -39,7 +39,8 @@ class Capabilities:
     """What one collection of one vendor can truly do.
 
     `incremental` means `page(since=…)` works; `modified_resolution` is the grain of the vendor's modified times; `index_lag` how
-    far its listings may run behind its own store (polls look back that far, and a probe for a doubtful create waits it out).
+    far its listings may run behind its own store (polls look back that far, and a probe for a doubtful create waits it out), and
+    `read_lag` how far a reading by id may.
     `batch_update_max` is how many updates one call carries (1: none). `find_keys` are the vendor paths `find` accepts.
     `webhook_retry_status` is the answer on which the vendor delivers again.
     `create_detects` are vendor paths on which the vendor itself refuses a second record (`create` returns `Exists`).
@@ -54,6 +55,7 @@ class Capabilities:
     modified_time: bool = False
     modified_resolution: Micros = SECOND
     index_lag: Micros = 0
+    read_lag: Micros = 0
     webhooks: News = News.NONE
     webhook_retry_status: int = 503
     deletes_visible: DeletesVisible = DeletesVisible.ABSENCE

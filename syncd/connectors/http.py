@@ -13,14 +13,17 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Self
+from urllib.parse import urlencode
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from syncd import __version__
 from syncd.connectors.address import check_base_url, fill
 from syncd.connectors.base import Skew
 from syncd.connectors.clock import Clock, SkewMeter
+from syncd.connectors.credential import Credential
 from syncd.connectors.quota import Limits, Quota, Slot
 from syncd.core.errors import ConnectorError, Effect, Rejected, Stale, Unauthorized, Unavailable
 from syncd.core.record import Json, SystemName
@@ -59,15 +62,27 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """Why a door is closed (401, 403): `expired` where another token would open it, `hint` what a person can do about it."""
+
+    expired: bool = False
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """How one vendor words things that every vendor says: its limits in headers, and why it refuses in a body."""
 
     limits: Callable[[int, Mapping[str, str]], Limits]
     message: Callable[[Json], str]
+    closed: Callable[[Answer], Closed] = lambda _answer: Closed()
 
 
 class Session:
-    """One account's connection. Use as `async with`; the socket pool is closed at its end."""
+    """One account's connection. Use as `async with`; the socket pool is closed at its end.
+
+    `credential` is there where the vendor replaces tokens; else the headers hold one that stays.
+    """
 
     def __init__(
         self,
@@ -89,6 +104,7 @@ class Session:
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(timeout_s, 10), sock_read=min(timeout_s, 30))
         self._skew = SkewMeter()
         self._client: aiohttp.ClientSession | None = None
+        self.credential: Credential | None = None
 
     async def __aenter__(self) -> Self:
         self._client = aiohttp.ClientSession(
@@ -118,31 +134,43 @@ class Session:
         body: Json = None,
         accept: Collection[int] = (),
     ) -> Answer:
-        """Makes one call when the quota has room. 2xx and the statuses in `accept` are answers; all else is a ConnectorError."""
+        """Makes one call when the quota has room. 2xx and the statuses in `accept` are answers; all else is a ConnectorError.
+
+        A call that is turned away because its token expired is made once more with a new one: turned away at the door, it had no effect.
+        """
         path = fill(operation.path, ids or {}, system=self.system)
         url = self._base.with_path(self._base.path.rstrip("/") + path, encoded=True).with_query(query or {})
         headers = dict(operation.headers)
         if body is not None:
             headers["Content-Type"] = "application/json"
         data = None if body is None else orjson.dumps(body)
-        assert self._client is not None, "the session is not open"
-        async with self.quota.slot() as slot:
-            try:
-                sent_at = self.clock.monotonic()
-                async with self._client.request(
-                    operation.method, url, headers=headers, data=data, allow_redirects=False
-                ) as response:
-                    self._measure(response, sent_at)
-                    return await self._read(operation, response, slot, accept)
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise self._broken(operation, error) from error
+        if self.credential is None:
+            async with self.quota.slot() as slot:
+                return await self._exchange(operation, url, headers, data, slot, accept)
+        tried = ""
+        while True:
+            async with self.quota.slot() as slot:
+                headers["Authorization"] = await self.credential.header(operation.name)
+                answer = await self._exchange(operation, url, headers, data, slot, {*accept, 401, 403})
+            if answer.status not in (401, 403) or answer.status in accept:
+                return answer
+            refused, expired = headers["Authorization"], self._dialect.closed(answer).expired
+            if tried or not await self.credential.renewed(refused, expired=expired):
+                raise self.refusal(answer)
+            tried = refused
+
+    async def ask(self, operation: Operation, form: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
+        """Makes one call about the credential itself: a form, outside the quota. Every status is an answer; raises Unavailable without one."""
+        url = self._base.with_path(self._base.path.rstrip("/") + operation.path, encoded=True)
+        form_headers = {"Content-Type": "application/x-www-form-urlencoded", **operation.headers, **headers}
+        return await self._exchange(operation, url, form_headers, urlencode(form).encode(), None, range(100, 600))
 
     def refusal(self, answer: Answer, *, hint: str = "") -> ConnectorError:
         """The error that a status other than 2xx stands for; for connectors that looked into an accepted answer and found nothing."""
         operation, status = answer.operation, answer.status
         maybe = Effect.MAYBE if operation.writes else Effect.NONE
         message = f"{operation.name} was answered {status}"
-        if said := clean(self._dialect.message(answer.body)):
+        if said := clean(self._veiled(self._dialect.message(answer.body))):
             message = f"{message}: {said}"
         if status == 429:
             return Unavailable(
@@ -153,9 +181,8 @@ class Session:
                 message, system=self.system, hint=hint, effect=maybe, status=status, retry_after_s=answer.retry_after_s
             )
         if status in (401, 403):
-            return Unauthorized(
-                message, system=self.system, hint=hint or "check the credential and its permissions", status=status
-            )
+            hint = hint or self._dialect.closed(answer).hint or "check the credential and its permissions"
+            return Unauthorized(message, system=self.system, hint=hint, status=status)
         if status in (409, 412):
             return Stale(message, system=self.system, hint=hint, status=status)
         if status < 400:
@@ -168,10 +195,26 @@ class Session:
         effect = Effect.MAYBE if operation.writes else Effect.NONE
         return Unavailable(f"{operation.name} was answered with {what}", system=self.system, effect=effect)
 
-    async def _read(self, operation: Operation, response: aiohttp.ClientResponse, slot: Slot, accept: Collection[int]) -> Answer:
+    async def _exchange(
+        self, operation: Operation, url: URL, headers: Mapping[str, str], data: bytes | None, slot: Slot | None, accept: Collection[int]
+    ) -> Answer:
+        """One request and its response."""
+        assert self._client is not None, "the session is not open"
+        try:
+            sent_at = self.clock.monotonic()
+            async with self._client.request(operation.method, url, headers=headers, data=data, allow_redirects=False) as response:
+                self._measure(response, sent_at)
+                return await self._read(operation, response, slot, accept)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._broken(operation, error) from error
+
+    async def _read(
+        self, operation: Operation, response: aiohttp.ClientResponse, slot: Slot | None, accept: Collection[int]
+    ) -> Answer:
         """Reads a response whose head has arrived; what the head says of limits is believed even if the body breaks off."""
         limits = self._dialect.limits(response.status, response.headers)
-        slot.learn(limits)
+        if slot is not None:
+            slot.learn(limits)
         raw = await self._bounded(operation, response)
         good = 200 <= response.status < 300
         if good and operation.any_body and response.content_type != "application/json":
@@ -199,6 +242,12 @@ class Session:
             if must:
                 raise self.unexpected(operation, "something that is no JSON") from error
             return None
+
+    def _veiled(self, text: str) -> str:
+        """A vendor's words without our token, should it have repeated that."""
+        secret = self._headers.get("Authorization", "").rpartition(" ")[2]
+        text = text.replace(secret, "…") if secret else text
+        return text if self.credential is None else self.credential.veil(text)
 
     def _measure(self, response: aiohttp.ClientResponse, sent_at: float) -> None:
         round_trip_s = self.clock.monotonic() - sent_at

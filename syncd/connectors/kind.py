@@ -7,9 +7,9 @@ It must not know: which kinds there are, or what the configuration file looks li
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -18,10 +18,11 @@ from syncd.connectors.address import check_base_url
 from syncd.connectors.base import Capabilities, Connector, FieldSpec, Schema
 from syncd.connectors.catalogue import Catalogue
 from syncd.connectors.clock import Clock
+from syncd.connectors.credential import Keeper
 from syncd.connectors.http import Session
 from syncd.connectors.quota import Quota
 from syncd.core.errors import UserError
-from syncd.core.record import CollectionName, Json, SystemName
+from syncd.core.record import CollectionName, Json, Micros, SystemName
 
 Secret: TypeAlias = SecretStr
 """A setting that is never shown; the configuration hands it over already resolved."""
@@ -54,6 +55,38 @@ class MemberOptions(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Obtained:
+    """What a person's consent brought: `tokens` as they are to be kept, whose they are, what they open, and until when."""
+
+    tokens: Json = field(repr=False)
+    holder: str
+    account: str
+    scopes: frozenset[str]
+    expires_at: Micros
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """How a person lets us in. `url` is where he does, for these scopes and this state; `redirect_uri` is where he is sent back to with a
+    code, and `redeem` makes tokens of that code, or raises a ConnectorError.
+    """
+
+    url: Callable[[Any, Iterable[str], str], str]
+    redirect_uri: Callable[[Any], str]
+    redeem: Callable[[Any, Session, str], Awaitable[Obtained]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Introduction:
+    """Who we are to a vendor: the account's name, whose token we have, and what that opens until when (None: the vendor does not tell)."""
+
+    name: str
+    holder: str = ""
+    scopes: frozenset[str] | None = None
+    expires_at: Micros | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """A kind of system.
 
@@ -63,6 +96,9 @@ class Kind:
     `quota_key` is equal for settings that draw on the same quota at the vendor, which must then share one `Quota`.
     `identity` says which account the settings lead to, as far as they tell (a key may be renewed, an account not exchanged).
     `operations` is the vendor's catalogue, where there is one; `known_values` are the parameters of its operations that the settings tell.
+    `token_key` is the setting that seals the tokens which the vendor replaces, where these settings have such; `credential` then gives a
+    session the credential that replaces them, for the length of a block, and `consent` is how the first ones are had. `scopes` are those
+    that reading a collection needs, and those that writing it needs besides. `introduce` asks the vendor who we are.
     """
 
     name: str
@@ -83,6 +119,11 @@ class Kind:
     connect: Callable[[SystemName, Any, Session], Connector]
     operations: Catalogue | None = None
     known_values: Callable[[Any], Mapping[str, Json]] = lambda _settings: {}
+    token_key: Callable[[Any], Secret | None] = lambda _settings: None
+    credential: Callable[[Any, Session, Keeper], AbstractAsyncContextManager[None]] | None = None
+    scopes: Callable[[str], tuple[frozenset[str], frozenset[str]]] = lambda _collection: (frozenset(), frozenset())
+    consent: Consent | None = None
+    introduce: Callable[[Any, Session], Awaitable[Introduction]] | None = None
 
 
 def matching_path(schema: Schema, path: str, *, prefix: str) -> str | None:
@@ -109,9 +150,19 @@ class Opened:
 
 @asynccontextmanager
 async def open_connector(
-    kind: Kind, system: SystemName, settings: Settings, *, clock: Clock, quota: Quota | None = None
+    kind: Kind, system: SystemName, settings: Settings, *, clock: Clock, quota: Quota | None = None, keeper: Keeper | None = None
 ) -> AsyncIterator[Opened]:
-    """Connects a system for the length of the block. Give the `quota` of another with the same `quota_key`, if there is one."""
+    """Connects a system for the length of the block. Give the `quota` of another with the same `quota_key`, if there is one, and a
+    `keeper` where the settings have a `token_key`.
+    """
     shared = quota if quota is not None else kind.quota(system, settings, clock)
-    async with kind.session(system, settings, clock, shared) as session:
+    async with kind.session(system, settings, clock, shared) as session, _renewing(kind, settings, session, keeper):
         yield Opened(connector=kind.connect(system, settings, session), quota=shared, session=session)
+
+
+def _renewing(kind: Kind, settings: Settings, session: Session, keeper: Keeper | None) -> AbstractAsyncContextManager[None]:
+    if kind.credential is None or kind.token_key(settings) is None:
+        return nullcontext()
+    if keeper is None:
+        raise UserError(f"{session.system}: its tokens are kept in the database, which was not opened", hint="this is a fault in syncd")
+    return kind.credential(settings, session, keeper)

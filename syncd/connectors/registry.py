@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from syncd.connectors import activetrail, emailoctopus, gohighlevel
+from syncd.connectors import activetrail, bridge, emailoctopus, gohighlevel
 from syncd.connectors.kind import Kind, MemberOptions, Opened, Secret, Settings, open_connector
 
 __all__ = ["KINDS", "Kind", "MemberOptions", "Opened", "Secret", "Settings", "open_connector"]
 
-KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (gohighlevel.KIND, emailoctopus.KIND, activetrail.KIND)})
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {kind.name: kind for kind in (gohighlevel.KIND, emailoctopus.KIND, activetrail.KIND, bridge.HATS17, bridge.BRIDGE)}
+)

@@ -15,10 +15,13 @@ from dataclasses import dataclass, replace
 from random import Random
 
 import anyio
+from pydantic import BaseModel
 from structlog.typing import FilteringBoundLogger
 
 from syncd.config import Settings
+from syncd.config.settings import SystemSettings
 from syncd.connectors.base import Connector, Schema
+from syncd.connectors.ledger import Bridging
 from syncd.connectors.quota import Quota
 from syncd.connectors.registry import KINDS, open_connector
 from syncd.core.errors import ConnectorError, Unauthorized, UserError
@@ -32,8 +35,10 @@ from syncd.flow.pause import pause_system
 from syncd.flow.rebase import FileMark, notice
 from syncd.flow.work import begin_run, end_run
 from syncd.store import control, holds, links, observations, outbox, planning
+from syncd.store.bridge import BridgeLedger
 from syncd.store.database import Connection, Database
 from syncd.store.observations import Place
+from syncd.store.tokens import Beside, Door, Keeping, SealingKey
 
 PATIENCE_S = 1.5
 
@@ -55,7 +60,8 @@ async def assemble(
     async with AsyncExitStack() as stack:
         known = await database.read(control.systems)
         saved = {name: row.quota for name, row in known.items() if row.quota is not None}
-        connectors, quotas = await connect_systems(settings, clock, stack, saved)
+        answers = {name: (row.detail or {}).get("answers", {}) for name, row in known.items()}
+        connectors, quotas = await connect_systems(settings, clock, stack, saved, door=database, answers=answers)
         engine = Engine(
             database=database,
             connectors=connectors,
@@ -102,18 +108,31 @@ async def keep_quotas(engine: Engine, quotas: Mapping[SystemName, Quota]) -> Non
 
 
 async def connect_systems(
-    settings: Settings, clock: Clock, stack: AsyncExitStack, saved: Mapping[SystemName, Json] | None = None
+    settings: Settings,
+    clock: Clock,
+    stack: AsyncExitStack,
+    saved: Mapping[SystemName, Json] | None = None,
+    *,
+    door: Door | None = None,
+    answers: Mapping[SystemName, Mapping[str, Json]] | None = None,
 ) -> tuple[dict[SystemName, Connector], dict[SystemName, Quota]]:
-    """Opens every system's connector for the life of `stack`; those of one credential share a quota, going on from what was `saved`."""
+    """Opens every system's connector for the life of `stack`; those of one credential share a quota, going on from what was `saved`.
+
+    `door` leads to the database, where tokens are kept (without one, beside the daemon); `answers` are what was found out about systems.
+    """
     shared: dict[str, Quota] = {}
     connectors: dict[SystemName, Connector] = {}
     quotas: dict[SystemName, Quota] = {}
     for name, system in settings.systems.items():
         kind = KINDS[system.kind]
         key = kind.quota_key(system.options)
+        options = answered(system.options, (answers or {}).get(name, {}))
+        keeper = keeper_of(settings, name, clock, door)
         opened = await stack.enter_async_context(
-            open_connector(kind, name, system.options, clock=clock, quota=shared.get(key))  # type: ignore[arg-type]
+            open_connector(kind, name, options, clock=clock, quota=shared.get(key), keeper=keeper)  # type: ignore[arg-type]
         )
+        if isinstance(opened.connector, Bridging):
+            opened.connector.keep_in(BridgeLedger(door or Beside(settings.daemon.state / "syncd.db")))
         if key not in shared and saved is not None and name in saved:
             opened.quota.restore(saved[name])
         shared[key] = opened.quota
@@ -121,12 +140,32 @@ async def connect_systems(
     return connectors, quotas
 
 
+def keeper_of(settings: Settings, system: SystemName, clock: Clock, door: Door | None = None) -> Keeping | None:
+    """Who keeps a system's tokens; None where it has none that are replaced. Raises UserError where its key is none."""
+    configured = settings.systems[system]
+    key = KINDS[configured.kind].token_key(configured.options)
+    if key is None:
+        return None
+    return Keeping(door or Beside(settings.daemon.state / "syncd.db"), SealingKey(key.get_secret_value()), system, clock.now)
+
+
+def answered(options: BaseModel, answers: Mapping[str, Json]) -> BaseModel:
+    """The options with what was found out, where the operator does not say it."""
+    open_ones = {name: value for name, value in answers.items() if value is not None and getattr(options, name, "") is None}
+    return type(options).model_validate({**dict(options), **open_ones}) if open_ones else options
+
+
+def identity_of(system: SystemSettings) -> str:
+    """Which account a system is, as it is kept."""
+    return f"{system.kind} {KINDS[system.kind].identity(system.options)}".strip()
+
+
 async def _meet_systems(engine: Engine, settings: Settings) -> None:
     """A system that is suddenly another account would look as if every record had been deleted: refuse."""
 
     def commit(tx: Connection) -> None:
         for name, system in settings.systems.items():
-            identity = f"{system.kind} {KINDS[system.kind].identity(system.options)}".strip()
+            identity = identity_of(system)
             other = control.meet_system(tx, name, identity, engine.clock.now())
             if other is not None:
                 raise UserError(

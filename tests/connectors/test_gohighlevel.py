@@ -256,7 +256,7 @@ async def test_a_field_defined_after_discovery_is_discovered(open_bench):
     bench = await open_bench("gohighlevel")
     await bench.connector.discover(bench.collection)
     connector = bench.connector
-    connector._location._custom, connector._location._discovered_at = CustomFields(), float("-inf")
+    connector._location._custom["contact"] = (CustomFields(), float("-inf"))
     record_id = bench.create_as_user(email="a@b.co", plan="gold")
     record = await connector.get(bench.ref(record_id))
 
@@ -349,10 +349,10 @@ def test_the_window_is_wide_but_ends(offset, expired):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"locationId": "L2"}, {"locationId": None}, {"type": "OpportunityCreate"}, {"type": "INSTALL"}, {"type": 7}]
+    "changes", [{"locationId": "L2"}, {"locationId": None}, {"locationId": "L2", "type": "OpportunityCreate"}, {"locationId": None, "type": 7}]
 )
 def test_what_is_not_ours_makes_no_event(changes):
-    """Another location's contact, or no contact at all."""
+    """Another location's record, or nobody's."""
     body = event(**changes)
 
     assert [] == list(receive(body, signed(body)))
@@ -417,7 +417,7 @@ def test_a_section_that_cannot_work_is_refused(changes):
 
 def test_the_published_keys_are_keys():
     """The defaults load, and the token does not show."""
-    made = GoHighLevelSettings(location_id="L1", token="secret")
+    made = GoHighLevelSettings(location_id="L1", token="pit-of-secrets")
 
-    assert "secret" not in repr(made)
+    assert "pit-of-secrets" not in repr(made)
     assert WebhookRefused.FORGED is Webhooks(SYSTEM, made).receive(signed(event()), event(), NOW, CUSTOM)

@@ -13,8 +13,6 @@ from importlib import resources
 from typing import Final
 
 from syncd.connectors.catalogue import Catalogue
-from syncd.connectors.gohighlevel.settings import GoHighLevelSettings
-from syncd.core.record import Json
 
 
 def _headers(version: str) -> Mapping[str, str]:
@@ -23,13 +21,6 @@ def _headers(version: str) -> Mapping[str, str]:
 
 
 CATALOGUE: Final = Catalogue(resources.files(__package__).joinpath("operations.json").read_bytes(), _headers)
-
-
-def known_values(settings: GoHighLevelSettings) -> Mapping[str, Json]:
-    """What operations ask for and the settings tell. Invoices name the location as `altId`, of the `altType` location."""
-    location = settings.location_id
-    return {"locationId": location, "location_id": location, "altId": location, "altType": "location"}
-
 
 SEARCH = CATALOGUE["search-contacts"].operation
 DUPLICATE = CATALOGUE["get-duplicate-contact"].operation

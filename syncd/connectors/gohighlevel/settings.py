@@ -8,18 +8,22 @@ It must not know: contacts, or what the calls are for.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from syncd.connectors.address import check_base_url
 from syncd.connectors.budgets import number
 from syncd.connectors.clock import Clock
+from syncd.connectors.gohighlevel.refusals import closed
 from syncd.connectors.http import Dialect, Session
 from syncd.connectors.kind import MemberOptions, Secret, Settings
 from syncd.connectors.quota import DailyBudget, Limits, Quota, WindowBudget
+from syncd.core.errors import UserError
 from syncd.core.record import Json, SystemName
 
 # GHL: the marketplace's webhook guide. The key has no place in the API specification, so it can be replaced in the settings.
@@ -47,14 +51,25 @@ _DAY_S = 86_400
 
 
 class GoHighLevelSettings(Settings):
-    """One location (sub-account). `token` is a private integration token or an OAuth access token of that location.
+    """One location (sub-account).
 
+    It is opened by `token`, a private integration token, or by OAuth: the `client_id` and `client_secret` of an app, its `redirect_uri`
+    exactly as it is registered, and the `token_key` that seals the tokens; `syncd auth` then has them made out. `user_type` is whose tokens
+    the app is given: the location's, or its company's, which are exchanged for the location's. `scopes` are asked for besides those needed.
     Retries of a webhook may carry its first timestamp, so the window it is believed in is wide; repeated ids are refused elsewhere.
     """
 
     base_url: str = "https://services.leadconnectorhq.com"
     location_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
-    token: Secret
+    token: Secret | None = None
+    client_id: str | None = Field(default=None, min_length=1, max_length=200)
+    client_secret: Secret | None = None
+    redirect_uri: str | None = None
+    token_key: Secret | None = None
+    user_type: Literal["Location", "Company"] = "Location"
+    scopes: tuple[str, ...] = ()
+    authorize_url: str = "https://marketplace.gohighlevel.com/v2/oauth/chooselocation"
+    version_id: str | None = None
     webhook_keys: tuple[str, ...] = (PUBLISHED_KEY,)
     legacy_signature: bool = False
     legacy_webhook_keys: tuple[str, ...] = (PUBLISHED_LEGACY_KEY,)
@@ -63,6 +78,27 @@ class GoHighLevelSettings(Settings):
     calls_per_window: int = Field(default=100, ge=1, le=10_000)
     window_s: float = Field(default=10.0, ge=0.1, le=3_600)
     calls_per_day: int = Field(default=200_000, ge=1)
+
+    @field_validator("redirect_uri", "authorize_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                check_base_url(value)
+            except UserError as error:
+                raise ValueError("must be an address with https, or with http on this machine, without query") from error
+        return value
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        wanted = {name: getattr(self, name) for name in ("client_id", "client_secret", "redirect_uri", "token_key")}
+        given = [name for name, value in wanted.items() if value is not None]
+        if self.token is not None and given:
+            raise ValueError(f"`token` is one way in and `{given[0]}` belongs to the other: keep one")
+        if self.token is None and len(given) < len(wanted):
+            missing = ", ".join(f"`{name}`" for name in wanted if name not in given)
+            raise ValueError(f"for OAuth {missing} is missing" if given else "`token` is missing, or what OAuth needs: " + missing)
+        return self
 
     @field_validator("webhook_keys")
     @classmethod
@@ -79,6 +115,12 @@ class ContactsOptions(MemberOptions):
     """Contacts need nothing beyond what every member says."""
 
 
+def known_values(settings: GoHighLevelSettings) -> Mapping[str, Json]:
+    """What operations ask for and the settings tell. Invoices name the location as `altId`, of the `altType` location."""
+    location = settings.location_id
+    return {"locationId": location, "location_id": location, "altId": location, "altType": "location"}
+
+
 def quota(system: SystemName, settings: GoHighLevelSettings, clock: Clock) -> Quota:
     """GHL: docs, rate limits: 100 calls in 10 seconds and 200,000 a day, per app and location."""
     return Quota(
@@ -90,11 +132,11 @@ def quota(system: SystemName, settings: GoHighLevelSettings, clock: Clock) -> Qu
 
 
 def session(system: SystemName, settings: GoHighLevelSettings, clock: Clock, shared: Quota) -> Session:
-    """The connection that carries the token."""
+    """The connection that carries the token; OAuth's comes to it as a credential."""
     return Session(
         system=system,
         base_url=settings.base_url,
-        headers={"Authorization": f"Bearer {settings.token.get_secret_value()}"},
+        headers={"Authorization": f"Bearer {settings.token.get_secret_value()}"} if settings.token is not None else {},
         dialect=DIALECT,
         quota=shared,
         clock=clock,
@@ -125,7 +167,7 @@ def _message(body: Json) -> str:
     return f"{text} [trace {trace}]" if isinstance(trace, str) and len(trace) <= 64 else text
 
 
-DIALECT = Dialect(limits=_limits, message=_message)
+DIALECT = Dialect(limits=_limits, message=_message, closed=closed)
 
 
 def _whole(value: float | None) -> int | None:
