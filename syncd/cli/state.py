@@ -9,11 +9,12 @@ from __future__ import annotations
 from syncd.cli.quotas import quota_of
 from syncd.cli.text import iso
 from syncd.config import Settings
+from syncd.connectors.registry import KINDS
 from syncd.core.record import Json, Micros, SyncName, SystemName
 from syncd.core.rules import SyncRules
 from syncd.flow.reconcile import is_ready
 from syncd.flow.work import outcome_sums
-from syncd.store import continuity, control, cursors, holds, inbox, journal, observations, outbox, overview, planning
+from syncd.store import bridge, continuity, control, cursors, holds, inbox, journal, observations, outbox, overview, planning
 from syncd.store.database import Connection
 from syncd.store.observations import Place
 
@@ -25,7 +26,7 @@ def state_of(tx: Connection, settings: Settings) -> dict[str, Json]:
     return {
         "rebasing": None if rebasing is None else rebasing.value,
         "systems": {name: _system(tx, settings, name) for name in settings.systems},
-        "collections": {f"{place[0]}/{place[1]}": _collection(tx, place) for place in places},
+        "collections": {f"{place[0]}/{place[1]}": _collection(tx, settings, place) for place in places},
         "syncs": {name: _sync(tx, name, rules) for name, rules in settings.syncs.items()},
         "events_waiting": inbox.count_waiting(tx),
         "looking_deleted": overview.count_suspects(tx),
@@ -60,9 +61,13 @@ def _kept_at(quota: Json) -> Micros | None:
     return quota["at"] if isinstance(quota, dict) else None
 
 
-def _collection(tx: Connection, place: Place) -> dict[str, Json]:
+def _collection(tx: Connection, settings: Settings, place: Place) -> dict[str, Json]:
     cursor = cursors.load(tx, place)
+    told = bridge.standing(tx, *place) if KINDS[settings.systems[place[0]].kind].name in ("17hats", "bridge") else None
     return {
+        "unverified_since": None if told is None else told.unverified_since,
+        "heard_at": None if told is None else told.heard_at,
+        "not_acknowledged": None if told is None else told.silent,
         "records": observations.count_alive(tx, place),
         "polled_at": cursor.polled_at,
         "complete_at": cursor.complete_at,

@@ -16,7 +16,7 @@ import typer
 from syncd.cli import screen
 from syncd.cli.options import WATCH, ConfigOption, JsonOption, read_settings
 from syncd.cli.state import state_of
-from syncd.cli.text import ago, counted, duration, iso
+from syncd.cli.text import ago, counted, duration, iso, moment
 from syncd.config import Settings
 from syncd.core.record import Json, Micros
 from syncd.flow.daemon import database_path
@@ -32,7 +32,7 @@ _REBASING = {
     "restored": "re-basing: this is an older copy of the database",
     "lost": "re-basing: the database that was here is gone, and this is a new one",
 }
-_TIMES = ("polled_at", "complete_at", "cursor_at", "approved_at")
+_TIMES = ("polled_at", "complete_at", "cursor_at", "approved_at", "unverified_since", "heard_at")
 
 
 @app.command(rich_help_panel=WATCH, epilog="Example: syncd status --json | jq .holds")
@@ -132,6 +132,11 @@ def _show_collections(state: Mapping[str, Json], now: Micros) -> None:
             reading_now,
         ])
     screen.show_rows(rows, head=["", "records", "polled", "all listed", "newest change read", "reading now"])
+    for name, each in state["collections"].items():
+        if each["heard_at"] is not None:
+            told = f"{name}: unverified since {moment(each['unverified_since'])}; last heard of {ago(each['heard_at'], now)}"
+            told += f"; {each['not_acknowledged']:,} hand-offs not acknowledged" if each["not_acknowledged"] else ""
+            screen.show(told, style="yellow", indent=2)
 
 
 def _show_syncs(state: Mapping[str, Json], now: Micros) -> None:

@@ -16,6 +16,7 @@ import anyio
 from aiohttp import web
 
 from syncd.connectors.base import Change, Event, WebhookRefused
+from syncd.connectors.ledger import Bridging
 from syncd.core.errors import StoreError
 from syncd.core.record import SystemName
 from syncd.flow.bus import Bell
@@ -95,11 +96,26 @@ async def take_delivery(engine: Engine, request: web.Request) -> web.Response:
     headers = {name.lower(): value for name, value in request.headers.items()}
     if "secret" in request.match_info:
         headers[SECRET] = request.match_info["secret"]
-    events = connector.receive(headers, body, engine.clock.now())
-    if isinstance(events, WebhookRefused):
-        engine.log.warning("webhook.refused", system=system, reason=events.value, size=len(body))
-        return web.Response(status=_REFUSALS.get(events, 401))
-    return await _store(engine, system, events)
+    try:
+        if isinstance(connector, Bridging):
+            # It cannot be asked again: what it is told is kept before anything else.
+            events = await connector.take(headers, body, engine.clock.now())
+        else:
+            events = connector.receive(headers, body, engine.clock.now())
+        if not isinstance(events, WebhookRefused):
+            return await _store(engine, system, events)
+    except StoreError as error:
+        return _not_stored(engine, system, error)
+    engine.log.warning("webhook.refused", system=system, reason=events.value, size=len(body))
+    return web.Response(status=_REFUSALS.get(events, 401))
+
+
+def _not_stored(engine: Engine, system: SystemName, error: StoreError) -> web.Response:
+    """Nothing is acknowledged that is not committed: the vendor delivers it again."""
+    engine.log.error("webhook.not_stored", system=system, error=error.message)
+    places = [place for place in engine.places if place[0] == system]
+    status = engine.connectors[system].capabilities(places[0][1]).webhook_retry_status if places else 503
+    return web.Response(status=status, headers={"Retry-After": "30"})
 
 
 async def _store(engine: Engine, system: SystemName, events: Sequence[Event]) -> web.Response:
@@ -118,13 +134,7 @@ async def _store(engine: Engine, system: SystemName, events: Sequence[Event]) ->
     ]
     if not arrivals:
         return web.Response(status=200)
-    try:
-        fresh = await engine.database.write(lambda tx: inbox.accept(tx, arrivals))
-    except StoreError as error:
-        engine.log.error("webhook.not_stored", system=system, error=error.message)  # noqa: TRY400 (said in words)
-        places = [place for place in engine.places if place[0] == system]
-        status = engine.connectors[system].capabilities(places[0][1]).webhook_retry_status
-        return web.Response(status=status, headers={"Retry-After": "30"})
+    fresh = await engine.database.write(lambda tx: inbox.accept(tx, arrivals))
     engine.log.debug("webhook.accepted", system=system, events=len(arrivals), fresh=fresh)
     if fresh:
         engine.bus.ring(Bell.INBOX)

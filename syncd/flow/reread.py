@@ -200,7 +200,7 @@ def _record(
         [
             Look(
                 record=each.record,
-                seen_at=each.seen_at,
+                seen_at=each.seen_at - engine.connectors[each.ref.system].capabilities(each.ref.collection).read_lag,
                 read_at=each.read_at,
                 skew=engine.connectors[each.ref.system].skew().offset,
                 error=engine.modified_error(each.ref),

@@ -31,10 +31,14 @@ CUT_MIN = 8
 
 
 def look_at(engine: Engine, record: Record, seen_at: Micros, *, settles: bool = False) -> Look:
-    """A record that was just read alone, or shown in answer to a write; the call began at `seen_at`."""
+    """A record that was just read alone, or shown in answer to a write; the call began at `seen_at`.
+
+    A reading by id that may run behind shows what was so that much earlier; what is shown in answer to a write does not.
+    """
+    behind = 0 if settles else engine.connectors[record.ref.system].capabilities(record.ref.collection).read_lag
     return Look(
         record=record,
-        seen_at=seen_at,
+        seen_at=seen_at - behind,
         read_at=engine.clock.now(),
         skew=engine.connectors[record.ref.system].skew().offset,
         error=engine.modified_error(record.ref),

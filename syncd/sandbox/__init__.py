@@ -1,4 +1,4 @@
-"""The sandbox: emulators of GoHighLevel, EmailOctopus and ActiveTrail for demos, tests and rehearsals.
+"""The sandbox: emulators of GoHighLevel, EmailOctopus, ActiveTrail and 17hats behind its flows for demos, tests and rehearsals.
 
 `world.Sandbox` starts them; each vendor is a small web server with a truth log, counters, orderable faults, webhooks
 and a control path under `/_sandbox/`. `people` invents who lives in them.
@@ -10,11 +10,13 @@ It must not know that syncd exists.
 """
 
 from syncd.sandbox.activetrail import ActiveTrail
+from syncd.sandbox.bridge import Bridge
 from syncd.sandbox.emailoctopus import EmailOctopus
 from syncd.sandbox.faults import Fault, FaultKind
 from syncd.sandbox.gohighlevel import GoHighLevel
 from syncd.sandbox.options import (
     ActiveTrailOptions,
+    BridgeOptions,
     CustomField,
     EmailOctopusOptions,
     GoHighLevelOptions,
@@ -31,6 +33,8 @@ __all__ = [
     "ActiveTrailOptions",
     "Actor",
     "Applied",
+    "Bridge",
+    "BridgeOptions",
     "CustomField",
     "DeliveryMode",
     "EmailOctopus",

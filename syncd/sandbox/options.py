@@ -158,13 +158,41 @@ class ActiveTrailOptions:
     webhook_retries: int = 0
 
 
+# zapier.com, 17hats: the fields of "Create Contact".
+HATS17_FIELDS = (
+    "is_company", "first_name", "type", "last_name", "title", "company_name", "email", "other_emails", "phone", "other_phones", "address_1",
+    "address_2", "city", "state", "zip", "country", "birthday", "facebook_id", "instagram_id", "linkedin_id", "referred_by", "twitter_id",
+    "pinterest_id", "website", "tags", "notes",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeOptions:
+    """Choices for a system behind flows. `deeds` are what flows were built for, `triggers` what they tell of, `fields` what they name.
+
+    Flows that ask first (`asks_first`) post that they begin, and stop where they are refused.
+    """
+
+    port: int = 0
+    secret: str = "sandbox-bridge-secret-of-more-than-32-characters"  # noqa: S105 - opens only the sandbox
+    collections: tuple[str, ...] = ("contacts",)
+    deeds: tuple[str, ...] = ("create", "update")
+    triggers: tuple[str, ...] = ("created", "updated")
+    fields: tuple[str, ...] = HATS17_FIELDS
+    required: tuple[str, ...] = ("first_name", "type")
+    tells_ids: bool = True
+    asks_first: bool = False
+    webhook_retries: int = 3
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxOptions:
-    """Choices for all vendors together; ActiveTrail is there only where it has options."""
+    """Choices for all vendors together; ActiveTrail and a system behind flows are there only where they have options."""
 
     ghl: GoHighLevelOptions = field(default_factory=GoHighLevelOptions)
     octopus: EmailOctopusOptions = field(default_factory=EmailOctopusOptions)
     trail: ActiveTrailOptions | None = None
+    bridge: BridgeOptions | None = None
     quotas: bool = True
     seed: int = 1
     host: str = LOOPBACK

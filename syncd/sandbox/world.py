@@ -1,6 +1,7 @@
 """The sandbox itself: its vendors, started and stopped together.
 
-`async with Sandbox(options) as sandbox:` gives the running vendors on the loopback address: two, and ActiveTrail where it was asked for.
+`async with Sandbox(options) as sandbox:` gives the running vendors on the loopback address: two, and ActiveTrail and a system
+behind flows where they were asked for.
 
 Rule: everything random comes from the one seed, and leaving the block leaves no task and no socket behind.
 
@@ -15,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from syncd.sandbox.activetrail import ActiveTrail
+from syncd.sandbox.bridge import Bridge
 from syncd.sandbox.emailoctopus import EmailOctopus
 from syncd.sandbox.gohighlevel import GoHighLevel
 from syncd.sandbox.options import SandboxOptions
@@ -34,6 +36,10 @@ class Sandbox:
         if self.options.trail is not None:
             third = Random(f"{seed}/activetrail")  # noqa: S311 - repeatable on purpose
             self._trail = ActiveTrail(self.options.trail, clock=clock, quotas=quotas, random=third)
+        self._bridge: Bridge | None = None
+        if self.options.bridge is not None:
+            fourth = Random(f"{seed}/bridge")  # noqa: S311 - repeatable on purpose
+            self._bridge = Bridge(self.options.bridge, clock=clock, random=fourth)
         self._started = AsyncExitStack()
 
     @property
@@ -43,9 +49,15 @@ class Sandbox:
         return self._trail
 
     @property
+    def bridge(self) -> Bridge:
+        """The system behind flows, which must have been asked for."""
+        assert self._bridge is not None, "the sandbox was opened without a system behind flows"
+        return self._bridge
+
+    @property
     def vendors(self) -> list[Vendor]:
         """All that are there."""
-        return [self.ghl, self.octopus, *([self._trail] if self._trail is not None else [])]
+        return [self.ghl, self.octopus, *(each for each in (self._trail, self._bridge) if each is not None)]
 
     async def __aenter__(self) -> Self:
         for vendor in self.vendors:

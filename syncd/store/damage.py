@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from syncd.core.outcome import HoldKind, Operation
 from syncd.core.record import LinkId, Micros, RecordId, Ref
-from syncd.store import holds, observations, planning
+from syncd.store import bridge, holds, observations, planning
 from syncd.store.codec import DamagedError, seal
 from syncd.store.database import Connection
 from syncd.store.holds import Question
@@ -31,6 +31,8 @@ def mend(tx: Connection, damaged: DamagedError, routes: Routes, at: Micros) -> s
             return _take_apart(tx, LinkId(int(damaged.row[0])), at)
         case "outbox":
             return _plan_anew(tx, str(damaged.row[0]), at)
+        case "bridge_records" | "bridge_handoffs":
+            return bridge.mend(tx, damaged.table, damaged.row)
         case _:
             raise damaged
 

@@ -7,7 +7,7 @@ import pytest
 import syncd
 from tests.cli.world import World
 
-COMMANDS = ["init", "check", "plan", "run", "reconcile", "status", "explain", "events", "holds", "failures", "resume", "call"]
+COMMANDS = ["init", "check", "plan", "run", "reconcile", "status", "explain", "events", "holds", "failures", "resume", "call", "auth", "doctor", "import", "export"]
 
 
 def test_help_says_what_there_is(looked: World) -> None:
@@ -22,7 +22,7 @@ def test_help_says_what_there_is(looked: World) -> None:
 
 @pytest.mark.parametrize(
     "command", [*([each] for each in COMMANDS), *(["holds", each] for each in ("list", "approve", "pick", "ignore")),
-                *(["failures", each] for each in ("list", "retry", "skip"))], ids=" ".join
+                *(["failures", each] for each in ("list", "retry", "skip")), ["holds", "revert"], ["bridge", "guide"]], ids=" ".join
 )
 def test_every_command_has_an_example(command: list[str], looked: World) -> None:
     """Its help ends with a line that can be copied, and knows --json."""

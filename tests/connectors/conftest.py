@@ -11,6 +11,7 @@ import selectors
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -24,6 +25,8 @@ from syncd.connectors.registry import KINDS, open_connector
 from syncd.core.fields import as_set
 from syncd.core.record import CollectionName, RecordId, Ref, SystemName
 from syncd.sandbox import ActiveTrailOptions, EmailOctopusOptions, GoHighLevelOptions, Sandbox, SandboxOptions
+from syncd.store.database import Database
+from tests.connectors.bridge_bench import DECLARED, BridgeHands, Door, held_open, open_bridge
 
 TIMEOUT_S, PATIENT_S = 0.4, 10.0
 Delivery = tuple[dict[str, str], bytes]
@@ -33,6 +36,7 @@ class Bench(ABC):
     """One connector and its far side. `paths` maps neutral names to the vendor's; `plan_values` are two values of the choice.
 
     `signed` says that the vendor's webhooks prove their bodies, and `signature` which header does; an unsigned one has a secret there.
+    `asks` says that reading is a call to the vendor.
     """
 
     connector: Connector
@@ -41,6 +45,7 @@ class Bench(ABC):
     plan_values: tuple[str, str]
     signature: str
     signed: bool = True
+    asks: bool = True
 
     def ref(self, record_id: str) -> Ref:
         return Ref(self.connector.system, self.collection, RecordId(record_id))
@@ -252,13 +257,23 @@ class ActiveTrailBench(VendorBench):
         return {path.removeprefix("custom."): value for path, value in self.fields(**neutral).items()}
 
 
+class BridgeBench(BridgeHands, VendorBench):
+    """A system behind flows."""
+
+    def __init__(self, vendor: Any, opened: Opened, database: Database, door: Door) -> None:
+        super().__init__(vendor, opened, "people", [])
+        assert database.path is not None
+        self.path, self.door = database.path, door
+        door.takes_news = False
+
+
 OTHER_ANSWERS = {"first_page": 0, "from_date": "changed", "manual_event": "contact_change", "deletes": "hard"}
 """The other answer to everything that ActiveTrail's documentation leaves open."""
 OpenBench = Callable[..., Awaitable[Bench]]
 
 
 @pytest.fixture
-async def open_bench() -> AsyncIterator[OpenBench]:
+async def open_bench(tmp_path: Path) -> AsyncIterator[OpenBench]:
     """Opens a bench by the connector's name; options go to the emulated vendor, `settings` to the connector.
 
     Where nothing hangs, a test that makes many calls takes a longer `timeout_s`, so that a busy machine does not fail it.
@@ -270,6 +285,15 @@ async def open_bench() -> AsyncIterator[OpenBench]:
         ) -> Bench:
             if name == "memory":
                 return MemoryBench()
+            if name == "bridge":
+                database = await held_open(stack, tmp_path / "bridge.db")
+                deeds, triggers = ("create", "update", "delete"), ("created", "updated", "deleted")
+                section = {"collections": {"people": DECLARED}, "timeout_s": timeout_s, "ack_wait_s": PATIENT_S, "trigger_delay_s": 0}
+                chosen_bridge = {"collections": ("people",), "deeds": deeds, "triggers": triggers, "required": (), "fields": tuple(BridgeHands.paths), **options}
+                vendor, opened, door = await open_bridge(
+                    stack, database, kind="bridge", settings={**section, **(settings or {})}, **chosen_bridge
+                )
+                return BridgeBench(vendor, opened, database, door)
             name, _, others = name.partition(" ")
             trail = {**(OTHER_ANSWERS if others else {}), **options} if name == "activetrail" else None
             ghl = {"index_lag_s": 0.0, "allow_duplicates": False, **(options if name == "gohighlevel" else {})}
@@ -332,7 +356,7 @@ async def _inbox(stack: AsyncExitStack, vendor: Any) -> list[Delivery]:
     return got
 
 
-@pytest.fixture(params=["memory", "gohighlevel", "emailoctopus", "activetrail", "activetrail (other answers)"])
+@pytest.fixture(params=["memory", "gohighlevel", "emailoctopus", "activetrail", "activetrail (other answers)", "bridge"])
 async def bench(request: pytest.FixtureRequest, open_bench: OpenBench) -> Bench:
     """One bench after another: the contract holds for each."""
     return await open_bench(request.param)

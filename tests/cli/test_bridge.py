@@ -1,0 +1,235 @@
+"""`syncd bridge`, `syncd import` and `syncd export`: a system without an API, as its operator meets it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from syncd.core.guard import Direction
+from syncd.core.outcome import Operation, Write
+from syncd.core.record import CollectionName, MemberName, RecordId, Ref, SyncName, SystemName
+from syncd.store import bridge, links, outbox, planning
+from syncd.store.bridge_records import listed
+from syncd.store.planning import DuePlan, PlanItem
+from syncd.store.visiting import leave, reading
+from tests.cli.world import World
+
+HATS, CONTACTS = SystemName("hats17"), CollectionName("contacts")
+CONFIGURATION = """\
+[systems.ghl]
+kind = "gohighlevel"
+location_id = "ve9EPM428h8vShlRW1KT"
+token = { file = "token" }
+
+[systems.hats17]
+kind = "17hats"
+hooks = { file = "hooks" }
+secret = { file = "secret" }
+
+[systems.hats17.collections.projects]
+keys = ["name"]
+fields = { name = "text", due = { type = "date", label = "Due" } }
+
+[syncs.contacts]
+match = ["email", "phone"]
+source_of_truth = "ghl"
+
+[syncs.contacts.members]
+ghl = { collection = "contacts" }
+hats17 = { collection = "contacts", create = { type = "Hot Lead", is_company = false } }
+
+[syncs.contacts.fields]
+email = { type = "email", ghl = "email", hats17 = "email" }
+first_name = { ghl = "firstName", hats17 = "first_name" }
+phone = { type = "phone", ghl = "phone", hats17 = "phone" }
+tags = { type = "set", ghl = "tags", hats17 = "tags" }
+
+[daemon]
+state = "state"
+public_url = "https://sync.example.com"
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> World:
+    """A configuration with 17hats, and no vendor that could be called."""
+    (tmp_path / "syncd.toml").write_text(CONFIGURATION)
+    return World(tmp_path, None)  # type: ignore[arg-type]
+
+
+def exported(place: World, text: str, *, age_s: float = 0) -> str:
+    path = place.folder / "contacts.csv"
+    path.write_text(text)
+    at = path.stat().st_mtime - age_s
+    os.utime(path, (at, at))
+    return str(path)
+
+
+def known(place: World) -> dict[str, dict]:
+    with reading(place.database) as read:
+        return {str(each.fields["email"]): dict(each.fields or {}) for each in read(lambda tx: listed(tx, HATS, CONTACTS))}
+
+
+def test_the_configuration_holds(place: World) -> None:
+    """17hats needs nothing that only an account could tell."""
+    for name in ("token", "hooks", "secret"):
+        (place.folder / name).write_text("a-secret-that-is-long-enough-for-anybody\n")
+        (place.folder / name).chmod(0o600)
+    result = place.here("check")
+
+    assert 0 == result.code, result.err
+
+
+def test_a_file_is_shown_before_it_is_taken_in(place: World) -> None:
+    """Off a terminal nobody can agree, so nothing is taken in, and the code says that it waits."""
+    file = exported(place, "Email,First Name,Shoe\na@b.co,Ada,7\nb@b.co,Bob,8\nb@b.co,Bob,8\n,Nobody,9\n")
+    result = place.here("import", "hats17", "contacts", file)
+
+    assert 7 == result.code
+    assert not place.database.exists()
+    assert "line 5: shows neither email nor phone" in result.out
+    assert "not taken" in result.out
+    assert "--yes" in result.err
+
+
+def test_a_file_seeds_and_verifies(place: World) -> None:
+    """New, then as known, then changed; who is not in it is told and stays; its age counts."""
+    first = place.here("import", "hats17", "contacts", exported(place, "Email,First Name\na@b.co,Ada\nb@b.co,Bob\n"), "--yes", "--json")
+    same = place.here("import", "hats17", "contacts", exported(place, "Email,First Name\na@b.co,Ada\n"), "--yes", "--json")
+    changed = place.here("import", "hats17", "contacts", exported(place, "Email,First Name\na@b.co,Countess\n"), "--yes", "--json")
+    old = place.here("import", "hats17", "contacts", exported(place, "Email,First Name,City\na@b.co,Ada,York\n", age_s=3_600), "--yes", "--json")
+
+    assert [0, 0, 0, 0] == [each.code for each in (first, same, changed, old)]
+    assert (2, True) == (len(first.json["new"]), first.json["taken_in"])
+    assert (1, []) == (len(same.json["not_in_the_file"]), same.json["new"])
+    assert [["first_name"]] == [each["fields"] for each in changed.json["changed"]]
+    assert [["city"]] == [each["fields"] for each in old.json["changed"]]
+    assert {"a@b.co": ("Countess", "York"), "b@b.co": ("Bob", None)} == {
+        email: (row["first_name"], row.get("city")) for email, row in known(place).items()
+    }
+
+
+def test_bad_lines_are_a_failure_and_the_others_are_taken_in(place: World) -> None:
+    """The code says so, and each has its number."""
+    result = place.here("import", "hats17", "contacts", exported(place, 'Email\na@b.co\n"open\nb@b.co\n'), "--yes", "--json")
+
+    assert 6 == result.code
+    assert [3] == [each["line"] for each in result.json["bad"]]
+    assert {"a@b.co", "b@b.co"} == known(place).keys()
+
+
+def test_counterparts_are_counted(place: World) -> None:
+    """By the sync's own match keys, in its order."""
+    assert 0 == place.here("import", "hats17", "contacts", exported(place, "Email\nz@b.co\n"), "--yes").code
+    keys = {"a": {"email": "a@b.co"}, "b1": {"phone": "+12025550100"}, "b2": {"phone": "+12025550100"}}
+    leave(
+        place.database,
+        lambda tx: planning.index_keys(
+            tx, [(DuePlan(item=PlanItem("contacts", "ghl", RecordId(each)), since=1, cause="test"), held) for each, held in keys.items()]
+        ),
+    )
+    text = "Email,Phone\na@b.co,\nb@b.co,202-555-0100\nc@b.co,\n"
+    result = place.here("import", "hats17", "contacts", exported(place, text), "--json")
+
+    assert {"one": 1, "none": 1, "several": 1} == result.json["matches"]["contacts"]
+
+
+def test_five_thousand_lines_are_taken_in(place: World) -> None:
+    """In one transaction."""
+    text = "Email,First Name,Tags\n" + "".join(f'p{number}@b.co,P{number},"vip, lead"\n' for number in range(5_000))
+    result = place.here("import", "hats17", "contacts", exported(place, text), "--yes", "--json")
+
+    assert (0, 5_000, []) == (result.code, len(result.json["new"]), result.json["bad"])
+    assert 5_000 == len(known(place))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("hats", "contacts", "x.csv"), "did you mean `hats17`"),
+        (("ghl", "contacts", "x.csv"), "which has an API"),
+        (("hats17", "contact", "x.csv"), "no collection 'contact'"),
+        (("hats17", "contacts", "nowhere.csv"), "cannot be read"),
+    ],
+)
+def test_what_cannot_be_imported(place: World, arguments: tuple[str, ...], said: str) -> None:
+    """Is said with what would fit."""
+    result = place.here("import", *arguments)
+
+    assert 1 == result.code
+    assert said in result.err
+
+
+def test_what_is_owed_is_written_for_the_importer(place: World) -> None:
+    """Nothing where there is no database; a table with headings where there is one."""
+    assert 1 == place.here("export", "hats17", "contacts").code
+    assert 0 == place.here("import", "hats17", "contacts", exported(place, "Email\nz@b.co\n"), "--yes").code
+    result = place.here("export", "hats17", "contacts")
+
+    assert (0, [[]]) == (result.code, list(csv.reader(io.StringIO(result.out))))
+    assert "0 records" in result.err
+
+
+def test_a_create_that_is_owed_is_a_line(place: World) -> None:
+    """In 17hats' words and form, with what every new record there is given."""
+    assert 0 == place.here("import", "hats17", "contacts", exported(place, "Email\nz@b.co\n"), "--yes").code
+    values = {"email": "new@b.co", "first_name": "New", "phone": "+12025550100", "tags": ["a", "b"]}
+
+    def owe(tx):
+        ref = Ref(SystemName("ghl"), CONTACTS, RecordId("g1"))
+        link = links.create(tx, SyncName("contacts"), {MemberName("ghl"): ref}, 1)
+        write = Write(member=MemberName("hats17"), operation=Operation.CREATE, values=values, expected={})
+        outbox.owe(
+            tx, link=link.id, sync=SyncName("contacts"), revision=1, write=write, target=Ref(HATS, CONTACTS, RecordId("")),
+            stream=Direction.CREATES, gate=None, priority=0, run_id=None, at=1,
+        )  # fmt: skip
+
+    leave(place.database, owe)
+    result = place.here("export", "hats17", "contacts")
+    (row,) = csv.DictReader(io.StringIO(result.out))
+
+    assert {
+        "Is Company?": "No", "First Name": "New", "Type": "Hot Lead", "Primary E-mail Address": "new@b.co",
+        "Primary Phone Number": "202-555-0100", "Tags": "a, b",
+    } == row  # fmt: skip
+    assert 0 == place.here("export", "hats17", "contacts", "--csv", str(place.folder / "out.csv")).code
+    assert (place.folder / "out.csv").read_bytes().startswith(b"\xef\xbb\xbfIs Company?")
+
+
+def test_the_guide_is_of_this_configuration(place: World) -> None:
+    """Its address, its fields, both directions, and what 17hats cannot do; no secret is needed for it."""
+    result = place.here("bridge", "guide", "hats17")
+    text = " ".join(result.out.split())
+
+    assert 0 == result.code, result.err
+    assert "https://sync.example.com/hooks/hats17" in text
+    assert "17hats has no public API" in text
+    assert "contacts.create ADDRESS" in text
+    assert "contacts.update ADDRESS" in text
+    assert "contacts.delete" not in text
+    assert "fields__is_company, fields__first_name, fields__type, fields__email, fields__phone, fields__tags" in text
+    assert "fields__city" not in text
+    assert "createHmac" in text
+
+
+def test_the_guide_says_how_where_nothing_can_sign(place: World) -> None:
+    """The weaker way is named for what it is."""
+    place.edit_config('secret = { file = "secret" }', 'header_secret = { file = "secret" }')
+    text = place.here("bridge", "guide", "hats17").out
+
+    assert "x-syncd-secret" in text
+    assert "proves neither" in text
+    assert "createHmac" not in text
+
+
+def test_standing_is_told(place: World) -> None:
+    """Since when nothing has proved what is known."""
+    assert 0 == place.here("import", "hats17", "contacts", exported(place, "Email\na@b.co\nb@b.co\n"), "--yes").code
+    with reading(place.database) as read:
+        standing = read(lambda tx: bridge.standing(tx, HATS, CONTACTS))
+
+    assert (2, True, 0) == (standing.records, standing.unverified_since is not None, standing.silent)
