@@ -77,10 +77,6 @@ def decide_deletion(
     if waiting:
         # The link stays as it was: what has not been seen may hold an edit.
         return Plan(link=link, notes=(f"deleted in {gone[0].name}: undecided until {', '.join(waiting)} was seen",))
-    if unclear := sorted(draft.name for draft in live if draft.unclear):
-        # An edit that cannot be read must not be lost, and a fault of the vendor's must not bring back what a person deleted.
-        held = tuple(hold for hold in fields.holds if hold.kind is HoldKind.UNREADABLE)
-        return Plan(link=link, holds=held, notes=(f"deleted in {gone[0].name}: undecided until {', '.join(unclear)} can be read",))
     if not live:
         return _end(link, drafts, LinkState.DELETED, (), "deleted everywhere")
     if _edited_since(rules, gone, live, fields):
@@ -88,6 +84,10 @@ def decide_deletion(
             draft.was, draft.base, draft.agreed, draft.gone = LinkMember(), {}, {}, None
             fields.notes.append(f"deleted in {draft.name} but edited elsewhere: the edit wins, it is made again there")
         return None
+    if unclear := sorted(draft.name for draft in live if draft.unclear):
+        # An edit that cannot be read must not be lost, and a fault of the vendor's must not bring back what a person deleted.
+        held = tuple(hold for hold in fields.holds if hold.kind is HoldKind.UNREADABLE)
+        return Plan(link=link, holds=held, notes=(f"deleted in {gone[0].name}: undecided until {', '.join(unclear)} can be read",))
     policy = answer or deletion_rule(rules, drafts, fields)
     if policy is DeleteRule.REVIEW:
         return _hold_deletion(link, gone[0], HoldKind.DELETE, "the rule is review")

@@ -23,6 +23,7 @@ from syncd.store.database import Connection
 from syncd.store.holds import Question
 from syncd.store.journal import Entry
 from syncd.store.observations import Observation
+from syncd.store.outbox import Owed
 from syncd.store.planning import DuePlan, PlanItem
 
 MAKE_NEW = "new"
@@ -62,7 +63,7 @@ def link_records(
     found: dict[PlanItem, LinkId] = {}
     outcomes: dict[PlanItem, tuple[str, str]] = {}
     answers = holds.answers_about(tx, rules.name)
-    doubtful: dict[MemberName, list[Candidate]] = {}
+    doubtful = {name: outbox.doubtful_creates(tx, rules.name, name) for name in {due.item.member for due in items}}
     for due in items:
         item = due.item
         now_linked = links.links_of(tx, [item])
@@ -89,9 +90,7 @@ def link_records(
         answer = answers.get((item.member, item.record_id))
         verdict = match(rules.match, item.member, keys, candidates)
         if isinstance(verdict, Fresh):
-            if item.member not in doubtful:
-                doubtful[item.member] = _may_have_made(tx, rules, item.member)
-            verdict = match(rules.match, item.member, keys, doubtful[item.member])
+            verdict = match(rules.match, item.member, keys, _may_have_made(tx, rules, keys, doubtful[item.member]))
         if answer is not None:
             verdict = _answered(answer.choice or "", verdict, [each for each in candidates if each.member != item.member])
         _carry_out(engine, tx, rules, item, verdict, found, outcomes)
@@ -116,18 +115,13 @@ def _candidates(
     ]
 
 
-def _may_have_made(tx: Connection, rules: SyncRules, member: MemberName) -> list[Candidate]:
-    """The links for which a new record of this member may have been made, by the keys that were sent: the link may have others since."""
-    doubtful = {owed.link: owed.values for owed in outbox.doubtful_creates(tx, rules.name, member)}
+def _may_have_made(tx: Connection, rules: SyncRules, keys: Mapping[FieldName, str], doubtful: list[Owed]) -> list[Candidate]:
+    """The links for which a record with these keys may have been made, by the keys that were sent: the link may have others since."""
+    sent = {each.link: {name: key for name in rules.match if (key := key_of(name, each.values)) is not None} for each in doubtful}
+    alike = [link for link, each in sent.items() if each.items() & keys.items()]
     return [
-        Candidate(
-            member=name,
-            ref=holder.ref,
-            keys={key: value for key in rules.match if (value := key_of(key, doubtful[link.id])) is not None},
-            link=link.id,
-            linked_members=frozenset(link.members),
-        )
-        for link in links.load(tx, doubtful).values()
+        Candidate(member=name, ref=holder.ref, keys=sent[link.id], link=link.id, linked_members=frozenset(link.members))
+        for link in links.load(tx, alike).values()
         if link.state is LinkState.LIVE
         for name, holder in sorted(link.members.items())[:1]
         if holder.ref is not None

@@ -72,8 +72,8 @@ async def notice(engine: Engine, mark: Mark) -> None:
         return found, rebasing, continuity.advance(tx, marked)
 
     found, rebasing, count = await engine.database.write(commit)
-    if rebasing is Standing.RESTORED:
-        # A listing that runs behind would not show what was made shortly before by a life that is forgotten. After a loss, a person is asked.
+    if rebasing is not None:
+        # A listing that runs behind would not show what was made shortly before by a life that is forgotten.
         lags = [engine.connectors[system].capabilities(collection).index_lag for system, collection in engine.places]
         engine.listings_from = engine.clock.now() + max(lags, default=0)
     if found is not Standing.SAME:

@@ -114,6 +114,14 @@ def test_while_an_edit_may_hide_in_what_cannot_be_read_nothing_is_decided() -> N
     assert made.notes == ("deleted in a: undecided until b can be read",)
 
 
+def test_an_edit_that_is_sure_beats_a_delete_beside_something_unreadable() -> None:
+    """Deleted here, unreadable there, edited by a third: that one's edit leaves no doubt, and is not kept waiting."""
+    before = agreed({F: "x", TAGS: ["t"]}, among="abc")
+    made = plan(rules(among="abc"), before, seen(a=GONE, c="y") | {B: Seen(fields={F: Unreadable("?", "no text")})})
+
+    assert (LinkState.LIVE, [(A, Operation.CREATE)], "y") == (made.link.state, [each for each in owed(made) if each[0] == A], made.link.hub[F].value)
+
+
 def test_a_held_edit_beats_a_delete_too() -> None:
     """An edit that waits for a person is an edit: the deletion of a third must not take it away."""
     given = rules(among="abc", conflict=ConflictRule.REVIEW)
