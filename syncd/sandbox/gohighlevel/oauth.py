@@ -10,7 +10,7 @@ It must not know contacts, sockets or quotas.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from string import ascii_letters, digits
@@ -47,7 +47,7 @@ class OAuth:
     consent be given for another location.
     """
 
-    def __init__(self, options: GoHighLevelOptions, *, private: str, clock: Clock, random: Random) -> None:
+    def __init__(self, options: GoHighLevelOptions, *, private: Callable[[], str], clock: Clock, random: Random) -> None:
         self.client_id, self.client_secret = "sandbox-app", "sandbox-client-secret-" + _drawn(random, 20)
         self.redirect_uri = "http://127.0.0.1:8788/oauth/callback"
         self.company_id = "SandboxCompany000001"
@@ -107,7 +107,7 @@ class OAuth:
             return None
         token = call.headers.get("Authorization", "").removeprefix("Bearer ")
         needed = scope_of(call)
-        if token == self._private:
+        if token == self._private():
             return error_answer(401, NO_SCOPE) if needed in self.private_lacks else None
         access = self._access.get(token)
         if access is None or access.expires_at <= self._clock():

@@ -60,7 +60,7 @@ class GoHighLevel(Vendor):
             truth=self.truth, clock=clock, random=own, missing_status=options.missing_status, count=self.applied, announce=self._announce
         )
         own = Random(f"{options.location_id}/oauth")  # noqa: S311 - repeatable on purpose
-        self.oauth = OAuth(options, private=options.token, clock=clock, random=own)
+        self.oauth = OAuth(options, private=lambda: self.token, clock=clock, random=own)
         served = [*Endpoints(options, self.location, self._reader).routes(), *self.oauth.routes()]
         self.offer(Operations(options, self.location, self.records).routes(served))
 
