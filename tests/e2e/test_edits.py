@@ -100,8 +100,9 @@ async def test_the_later_of_clearly_separate_edits_wins(tmp_path: Path) -> None:
             await world.quiet_for(0.5)
             world.sandbox.ghl.webhooks.url = None
             world.sandbox.ghl.edit_as_user(each.ghl, {"firstName": "Earlier"})
-            # Vendors keep times in seconds and clocks are known to a second or two, so the edits stand well apart.
-            await world.seconds(3.0)
+            # Vendors keep times in seconds, clocks are known to a second or two, and an event shows its record as of when it happened: the
+            # edits stand well apart.
+            await world.seconds(7.0)
             # A field that only flows the other way: EmailOctopus's webhook shows the record, GoHighLevel is not written to.
             world.sandbox.octopus.edit_as_user(each.octopus, {"Source": "seen meanwhile"})
             await world.until(lambda: not world.webhooks_pending(), "the webhook is delivered")
