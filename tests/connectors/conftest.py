@@ -28,7 +28,7 @@ from syncd.sandbox import ActiveTrailOptions, EmailOctopusOptions, GoHighLevelOp
 from syncd.store.database import Database
 from tests.connectors.bridge_bench import DECLARED, BridgeHands, Door, held_open, open_bridge
 
-TIMEOUT_S, PATIENT_S = 0.4, 10.0
+TIMEOUT_S, PATIENT_S = 1.0, 10.0
 Delivery = tuple[dict[str, str], bytes]
 
 

@@ -83,9 +83,10 @@ async def test_gohighlevel_retries_only_429(opened, receiver):
     receiver.statuses = [429, 200, 500]
 
     ghl.create_as_user({"firstName": "Ada"})
-    await asyncio.sleep(0.3)
+    await arrived(receiver, 2)
     first = list(receiver.got)
     ghl.create_as_user({"firstName": "Bo"})
+    await arrived(receiver, 3)
     await asyncio.sleep(0.2)
 
     assert len(first) == 2
