@@ -17,7 +17,7 @@ from syncd.cli.options import WATCH, ConfigOption, JsonOption, read_settings
 from syncd.cli.tell import entry_as_json, line
 from syncd.flow.daemon import database_path
 from syncd.store import journal
-from syncd.store.visiting import reading
+from syncd.store.visiting import is_made, reading
 
 app = typer.Typer()
 
@@ -42,7 +42,7 @@ def events(
     if not path.exists() and not follow:
         screen.say(f"nothing has happened yet: there is no database {path}")
         return
-    while not path.exists():
+    while follow and not is_made(path):
         time.sleep(_FOLLOW_S)
     with reading(path) as read:
         newest = read(journal.last_number)

@@ -18,7 +18,8 @@ from syncd.core.errors import StoreError, UserError
 from syncd.store.database import Connection, migrations
 
 T = TypeVar("T")
-MAKING_TRIES = 40
+MAKING_S = 10.0
+"""How long a daemon that starts for the first time may take to make the tables; a busy disk takes seconds."""
 
 
 @contextmanager
@@ -70,13 +71,23 @@ def _connect(path: Path, mode: str) -> Connection:
     return connection
 
 
+def is_made(path: Path) -> bool:
+    """Whether there is a database with its tables. Raises StoreError where it cannot be read."""
+    if not path.exists():
+        return False
+    with _store_errors(path), closing(_connect(path, "ro")) as connection:
+        return bool(_schema(connection))
+
+
+def _schema(connection: Connection) -> int:
+    (done,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(done)
+
+
 def _check_schema(connection: Connection) -> None:
     known = len(migrations())
-    for _ in range(MAKING_TRIES):
-        (done,) = connection.execute("PRAGMA user_version").fetchone()
-        if done:
-            break
-        # A daemon that is starting for the first time is making the tables.
+    until = time.monotonic() + MAKING_S
+    while not (done := _schema(connection)) and time.monotonic() < until:
         time.sleep(0.05)
     if done != known:
         raise UserError(

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.cli.world import World, wait_for
 
 
@@ -53,6 +55,27 @@ def test_following(world: World) -> None:
     numbers = [json.loads(line)["number"] for line in followed.read_text().splitlines()]
 
     assert list(range(1, newest + 1)) == numbers
+
+
+def test_following_before_the_tables_are_there(world: World) -> None:
+    """--follow waits for as long as a slow disk takes to make the database, and then shows everything."""
+    database, ready = world.database, world.folder / "ready"
+    assert 7 == world.syncd("reconcile").code
+    newest = json.loads(world.here("events", "--limit", "1", "--json").out)["number"]
+    database.rename(ready)
+    database.touch()
+    followed = world.folder / "followed"
+    with followed.open("wb") as out:
+        process = subprocess.Popen([sys.executable, "-m", "syncd", "events", "-f", "--since", "0", "--json"], cwd=world.folder, env=world.environ(),
+                                   stdout=out, stderr=subprocess.DEVNULL)
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(3)
+        ready.rename(database)
+        wait_for(lambda: f'"number":{newest},' in followed.read_text())
+    finally:
+        process.terminate()
+        process.communicate()
 
 
 def test_a_reader_that_goes_away(synced: World) -> None:
