@@ -36,7 +36,7 @@ from syncd.store.codec import DamagedError
 from syncd.store.damage import mend
 from syncd.store.database import Database, open_database, owning
 
-STOP_GRACE_S = 3.5
+STOP_GRACE_S = 2.5
 KEEP_EVENTS = 14 * DAY
 REST_S, REST_MAX_S = 1.0, 15.0
 """How long a stage rests when nothing can be committed: first, and at most while it goes on."""

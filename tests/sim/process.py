@@ -36,7 +36,7 @@ from tests.sim.loop import Ordered, in_life
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-GRACE_S = 3.5
+GRACE_S = 2.5
 READS_THAT_TAKE_TIME = 0.2
 FLIPPED = (("links", "hub"), ("link_members", "base"), ("link_members", "agreed"), ("outbox", "payload"), ("observations", "fields"), ("events", "payload"))
 
