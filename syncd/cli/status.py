@@ -13,13 +13,15 @@ from urllib.request import urlopen
 
 import typer
 
-from syncd.cli import screen
+from syncd.cli import hearing, screen
 from syncd.cli.options import WATCH, ConfigOption, JsonOption, read_settings
 from syncd.cli.state import state_of
 from syncd.cli.text import ago, counted, duration, iso, moment
 from syncd.config import Settings
-from syncd.core.record import Json, Micros
+from syncd.core.record import Json, Micros, SystemName
 from syncd.flow.daemon import database_path
+from syncd.store import arrivals
+from syncd.store.arrivals import Hearsay
 from syncd.store.database import is_owned
 from syncd.store.visiting import reading
 
@@ -51,11 +53,11 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         _show_nothing_yet(about, as_json=as_json)
         return
     with reading(path) as read:
-        state = read(lambda tx: state_of(tx, settings))
+        state, heard = read(lambda tx: (state_of(tx, settings), {name: arrivals.heard_from(tx, name) for name in settings.systems}))
     if as_json:
         screen.show_json({**about, "exists": True, **_with_iso(state)})
     else:
-        _show(about, state, settings, time.time_ns() // 1_000)
+        _show(about, state, heard, settings, time.time_ns() // 1_000)
 
 
 def _trouble(settings: Settings) -> str | None:
@@ -88,13 +90,16 @@ def _with_iso(state: Json) -> Json:
     return [_with_iso(each) for each in state] if isinstance(state, list) else state
 
 
-def _show(about: Mapping[str, str], state: Mapping[str, Json], settings: Settings, now: Micros) -> None:
+def _show(
+    about: Mapping[str, str], state: Mapping[str, Json], heard: Mapping[SystemName, Hearsay], settings: Settings, now: Micros
+) -> None:
     screen.show(f"daemon     {about['daemon']}", style="" if about["daemon"] == "running" else "yellow")
     screen.show(f"config     {about['config']}")
     screen.show(f"database   {about['database']}")
     if state["rebasing"]:
         screen.show(f"           {_REBASING[state['rebasing']]}; everything is read completely before anything is written", style="yellow")
     _show_systems(state)
+    _show_heard(heard, now)
     _show_collections(state, now)
     _show_syncs(state, now)
     _show_work(state)
@@ -116,6 +121,13 @@ def _show_systems(state: Mapping[str, Json]) -> None:
         paused = f"PAUSED: {each['paused']}" if each["paused"] else "in use" if each["account"] else "never used"
         rows.append([name, each["kind"], paused, left])
     screen.show_rows(rows)
+
+
+def _show_heard(heard: Mapping[SystemName, Hearsay], now: Micros) -> None:
+    rows = [[name, *row] for name, each in heard.items() for row in hearing.rows(each, now)]
+    if rows:
+        screen.show_heading("webhooks")
+        screen.show_rows(rows)
 
 
 def _show_collections(state: Mapping[str, Json], now: Micros) -> None:

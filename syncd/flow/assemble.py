@@ -79,6 +79,7 @@ async def assemble(
             yield Assembled(engine=engine, quotas=quotas)
         finally:
             await keep_quotas(engine, quotas)
+            await engine.tally.keep(database)
             await database.write(lambda tx: end_run(engine, tx))
 
 

@@ -51,6 +51,27 @@ def accept(tx: Connection, arrivals: Sequence[Arrival]) -> int:
     return tx.total_changes - before
 
 
+def put_aside(tx: Connection, arrival: Arrival, outcome: str) -> bool:
+    """Keeps an event, as it was seen, that nobody will look after; whether it was new. It is forgotten when all others are."""
+    new = accept(tx, [arrival]) > 0
+    if new:
+        tx.execute(
+            "UPDATE events SET done_at = received_at, outcome = ? WHERE system = ? AND dedupe_key = ?",
+            (outcome, arrival.ref.system, arrival.dedupe_key),
+        )
+    return new
+
+
+def announced(tx: Connection, system: SystemName, since: Micros) -> set[Ref]:
+    """The records of a system of which an event waits, or was dealt with at or after an instant."""
+    rows = tx.execute(
+        "SELECT collection, record_id FROM events WHERE done_at IS NULL AND system = ?1"
+        " UNION SELECT collection, record_id FROM events WHERE done_at >= ?2 AND system = ?1",
+        (system, since),
+    )
+    return {Ref(system, collection, record_id) for collection, record_id in rows}
+
+
 def due(tx: Connection, system: SystemName, now: Micros, *, quiet: Micros, quiet_max: Micros, limit: int) -> list[Waiting]:
     """Records whose events have been quiet for `quiet`, or have waited `quiet_max`."""
     rows = tx.execute(
