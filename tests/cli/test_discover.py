@@ -46,7 +46,8 @@ def test_calendars_pipelines_users_and_custom_fields(world: World) -> None:
 
     def furnish(sandbox) -> None:  # type: ignore[no-untyped-def]
         sandbox.ghl.create_record_as_user("calendars", {"name": "Chair one"})
-        sandbox.ghl.create_record_as_user("users", {"firstName": "Ada", "lastName": "Byron", "email": "ada@example.com"})
+        person = {"firstName": "Ada", "lastName": "Byron", "email": "ada@example.com", "locationIds": ["SandboxLocation00001"]}
+        sandbox.ghl.create_record_as_user("users", person)
 
     world.do(furnish)
     result, told = world.here("discover", "ghl"), world.here("discover", "ghl", "--json").json
@@ -67,7 +68,7 @@ def test_one_collection_alone(world: World) -> None:
 
     assert 0 == alone.code
     assert ("ghl/tasks" in alone.out, "ghl/notes" in alone.out, "pipelines" in alone.out) == (True, False, False)
-    assert "one cannot be made without body, completed, dueDate, title" in alone.out or "one cannot be made without" in alone.out
+    assert "one cannot be made without completed, contactId, dueDate, title" in alone.out
     assert 1 == typo.code
     assert "did you mean `tasks`?" in typo.err
 
