@@ -80,6 +80,7 @@ def _collection(tx: Connection, settings: Settings, place: Place) -> dict[str, J
     cursor = cursors.load(tx, place)
     told = bridge.standing(tx, *place) if KINDS[settings.systems[place[0]].kind].name in ("17hats", "bridge") else None
     return {
+        "paused": control.paused_collections(tx).get(place),
         "unverified_since": None if told is None else told.unverified_since,
         "heard_at": None if told is None else told.heard_at,
         "not_acknowledged": None if told is None else told.silent,

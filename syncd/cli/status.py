@@ -145,6 +145,8 @@ def _show_collections(state: Mapping[str, Json], now: Micros) -> None:
         ])
     screen.show_rows(rows, head=["", "records", "polled", "all listed", "newest change read", "reading now"])
     for name, each in state["collections"].items():
+        if each["paused"]:
+            screen.show(f"{name}: PAUSED: {each['paused']}", style="yellow", indent=2)
         if each["heard_at"] is not None:
             told = f"{name}: unverified since {moment(each['unverified_since'])}; last heard of {ago(each['heard_at'], now)}"
             told += f"; {each['not_acknowledged']:,} hand-offs not acknowledged" if each["not_acknowledged"] else ""
@@ -186,6 +188,11 @@ def _next_steps(state: Mapping[str, Json], settings: Settings) -> list[str]:
     steps = [
         f"{name} is paused; mend its credential, then `syncd resume {name}`"
         for name, each in state["systems"].items()
+        if each["paused"]
+    ]
+    steps += [
+        f"{name} is paused, and the rest goes on; let the credential open it, then `syncd resume {name.partition('/')[0]}`"
+        for name, each in state["collections"].items()
         if each["paused"]
     ]
     if "first_run" in state["holds"]:

@@ -63,9 +63,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
-    """Why a door is closed (401, 403): `expired` where another token would open it, `hint` what a person can do about it."""
+    """Why a door is closed (401, 403): `expired` where another token would open it, `hint` what a person can do about it.
+
+    `narrow` says that only this operation is closed, and the credential is good for others.
+    """
 
     expired: bool = False
+    narrow: bool = False
     hint: str = ""
 
 
@@ -181,8 +185,9 @@ class Session:
                 message, system=self.system, hint=hint, effect=maybe, status=status, retry_after_s=answer.retry_after_s
             )
         if status in (401, 403):
-            hint = hint or self._dialect.closed(answer).hint or "check the credential and its permissions"
-            return Unauthorized(message, system=self.system, hint=hint, status=status)
+            closed = self._dialect.closed(answer)
+            hint = hint or closed.hint or "check the credential and its permissions"
+            return Unauthorized(message, system=self.system, hint=hint, status=status, narrow=closed.narrow)
         if status in (409, 412):
             return Stale(message, system=self.system, hint=hint, status=status)
         if status < 400:

@@ -83,6 +83,7 @@ class Engine:
     tally: Tally = field(default_factory=Tally)
     run_id: int = 0
     paused: dict[SystemName, str] = field(default_factory=dict)
+    closed: dict[Place, str] = field(default_factory=dict)
     shields: set[anyio.CancelScope] = field(default_factory=set)
     stop_by: float | None = None
     started_at: Micros = field(init=False)

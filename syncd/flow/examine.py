@@ -32,6 +32,7 @@ from syncd.store import arrivals, continuity, control
 from syncd.store.arrivals import Hearing, Hearsay
 from syncd.store.control import SystemRow
 from syncd.store.database import Connection, is_owned
+from syncd.store.observations import Place
 from syncd.store.tokens import Beside
 from syncd.store.visiting import reading
 
@@ -114,13 +115,19 @@ async def examine(settings: Settings, systems: Sequence[SystemName], clock: Cloc
     path = database_path(settings)
     rows: Mapping[SystemName, SystemRow] = {}
     heard: Mapping[SystemName, Hearsay] = {}
+    closed: Mapping[Place, str] = {}
     if path.exists():
         with reading(path) as read:
-            rows, heard = read(lambda tx: (control.systems(tx), {name: arrivals.heard_from(tx, name) for name in systems}))
+            rows, closed, heard = read(
+                lambda tx: (control.systems(tx), control.paused_collections(tx), {name: arrivals.heard_from(tx, name) for name in systems})
+            )
     checkups = [Checkup(system=name, kind=settings.systems[name].kind) for name in systems]
     async with anyio.create_task_group() as tasks:
         for each in checkups:
             each.heard = heard.get(each.system, each.heard)
+            for (name, collection), reason in closed.items():
+                if name == each.system:
+                    each.sign("pause", Grade.AUTHENTICATION, f"{collection} is paused: {reason}", f"`syncd resume {name}` once that is mended")
             tasks.start_soon(_examine, settings, each, rows.get(each.system), clock, probe)
     return checkups
 

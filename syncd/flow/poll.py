@@ -49,11 +49,11 @@ async def poll_forever(engine: Engine, place: Place) -> None:
     pace = Pace(interval=engine.timing.poll_min)
     await anyio.sleep(max(0, engine.listings_from - engine.clock.now()) / SECOND)
     while True:
-        await wait_while_paused(engine, place[0])
+        await wait_while_paused(engine, *place)
         try:
             news = await run_pass(engine, place)
         except Unauthorized as error:
-            await pause_system(engine, place[0], error)
+            await pause_system(engine, place[0], error, place[1])
             continue
         except ConnectorError as error:
             pace.failures += 1
