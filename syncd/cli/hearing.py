@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from syncd.cli.text import ago, iso
+from syncd.cli.text import ago, counted, iso
 from syncd.core.record import Json, Micros
 from syncd.store.arrivals import Hearing, Hearsay
 
@@ -20,16 +20,16 @@ def rows(heard: Hearsay, now: Micros) -> list[list[str]]:
     if accepted:
         found.append(["webhooks", f"{accepted:,} accepted, the last one {ago(heard.last_at(Hearing.ACCEPTED), now)}"])
     if refused is not None:
-        found.append(["refused", f"{heard.count(Hearing.REFUSED):,} webhooks, the last one {ago(refused.last_at, now)} ({refused.word})"])
+        found.append(["refused", f"{counted(heard.count(Hearing.REFUSED), 'webhook')}, the last one {ago(refused.last_at, now)} ({refused.word})"])
     for what, said in (
         (Hearing.UNKNOWN, "of no known kind"),
-        (Hearing.UNPLACED, "that did not say of which record"),
+        (Hearing.UNPLACED, "without a word of which record"),
         (Hearing.UNWANTED, "that no sync reads"),
     ):
         if words := heard.by_word(what):
-            found.append([what.value, f"{heard.count(what):,} webhooks {said}: {_listed(words)}"])
+            found.append([what.value, f"{counted(heard.count(what), 'webhook')} {said}: {_listed(words)}"])
     if missed := heard.by_word(Hearing.UNANNOUNCED):
-        said = f"{heard.count(Hearing.UNANNOUNCED):,} changes found by poll, not announced by webhook"
+        said = f"{counted(heard.count(Hearing.UNANNOUNCED), 'change')} found by poll, not announced by webhook"
         found.append(["unannounced", f"{said}: {_listed(missed)}; the last one {ago(heard.last_at(Hearing.UNANNOUNCED), now)}"])
     return found
 
