@@ -122,8 +122,8 @@ async def _resume(settings: Settings, system: SystemName) -> None:
     if not asking.daemon_runs(settings):
         return
     with reading(database_path(settings)) as read:
-        row = read(control.systems).get(system)
-    if row is not None and row.paused is not None:
+        row, closed = read(lambda tx: (control.systems(tx).get(system), control.paused_collections(tx)))
+    if (row is not None and row.paused is not None) or any(name == system for name, _ in closed):
         result = await asking.ask_daemon(settings, "resume", {"system": system}, timeout_s=asking.ANSWER_S)
         screen.say(str(result["said"]))
 

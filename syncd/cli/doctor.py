@@ -12,10 +12,10 @@ from typing import Annotated
 import anyio
 import typer
 
-from syncd.cli import screen
+from syncd.cli import hearing, screen
 from syncd.cli.exits import Code
 from syncd.cli.options import SET_UP, ConfigOption, JsonOption, read_settings
-from syncd.cli.text import ago, iso, value
+from syncd.cli.text import iso, value
 from syncd.config.findings import suggest
 from syncd.connectors.clock import SystemClock
 from syncd.core.errors import UserError
@@ -78,8 +78,7 @@ def _show(checkup: Checkup, now: Micros) -> None:
         rows.append(["quota", left + today])
     if checkup.skew is not None:
         rows.append(["clock", "agrees with ours" if not checkup.skew else f"{checkup.skew / SECOND:+.1f} s against ours"])
-    if checkup.heard is not None:
-        rows.append(["webhooks", f"{checkup.heard.events:,} kept, the last one {ago(checkup.heard.last_at, now)}"])
+    rows += hearing.rows(checkup.heard, now) or [["webhooks", "none yet"]]
     screen.show_rows(rows)
     _show_signs(checkup.signs)
     for finding in checkup.findings:
@@ -95,7 +94,7 @@ def _show_signs(signs: list[Sign]) -> None:
 
 
 def _as_json(checkup: Checkup) -> dict[str, Json]:
-    who, quota, heard, granted = checkup.who, checkup.quota, checkup.heard, checkup.granted
+    who, quota, granted = checkup.who, checkup.quota, checkup.granted
     return {
         "kind": checkup.kind,
         "account": who.name if who is not None else None,
@@ -116,11 +115,7 @@ def _as_json(checkup: Checkup) -> dict[str, Json]:
             "refused_for_s": round(quota.paused_s, 1),
         },
         "clock_skew_s": None if checkup.skew is None else checkup.skew / SECOND,
-        "webhooks": {
-            "kept": heard.events if heard is not None else 0,
-            "last_at": iso(heard.last_at) if heard is not None else None,
-            "refused": None if checkup.refused is None else dict(checkup.refused),
-        },
+        "webhooks": hearing.as_data(checkup.heard),
         "findings": [{"setting": each.setting, "answer": each.answer, "consequence": each.consequence} for each in checkup.findings],
         "signs": [_sign_as_json(sign) for sign in checkup.signs],
     }

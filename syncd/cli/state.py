@@ -6,6 +6,7 @@ It must not know: how it is shown.
 
 from __future__ import annotations
 
+from syncd.cli import hearing
 from syncd.cli.quotas import quota_of
 from syncd.cli.text import iso
 from syncd.config import Settings
@@ -14,7 +15,20 @@ from syncd.core.record import Json, Micros, SyncName, SystemName
 from syncd.core.rules import SyncRules
 from syncd.flow.reconcile import is_ready
 from syncd.flow.work import outcome_sums
-from syncd.store import bridge, continuity, control, cursors, holds, inbox, journal, observations, outbox, overview, planning
+from syncd.store import (
+    arrivals,
+    bridge,
+    continuity,
+    control,
+    cursors,
+    holds,
+    inbox,
+    journal,
+    observations,
+    outbox,
+    overview,
+    planning,
+)
 from syncd.store.database import Connection
 from syncd.store.observations import Place
 
@@ -53,6 +67,7 @@ def _system(tx: Connection, settings: Settings, name: SystemName) -> dict[str, J
             "refused_for_s": round(quota.paused_s, 1),
             "known_at": iso(_kept_at(row.quota)) if row is not None else None,
         },
+        "webhooks": hearing.as_data(arrivals.heard_from(tx, name)),
         "writes_owed": overview.owed_by_system(tx).get(name, 0),
     }
 
@@ -65,6 +80,7 @@ def _collection(tx: Connection, settings: Settings, place: Place) -> dict[str, J
     cursor = cursors.load(tx, place)
     told = bridge.standing(tx, *place) if KINDS[settings.systems[place[0]].kind].name in ("17hats", "bridge") else None
     return {
+        "paused": control.paused_collections(tx).get(place),
         "unverified_since": None if told is None else told.unverified_since,
         "heard_at": None if told is None else told.heard_at,
         "not_acknowledged": None if told is None else told.silent,

@@ -13,13 +13,15 @@ from urllib.request import urlopen
 
 import typer
 
-from syncd.cli import screen
+from syncd.cli import hearing, screen
 from syncd.cli.options import WATCH, ConfigOption, JsonOption, read_settings
 from syncd.cli.state import state_of
 from syncd.cli.text import ago, counted, duration, iso, moment
 from syncd.config import Settings
-from syncd.core.record import Json, Micros
+from syncd.core.record import Json, Micros, SystemName
 from syncd.flow.daemon import database_path
+from syncd.store import arrivals
+from syncd.store.arrivals import Hearsay
 from syncd.store.database import is_owned
 from syncd.store.visiting import reading
 
@@ -51,11 +53,11 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         _show_nothing_yet(about, as_json=as_json)
         return
     with reading(path) as read:
-        state = read(lambda tx: state_of(tx, settings))
+        state, heard = read(lambda tx: (state_of(tx, settings), {name: arrivals.heard_from(tx, name) for name in settings.systems}))
     if as_json:
         screen.show_json({**about, "exists": True, **_with_iso(state)})
     else:
-        _show(about, state, settings, time.time_ns() // 1_000)
+        _show(about, state, heard, settings, time.time_ns() // 1_000)
 
 
 def _trouble(settings: Settings) -> str | None:
@@ -88,13 +90,16 @@ def _with_iso(state: Json) -> Json:
     return [_with_iso(each) for each in state] if isinstance(state, list) else state
 
 
-def _show(about: Mapping[str, str], state: Mapping[str, Json], settings: Settings, now: Micros) -> None:
+def _show(
+    about: Mapping[str, str], state: Mapping[str, Json], heard: Mapping[SystemName, Hearsay], settings: Settings, now: Micros
+) -> None:
     screen.show(f"daemon     {about['daemon']}", style="" if about["daemon"] == "running" else "yellow")
     screen.show(f"config     {about['config']}")
     screen.show(f"database   {about['database']}")
     if state["rebasing"]:
         screen.show(f"           {_REBASING[state['rebasing']]}; everything is read completely before anything is written", style="yellow")
     _show_systems(state)
+    _show_heard(heard, now)
     _show_collections(state, now)
     _show_syncs(state, now)
     _show_work(state)
@@ -118,6 +123,13 @@ def _show_systems(state: Mapping[str, Json]) -> None:
     screen.show_rows(rows)
 
 
+def _show_heard(heard: Mapping[SystemName, Hearsay], now: Micros) -> None:
+    rows = [[name, *row] for name, each in heard.items() for row in hearing.rows(each, now)]
+    if rows:
+        screen.show_heading("webhooks")
+        screen.show_rows(rows)
+
+
 def _show_collections(state: Mapping[str, Json], now: Micros) -> None:
     screen.show_heading("collections")
     rows = []
@@ -133,6 +145,8 @@ def _show_collections(state: Mapping[str, Json], now: Micros) -> None:
         ])
     screen.show_rows(rows, head=["", "records", "polled", "all listed", "newest change read", "reading now"])
     for name, each in state["collections"].items():
+        if each["paused"]:
+            screen.show(f"{name}: PAUSED: {each['paused']}", style="yellow", indent=2)
         if each["heard_at"] is not None:
             told = f"{name}: unverified since {moment(each['unverified_since'])}; last heard of {ago(each['heard_at'], now)}"
             told += f"; {each['not_acknowledged']:,} hand-offs not acknowledged" if each["not_acknowledged"] else ""
@@ -174,6 +188,11 @@ def _next_steps(state: Mapping[str, Json], settings: Settings) -> list[str]:
     steps = [
         f"{name} is paused; mend its credential, then `syncd resume {name}`"
         for name, each in state["systems"].items()
+        if each["paused"]
+    ]
+    steps += [
+        f"{name} is paused, and the rest goes on; let the credential open it, then `syncd resume {name.partition('/')[0]}`"
+        for name, each in state["collections"].items()
         if each["paused"]
     ]
     if "first_run" in state["holds"]:

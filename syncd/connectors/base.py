@@ -106,13 +106,21 @@ class Change(Enum):
     DELETED = "deleted"
 
 
+class Stray(Enum):
+    """Why an event leads to no record: it is of no kind the connector knows, or does not say which record it is about."""
+
+    UNKNOWN = "unknown"
+    UNPLACED = "unplaced"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """What a verified webhook announced.
 
     `fields` are the vendor-path values it carried (None: none). `full` says they are the whole record, so that it is an
     observation by itself; otherwise it is a hint and the record is re-read. `occurred_at` is on the vendor's clock.
-    `dedupe_key` is the same for every delivery of the same event.
+    `dedupe_key` is the same for every delivery of the same event. `stray` says that it leads to no record, and why; the ref's id is
+    then the event's word.
     """
 
     ref: Ref
@@ -121,15 +129,17 @@ class Event:
     fields: Mapping[str, Json] | None = None
     full: bool = False
     occurred_at: Micros | None = None
+    stray: Stray | None = None
 
 
 class WebhookRefused(Enum):
-    """Why a webhook delivery was not accepted."""
+    """Why a webhook delivery was not accepted. EXPIRED: its time is too far from ours, as a replayed one's is; ELSEWHERE: another account's."""
 
     UNSIGNED = "unsigned"
     FORGED = "forged"
     EXPIRED = "expired"
     MALFORMED = "malformed"
+    ELSEWHERE = "elsewhere"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,7 +144,8 @@ class Catalogue(Mapping[str, Row]):
         """The row of that name. Raises UserError with the names that are near."""
         if name in self:
             return self[name]
-        near = difflib.get_close_matches(name, self, n=3) or [each for each in self if name and name in each][:5]
+        longer = [each for each in self if name and each.startswith(name)][:3]
+        near = longer or difflib.get_close_matches(name, self, n=3) or [each for each in self if name and name in each][:5]
         raise UserError(f"there is no operation `{name}`", hint=f"did you mean {_either(near)}?" if near else "--list shows all")
 
     def matching(self, word: str = "") -> list[Row]:
@@ -202,7 +203,7 @@ def _chosen(catalogue: Catalogue, row: Row, given: Mapping[str, Json]) -> Row:
 
 
 def _unknown(row: Row, values: Mapping[str, Json]) -> Iterator[str]:
-    names = [each.name for each in row.parameters]
+    names = [*(each.name for each in row.parameters), *(given for given, _ in row.use_instead)]
     for name in values:
         if name not in names:
             # In any spelling first: contactid is contactId before it is contacts.
@@ -212,15 +213,17 @@ def _unknown(row: Row, values: Mapping[str, Json]) -> Iterator[str]:
 
 
 def _missing(row: Row, values: Mapping[str, Json]) -> Iterator[str]:
+    instead = f"; or give {_either([given for given, _ in row.use_instead])}" if row.use_instead else ""
     for each in row.parameters:
         if each.required and each.name not in values:
-            yield f"`{each.name}` is missing ({_form(each)})" + (f": {each.about}" if each.about else "")
+            yield f"`{each.name}` is missing ({_form(each)})" + (f": {each.about}" if each.about else "") + instead
 
 
 def _remarks(row: Row, values: Mapping[str, Json]) -> Iterator[str]:
     """What the documents say against this call; they are wrong too often to refuse it for that."""
     if row.deprecated:
-        yield f"{row.name} is deprecated" + "".join(f"; {note}" for note in row.notes if note.startswith("Deprecated"))
+        said = next((note for note in row.notes if note.startswith("Deprecated")), "deprecated")
+        yield f"{row.name} is {said[0].lower()}{said[1:]}"
     for each in row.parameters:
         if each.waived and each.name not in values:
             yield f"`{each.name}` is not given; the documents call it required, and contradict themselves"

@@ -31,7 +31,7 @@ from syncd.core.record import Json, SystemName
 RESPONSE_BYTES_MAX = 8 * 1024 * 1024
 MESSAGE_MAX = 300
 _CHUNK = 64 * 1024
-_PERSONAL = re.compile(r"[^\s\"'<>]+@[^\s\"'<>]+|\+?\d[\d ().-]{6,}\d")
+_PERSONAL = re.compile(r"(?P<trace>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b)|[^\s\"'<>]+@[^\s\"'<>]+|\+?\d[\d ().-]{6,}\d")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +63,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
-    """Why a door is closed (401, 403): `expired` where another token would open it, `hint` what a person can do about it."""
+    """Why a door is closed (401, 403): `expired` where another token would open it, `hint` what a person can do about it.
+
+    `narrow` says that only this operation is closed, and the credential is good for others.
+    """
 
     expired: bool = False
+    narrow: bool = False
     hint: str = ""
 
 
@@ -181,8 +185,9 @@ class Session:
                 message, system=self.system, hint=hint, effect=maybe, status=status, retry_after_s=answer.retry_after_s
             )
         if status in (401, 403):
-            hint = hint or self._dialect.closed(answer).hint or "check the credential and its permissions"
-            return Unauthorized(message, system=self.system, hint=hint, status=status)
+            closed = self._dialect.closed(answer)
+            hint = hint or closed.hint or "check the credential and its permissions"
+            return Unauthorized(message, system=self.system, hint=hint, status=status, narrow=closed.narrow)
         if status in (409, 412):
             return Stale(message, system=self.system, hint=hint, status=status)
         if status < 400:
@@ -280,6 +285,6 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
 
 
 def clean(text: str) -> str:
-    """A vendor's message without what looks like an e-mail address or a phone number, and not too long."""
+    """A vendor's message without what looks like an e-mail address or a phone number, and not too long; a UUID is what its support asks for."""
     printable = "".join(char if char.isprintable() else " " for char in text)
-    return _PERSONAL.sub("…", printable)[:MESSAGE_MAX].strip()
+    return _PERSONAL.sub(lambda found: found["trace"] or "…", printable)[:MESSAGE_MAX].strip()

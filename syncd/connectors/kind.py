@@ -7,7 +7,7 @@ It must not know: which kinds there are, or what the configuration file looks li
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -21,7 +21,7 @@ from syncd.connectors.clock import Clock
 from syncd.connectors.credential import Keeper
 from syncd.connectors.http import Session
 from syncd.connectors.quota import Quota
-from syncd.core.errors import UserError
+from syncd.core.errors import ConnectorError, UserError
 from syncd.core.record import CollectionName, Json, Micros, SystemName
 
 Secret: TypeAlias = SecretStr
@@ -87,6 +87,20 @@ class Introduction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """Something of an account that a configuration or a value may name: a calendar, say. `parts` are what it consists of."""
+
+    id: str
+    name: str
+    about: str = ""
+    parts: tuple[Named, ...] = ()
+
+
+Surveyed: TypeAlias = Mapping[str, Sequence[Named] | ConnectorError]
+"""What an account has besides its records, by what they are called together; or why that cannot be seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """A kind of system.
 
@@ -98,7 +112,8 @@ class Kind:
     `operations` is the vendor's catalogue, where there is one; `known_values` are the parameters of its operations that the settings tell.
     `token_key` is the setting that seals the tokens which the vendor replaces, where these settings have such; `credential` then gives a
     session the credential that replaces them, for the length of a block, and `consent` is how the first ones are had. `scopes` are those
-    that reading a collection needs, and those that writing it needs besides. `introduce` asks the vendor who we are.
+    that reading a collection needs, and those that writing it needs besides. `introduce` asks the vendor who we are, and
+    `survey` what the account has besides records.
     """
 
     name: str
@@ -124,6 +139,7 @@ class Kind:
     scopes: Callable[[str], tuple[frozenset[str], frozenset[str]]] = lambda _collection: (frozenset(), frozenset())
     consent: Consent | None = None
     introduce: Callable[[Any, Session], Awaitable[Introduction]] | None = None
+    survey: Callable[[Any, Session], Awaitable[Surveyed]] | None = None
 
 
 def matching_path(schema: Schema, path: str, *, prefix: str) -> str | None:

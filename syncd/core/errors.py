@@ -87,7 +87,21 @@ class Rejected(ConnectorError):  # noqa: N818 (named for the next step)
 
 
 class Unauthorized(ConnectorError):  # noqa: N818 (named for the next step)
-    """Pause the system and wake a person: the credential does not open this door."""
+    """Pause the system and wake a person: the credential does not open this door. `narrow`: this one alone, and others as before."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        system: SystemName,
+        ref: Ref | None = None,
+        hint: str = "",
+        effect: Effect = Effect.NONE,
+        status: int | None = None,
+        narrow: bool = False,
+    ) -> None:
+        super().__init__(message, system=system, ref=ref, hint=hint, effect=effect, status=status)
+        self.narrow = narrow
 
 
 class StoreError(SyncdError):

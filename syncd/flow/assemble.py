@@ -79,6 +79,7 @@ async def assemble(
             yield Assembled(engine=engine, quotas=quotas)
         finally:
             await keep_quotas(engine, quotas)
+            await engine.tally.keep(database)
             await database.write(lambda tx: end_run(engine, tx))
 
 
@@ -220,7 +221,7 @@ async def _schema(engine: Engine, place: Place) -> Schema | None:
     except TimeoutError:
         engine.log.warning("discovery.slow", system=system)
     except Unauthorized as error:
-        await pause_system(engine, system, error)
+        await pause_system(engine, system, error, collection)
     except ConnectorError as error:
         engine.log.warning("discovery.failed", system=system, error=error.message)
     else:

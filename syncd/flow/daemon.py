@@ -197,6 +197,7 @@ async def stages(assembled: Assembled, settings: Settings | None = None) -> Asyn
         tasks.start_soon(_keep_going, engine, reconcile_forever, engine)
         tasks.start_soon(_keep_going, engine, answer_forever, engine)
         tasks.start_soon(_keep_going, engine, _keep_house, assembled)
+        tasks.start_soon(_keep_going, engine, _keep_tally, engine)
         tasks.start_soon(_keep_going, engine, mark_forever, engine, FileMark(engine.database.path))
         tasks.start_soon(_feed_watchdog, engine)
         if listen is None:
@@ -253,6 +254,13 @@ async def _keep_house(assembled: Assembled) -> None:
         before = engine.clock.now() - KEEP_EVENTS
         await engine.database.write(lambda tx: inbox.prune(tx, before))  # noqa: B023 (awaited before the next turn)
         await keep_quotas(engine, assembled.quotas)
+
+
+async def _keep_tally(engine: Engine) -> None:
+    """Keeps the counts of what was heard, soon enough for whoever asks."""
+    while True:
+        await anyio.sleep(engine.timing.tick_s)
+        await engine.tally.keep(engine.database)
 
 
 async def _feed_watchdog(engine: Engine) -> None:

@@ -20,6 +20,7 @@ from syncd.connectors.base import Connector
 from syncd.core.record import MINUTE, SECOND, MemberName, Micros, Ref, SyncName, SystemName
 from syncd.core.rules import MemberRule, SyncRules
 from syncd.flow.bus import Bus
+from syncd.flow.tally import Tally
 from syncd.store.database import Database
 from syncd.store.observations import Place, Routes
 
@@ -79,8 +80,10 @@ class Engine:
     timing: Timing = field(default_factory=Timing)
     bus: Bus = field(default_factory=Bus)
     progress: Progress = field(default_factory=Progress)
+    tally: Tally = field(default_factory=Tally)
     run_id: int = 0
     paused: dict[SystemName, str] = field(default_factory=dict)
+    closed: dict[Place, str] = field(default_factory=dict)
     shields: set[anyio.CancelScope] = field(default_factory=set)
     stop_by: float | None = None
     started_at: Micros = field(init=False)

@@ -24,19 +24,21 @@ from syncd.connectors.kind import Introduction, Kind, Opened, open_connector
 from syncd.connectors.quota import QuotaStatus
 from syncd.connectors.registry import KINDS
 from syncd.core.errors import ConnectorError, SyncdError, Unauthorized, Unavailable, UserError
-from syncd.core.record import DAY, MINUTE, SECOND, CollectionName, Json, Micros, SystemName
+from syncd.core.record import DAY, HOUR, MINUTE, SECOND, CollectionName, Json, Micros, SystemName
 from syncd.flow.assemble import answered, identity_of, keeper_of
 from syncd.flow.consent import needed_scopes
 from syncd.flow.daemon import database_path
 from syncd.store import arrivals, continuity, control
-from syncd.store.arrivals import Heard
+from syncd.store.arrivals import Hearing, Hearsay
 from syncd.store.control import SystemRow
 from syncd.store.database import Connection, is_owned
+from syncd.store.observations import Place
 from syncd.store.tokens import Beside
 from syncd.store.visiting import reading
 
 SKEW_MAX: Micros = MINUTE
-QUIET_MAX: Micros = 7 * DAY
+SILENT_AFTER: Micros = HOUR
+"""Webhooks come within seconds of a change: when polls have found changes for so long after the last one came, they do not come any more."""
 WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
 """The versions of SQLite, first to last, in which a checkpoint beside a writer can corrupt a WAL."""
 
@@ -96,8 +98,7 @@ class Checkup:
     needed: frozenset[str] = frozenset()
     quota: QuotaStatus | None = None
     skew: Micros | None = None
-    heard: Heard | None = None
-    refused: Mapping[str, int] | None = None
+    heard: Hearsay = field(default_factory=Hearsay)
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -113,14 +114,20 @@ async def examine(settings: Settings, systems: Sequence[SystemName], clock: Cloc
     """Every one of these systems, side by side."""
     path = database_path(settings)
     rows: Mapping[SystemName, SystemRow] = {}
-    heard: Mapping[SystemName, Heard] = {}
+    heard: Mapping[SystemName, Hearsay] = {}
+    closed: Mapping[Place, str] = {}
     if path.exists():
         with reading(path) as read:
-            rows, heard = read(lambda tx: (control.systems(tx), {name: arrivals.heard_from(tx, name) for name in systems}))
+            rows, closed, heard = read(
+                lambda tx: (control.systems(tx), control.paused_collections(tx), {name: arrivals.heard_from(tx, name) for name in systems})
+            )
     checkups = [Checkup(system=name, kind=settings.systems[name].kind) for name in systems]
     async with anyio.create_task_group() as tasks:
         for each in checkups:
-            each.heard = heard.get(each.system)
+            each.heard = heard.get(each.system, each.heard)
+            for (name, collection), reason in closed.items():
+                if name == each.system:
+                    each.sign("pause", Grade.AUTHENTICATION, f"{collection} is paused: {reason}", f"`syncd resume {name}` once that is mended")
             tasks.start_soon(_examine, settings, each, rows.get(each.system), clock, probe)
     return checkups
 
@@ -133,7 +140,6 @@ async def _examine(settings: Settings, checkup: Checkup, row: SystemRow | None, 
     if row is not None and row.identity != identity_of(configured):
         checkup.sign("account", Grade.ERROR, f"used to be {row.identity}", "give the new account another system name")
     checkup.needed = needed_scopes(settings, name)
-    checkup.refused = detail.get("refused")
     try:
         options = answered(configured.options, detail.get("answers", {}))
         opening = open_connector(kind, name, options, clock=clock, keeper=keeper_of(settings, name, clock))  # type: ignore[arg-type]
@@ -147,7 +153,7 @@ async def _examine(settings: Settings, checkup: Checkup, row: SystemRow | None, 
                 checkup.skew = skew.offset if abs(skew.offset) > skew.error else 0
     except (ConnectorError, UserError) as error:
         checkup.sign("credential", _grade(error), error.message, error.hint)
-    _judge(settings, checkup, kind)
+    _judge(settings, checkup, kind, clock.now())
     if probe and checkup.findings:
         await _keep(settings, checkup, clock)
 
@@ -176,7 +182,7 @@ def _grade(error: SyncdError) -> Grade:
     return Grade.TEMPORARY if isinstance(error, Unavailable) else Grade.ERROR
 
 
-def _judge(settings: Settings, checkup: Checkup, kind: Kind) -> None:
+def _judge(settings: Settings, checkup: Checkup, kind: Kind, now: Micros) -> None:
     """What follows from what was found."""
     granted = checkup.granted
     if granted is not None and (missing := sorted(checkup.needed - granted)):
@@ -199,10 +205,10 @@ def _judge(settings: Settings, checkup: Checkup, kind: Kind) -> None:
         checkup.sign("quota", Grade.WARNING, "today's calls are spent", "work goes on by itself as calls come free")
     abilities = [kind.capabilities(collection.partition("@")[0]) for collection in _collections(settings, checkup.system)]
     if any(each.webhooks is not News.NONE for each in abilities):
-        checkup.signs += _webhooks(settings, checkup)
+        checkup.signs += _webhooks(settings, checkup, now)
 
 
-def _webhooks(settings: Settings, checkup: Checkup) -> Iterator[Sign]:
+def _webhooks(settings: Settings, checkup: Checkup, now: Micros) -> Iterator[Sign]:
     daemon = settings.daemon
     if daemon.listen is None:
         yield Sign(about="webhooks", grade=Grade.NOTE, what="none are taken (`listen` is off); polls find every change")
@@ -211,15 +217,41 @@ def _webhooks(settings: Settings, checkup: Checkup) -> Iterator[Sign]:
     if daemon.public_url is None and daemon.listen.host in ("127.0.0.1", "::1", "localhost"):
         mend = "put a proxy with https before it, and say `public_url` under [daemon]"
         yield Sign(about="webhooks", grade=Grade.NOTE, what=f"only this machine reaches {address}", mend=mend)
-    if checkup.heard is None or checkup.heard.last_at is None:
+    yield _arriving(checkup.heard, address, now)
+    if refused := checkup.heard.by_word(Hearing.REFUSED):
+        why = ", ".join(f"{count:,} {reason}" for reason, count in refused.items())
+        yield Sign(about="webhooks", grade=Grade.WARNING, what=f"{sum(refused.values()):,} were refused: {why}", mend=_mend(refused))
+    if unknown := checkup.heard.by_word(Hearing.UNKNOWN):
+        what = f"of no known kind, kept as they were seen: {', '.join(f'{count:,} {word}' for word, count in unknown.items())}"
+        yield Sign(about="webhooks", grade=Grade.NOTE, what=what, mend="nothing is lost by it: polls find every change")
+
+
+def _arriving(heard: Hearsay, address: str, now: Micros) -> Sign:
+    """Whether webhooks come; that they do not shows where polls find what none has announced."""
+    came_at, found_at = heard.last_at(Hearing.ACCEPTED), heard.last_at(Hearing.UNANNOUNCED)
+    mend = f"look whether the vendor still sends them to {address}, and what it says of failed ones; polls find every change meanwhile"
+    found = f"polls found {heard.count(Hearing.UNANNOUNCED):,} changes that no webhook had announced"
+    if came_at is None and found_at is not None:
+        return Sign(about="webhooks", grade=Grade.WARNING, what=f"none has come yet, though {found}", mend=mend)
+    if came_at is None:
         mend = f"have the vendor send them to {address}, or rely on polls"
-        yield Sign(about="webhooks", grade=Grade.NOTE, what="none has come yet", mend=mend)
-    else:
-        yield Sign(about="webhooks", grade=Grade.WELL, what=f"they come to {address}")
-    if checkup.refused:
-        count = sum(checkup.refused.values())
-        mend = "look whether the vendor's key or the secret has changed"
-        yield Sign(about="webhooks", grade=Grade.WARNING, what=f"{count} were refused as not the vendor's", mend=mend)
+        return Sign(about="webhooks", grade=Grade.NOTE, what="none has come yet", mend=mend)
+    if found_at is not None and found_at - came_at > SILENT_AFTER:
+        since = f"none has come for {(now - came_at) // HOUR} h"
+        return Sign(about="webhooks", grade=Grade.WARNING, what=f"{since}, though {found}", mend=mend)
+    return Sign(about="webhooks", grade=Grade.WELL, what=f"they come to {address}")
+
+
+def _mend(refused: Mapping[str, int]) -> str:
+    """What to do about webhooks that were refused, by the reasons."""
+    mends = {
+        "unsigned": "no signature of the kind that is looked for: strangers, or a vendor that signs the older way",
+        "forged": "look whether the vendor's key or the secret has changed (several keys may stand side by side)",
+        "expired": "older than is taken: replayed, or one of the clocks is off",
+        "malformed": "not what the vendor documents",
+        "elsewhere": "another account's: look whether its events are meant for another system here",
+    }
+    return "; ".join(f"{reason}: {mends[reason]}" for reason in refused if reason in mends)
 
 
 async def _keep(settings: Settings, checkup: Checkup, clock: Clock) -> None:

@@ -26,7 +26,7 @@ async def record_failure(engine: Engine, owed: Owed, error: ConnectorError, *, s
     doubtful = sent and error.effect is Effect.MAYBE
     facts = engine.connectors[owed.ref.system].capabilities(owed.ref.collection)
     if isinstance(error, Unauthorized):
-        await pause_system(engine, owed.ref.system, error)
+        await pause_system(engine, owed.ref.system, error, owed.ref.collection)
     engine.log.warning(
         "write.failed",
         system=owed.ref.system,

@@ -1,7 +1,7 @@
 """Listen: takes webhooks in.
 
 A delivery is verified over its raw bytes by the system's connector, committed to the inbox, and only then answered; many deliveries
-share one commit. What cannot be committed is answered with the status on which that vendor delivers again.
+share one commit. What cannot be committed is answered with the status on which that vendor delivers again. What became of each is counted.
 The rule that keeps it true: nothing unverified is stored, nothing acknowledged is lost, no answer tells a stranger anything.
 It must not know: signatures, vendors' words, or what an event leads to.
 """
@@ -15,13 +15,15 @@ from contextlib import asynccontextmanager
 import anyio
 from aiohttp import web
 
-from syncd.connectors.base import Change, Event, WebhookRefused
+from syncd.connectors.base import Change, Event, Stray, WebhookRefused
 from syncd.connectors.ledger import Bridging
 from syncd.core.errors import StoreError
-from syncd.core.record import SystemName
+from syncd.core.record import Micros, SystemName
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
 from syncd.store import inbox
+from syncd.store.arrivals import Hearing
+from syncd.store.database import Connection
 from syncd.store.inbox import Arrival
 
 BODY_MAX = 1 << 20
@@ -30,7 +32,7 @@ BODY_S = 5.0
 KEEPALIVE_S = 15.0
 SECRET = "x-syncd-secret"  # noqa: S105 (the name of a header)
 """Vendors that cannot sign carry a secret, as this header or, where they can set none, as the last part of the address."""
-_REFUSALS = {WebhookRefused.MALFORMED: 400}
+_REFUSALS = {WebhookRefused.MALFORMED: 400, WebhookRefused.ELSEWHERE: 403}
 
 
 @asynccontextmanager
@@ -84,15 +86,15 @@ async def take_delivery(engine: Engine, request: web.Request) -> web.Response:
     connector = engine.connectors.get(system)
     if connector is None:
         return web.Response(status=404)
-    if request.content_type != "application/json":
-        return web.Response(status=415)
-    if request.headers.get("Content-Encoding", "identity") != "identity":
-        return web.Response(status=415)
+    if request.content_type != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":
+        return _refused(engine, system, "not plain JSON", 415)
     try:
         async with asyncio.timeout(BODY_S):
             body = await request.read()
     except TimeoutError:
-        return web.Response(status=408)
+        return _refused(engine, system, "too slow", 408)
+    except web.HTTPRequestEntityTooLarge:
+        return _refused(engine, system, "too big", 413)
     headers = {name.lower(): value for name, value in request.headers.items()}
     if "secret" in request.match_info:
         headers[SECRET] = request.match_info["secret"]
@@ -106,8 +108,14 @@ async def take_delivery(engine: Engine, request: web.Request) -> web.Response:
             return await _store(engine, system, events)
     except StoreError as error:
         return _not_stored(engine, system, error)
-    engine.log.warning("webhook.refused", system=system, reason=events.value, size=len(body))
-    return web.Response(status=_REFUSALS.get(events, 401))
+    return _refused(engine, system, events.value, _REFUSALS.get(events, 401), size=len(body))
+
+
+def _refused(engine: Engine, system: SystemName, reason: str, status: int, **about: int) -> web.Response:
+    """Says nothing of the reason to whoever sent it, and all to the operator."""
+    engine.tally.add(system, Hearing.REFUSED, [reason], engine.clock.now())
+    engine.log.warning("webhook.refused", system=system, reason=reason, **about)
+    return web.Response(status=status)
 
 
 def _not_stored(engine: Engine, system: SystemName, error: StoreError) -> web.Response:
@@ -119,29 +127,39 @@ def _not_stored(engine: Engine, system: SystemName, error: StoreError) -> web.Re
 
 
 async def _store(engine: Engine, system: SystemName, events: Sequence[Event]) -> web.Response:
-    received_at = engine.clock.now()
-    arrivals = [
-        Arrival(
-            ref=event.ref,
-            dedupe_key=event.dedupe_key,
-            deleted=event.change is Change.DELETED,
-            fields=event.fields,
-            full=event.full,
-            occurred_at=event.occurred_at,
-            received_at=received_at,
-        )
-        for event in _wanted(engine, system, events)
-    ]
-    if not arrivals:
-        return web.Response(status=200)
-    fresh = await engine.database.write(lambda tx: inbox.accept(tx, arrivals))
-    engine.log.debug("webhook.accepted", system=system, events=len(arrivals), fresh=fresh)
+    received_at, routes = engine.clock.now(), engine.routes
+    strays = [(event, event.stray) for event in events if event.stray is not None]
+    placed = [event for event in events if event.stray is None]
+    wanted = [event for event in placed if (system, event.ref.collection) in routes]
+
+    def commit(tx: Connection) -> tuple[int, list[tuple[Event, Stray]]]:
+        new = [(event, why) for event, why in strays if inbox.put_aside(tx, _arrival(event, received_at), why.value)]
+        return inbox.accept(tx, [_arrival(event, received_at) for event in wanted]), new
+
+    fresh, aside = await engine.database.write(commit) if strays or wanted else (0, [])
+    count = engine.tally.add
+    # Which of a delivery were new is not asked: it is counted under the collections as they come.
+    collections = [event.ref.collection for event in wanted]
+    count(system, Hearing.ACCEPTED, collections[:fresh], received_at)
+    count(system, Hearing.REPEATED, collections[fresh:], received_at)
+    count(system, Hearing.UNWANTED, [event.ref.collection for event in placed if event not in wanted], received_at)
+    for event, why in aside:
+        count(system, Hearing(why.value), [event.ref.id], received_at)
+        engine.log.info("webhook.put_aside", system=system, kind=event.ref.id, why=why.value)
+    if wanted:
+        engine.log.debug("webhook.accepted", system=system, events=len(wanted), fresh=fresh)
     if fresh:
         engine.bus.ring(Bell.INBOX)
     return web.Response(status=200)
 
 
-def _wanted(engine: Engine, system: SystemName, events: Sequence[Event]) -> list[Event]:
-    """Events of collections that some sync reads."""
-    routes = engine.routes
-    return [event for event in events if (system, event.ref.collection) in routes]
+def _arrival(event: Event, received_at: Micros) -> Arrival:
+    return Arrival(
+        ref=event.ref,
+        dedupe_key=event.dedupe_key,
+        deleted=event.change is Change.DELETED,
+        fields=event.fields,
+        full=event.full,
+        occurred_at=event.occurred_at,
+        received_at=received_at,
+    )

@@ -13,18 +13,19 @@ from dataclasses import dataclass, replace
 
 import anyio
 
-from syncd.connectors.base import Page
+from syncd.connectors.base import News, Page
 from syncd.connectors.quota import Priority, priority
 from syncd.core.errors import ConnectorError, Unauthorized, Unavailable
 from syncd.core.guard import believe_listing
 from syncd.core.outcome import HoldKind
-from syncd.core.record import SECOND, Micros
+from syncd.core.record import SECOND, Micros, Ref
 from syncd.core.retry import delay
 from syncd.core.rules import Guards
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
 from syncd.flow.pause import pause_system, wait_while_paused
-from syncd.store import cursors, holds, observations
+from syncd.store import cursors, holds, inbox, observations
+from syncd.store.arrivals import Hearing
 from syncd.store.cursors import Cursor, PassMode
 from syncd.store.database import Connection
 from syncd.store.observations import Look, Place
@@ -48,11 +49,11 @@ async def poll_forever(engine: Engine, place: Place) -> None:
     pace = Pace(interval=engine.timing.poll_min)
     await anyio.sleep(max(0, engine.listings_from - engine.clock.now()) / SECOND)
     while True:
-        await wait_while_paused(engine, place[0])
+        await wait_while_paused(engine, *place)
         try:
             news = await run_pass(engine, place)
         except Unauthorized as error:
-            await pause_system(engine, place[0], error)
+            await pause_system(engine, place[0], error, place[1])
             continue
         except ConnectorError as error:
             pace.failures += 1
@@ -150,12 +151,17 @@ async def _commit_page(engine: Engine, place: Place, cursor: Cursor, page: Page,
         newest=max([*times, cursor.newest or 0]) or None,
     )
 
-    def commit(tx: Connection) -> int:
+    def commit(tx: Connection) -> tuple[int, set[Ref]]:
         fresh = observations.observe(tx, looks, engine.routes, f"pass {cursor.pass_id}")
         cursors.save(tx, place, after)
-        return len(fresh)
+        # In the first pass everything is news, and nothing of it an edit that a webhook could have announced.
+        found_later = fresh if cursor.complete_at is not None and cursor.polled_at is not None and facts.webhooks is not News.NONE else set()
+        told = inbox.announced(tx, place[0], (cursor.polled_at or 0) - facts.index_lag) if found_later else set()
+        return len(fresh), found_later - told
 
-    return await engine.database.write(commit), after
+    news, unannounced = await engine.database.write(commit)
+    engine.tally.add(place[0], Hearing.UNANNOUNCED, [place[1]] * len(unannounced), read_at)
+    return news, after
 
 
 async def _finish(engine: Engine, place: Place, cursor: Cursor, total: int | None) -> None:

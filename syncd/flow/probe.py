@@ -8,16 +8,18 @@ It must not know: how writes are scheduled.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from syncd.connectors.base import Capabilities
 from syncd.core.fields import Unreadable, equal, is_blank
+from syncd.core.match import parts_of
 from syncd.core.record import MINUTE, FieldName, Json, Micros, Record, Ref
 from syncd.core.rules import FieldRule
 from syncd.core.translate import from_hub, to_hub
 from syncd.flow.binding import bind_for, bound_for
 from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
-from syncd.flow.settle import could_be_ours, settle_adopted, settle_dead, settle_done, settle_gone, settle_held
+from syncd.flow.settle import could_be_ours, made_of, settle_adopted, settle_dead, settle_done, settle_gone, settle_held
 from syncd.store import cursors, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.outbox import Owed, State
@@ -28,6 +30,15 @@ LOOKED_ONCE = "looked for once: "
 REJECTED = "rejected: "
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Key:
+    """The vendor's path and value to look for, and the fields in which what is found must agree; several where a match key joins them."""
+
+    path: str
+    value: Json
+    rows: tuple[FieldRule, ...]
+
+
 async def is_there_already(engine: Engine, owed: Owed) -> tuple[Record, Micros] | None:
     """The record this create would double, if the vendor has it and would not say so itself.
 
@@ -35,8 +46,8 @@ async def is_there_already(engine: Engine, owed: Owed) -> tuple[Record, Micros] 
     first that matches all keys is not guessed at; the caller's adoption holds it if it belongs to another link.
     """
     facts = engine.connectors[owed.ref.system].capabilities(owed.ref.collection)
-    keys = _keys(engine, owed, facts)
-    if not keys or any(path in facts.create_detects for path, _, _ in keys):
+    keys = await _keys(engine, owed, facts)
+    if not keys or any(key.path in facts.create_detects for key in keys):
         return None
     good_for = FIRST_SYNC_GOOD_FOR if owed.priority > LIVE else engine.timing.fresh_many
     polled_at = await engine.database.read(lambda tx: cursors.load(tx, (owed.ref.system, owed.ref.collection)).polled_at)
@@ -66,7 +77,7 @@ async def probe_create(engine: Engine, owed: Owed) -> None:
             await engine.database.write(lambda tx: settle_gone(engine, tx, owed, ref))
             engine.bus.ring(Bell.INBOX)
         return
-    keys = _keys(engine, owed, facts)
+    keys = await _keys(engine, owed, facts)
     if not keys:
         reason = "the create may or may not have happened, and nothing in it can be looked for"
         await engine.database.write(lambda tx: settle_held(engine, tx, owed, reason))
@@ -92,7 +103,7 @@ def _conclude(
         refs = [each.ref for each in found]
         settle_held(engine, tx, owed, f"the create was doubtful and {len(found)} records match it", *refs)
     elif strangers := [each.ref for each in others if _is_free(tx, owed, each)]:
-        reason = "the create was doubtful, and what it may have made has another value of one of the match keys"
+        reason = "the create was doubtful, and what it may have made differs in one of the match keys"
         settle_held(engine, tx, owed, reason, *strangers)
     elif not (owed.error or "").startswith(LOOKED_ONCE):
         error = LOOKED_ONCE + (owed.error or "no answer")
@@ -109,36 +120,47 @@ def _is_free(tx: Connection, owed: Owed, record: Record) -> bool:
     return links.links_of(tx, [item]).get(item, owed.link) == owed.link
 
 
-def _keys(engine: Engine, owed: Owed, facts: Capabilities) -> list[tuple[str, Json, FieldRule]]:
-    """The vendor paths and values by which the record can be looked for, in the order of the match keys."""
+async def _keys(engine: Engine, owed: Owed, facts: Capabilities) -> list[_Key]:
+    """What the record can be looked for by, in the order of the match keys."""
     rules, member = engine.syncs[owed.sync], engine.rule(owed.sync, owed.member)
+    parts = [parts_of(name) for name in rules.match]
+    askable = [
+        each
+        for each in parts
+        if all(part in rules.fields and owed.values.get(part) is not None and member.name in rules.fields[part].members for part in each)
+    ]
+    fields = (await bound_for(engine, owed)).fields if askable else {}
     keys = []
-    for name in rules.match:
-        if name not in rules.fields:
-            # Several fields together: no vendor here can be asked for that.
-            continue
-        rule = rules.fields[name]
-        if owed.values.get(name) is None or member.name not in rule.members:
-            continue
-        words = from_hub(rule, member, owed.values[name], {})
-        if not isinstance(words, Unreadable):
-            keys += [(path, value, rule) for path, value in words.items() if path in facts.find_keys and value is not None]
+    for names in askable:
+        rows = tuple(fields[name] for name in names)
+        words: dict[str, Json] = {}
+        for row in rows:
+            said = from_hub(row, member, owed.values[row.name], {})
+            words |= {} if isinstance(said, Unreadable) else said
+        paths = [path for path, value in words.items() if path in facts.find_keys and value is not None]
+        # Of several fields together the vendor is asked for one, and what it shows is compared in all.
+        keys += [_Key(path=path, value=words[path], rows=rows) for path in (paths if len(rows) == 1 else paths[:1])]
     return keys
 
 
-async def _find(engine: Engine, owed: Owed, keys: list[tuple[str, Json, FieldRule]]) -> tuple[list[Record], list[Record]]:
-    """Records that match by the first key that finds any and contradict none of the earlier ones; and those that do contradict one."""
-    rules, member = engine.syncs[owed.sync], engine.rule(owed.sync, owed.member)
-    connector = engine.connectors[owed.ref.system]
+async def _find(engine: Engine, owed: Owed, keys: Sequence[_Key]) -> tuple[list[Record], list[Record]]:
+    """Records that match by the first key that finds any and contradict none of the earlier ones; and those that do contradict one.
+
+    Where a vendor is asked for one field of several, it shows the siblings too: one that nobody has seen before may be what we made, in a
+    form that we do not know again.
+    """
+    member, connector = engine.rule(owed.sync, owed.member), engine.connectors[owed.ref.system]
     others: dict[Ref, Record] = {}
-    for position, (path, value, rule) in enumerate(keys):
+    for position, key in enumerate(keys):
+        records = await _there(engine, await connector.find(owed.ref.collection, key.path, key.value))
+        known = await engine.database.read(lambda tx: observations.load(tx, [record.ref for record in records]))  # noqa: B023 (awaited at once)
+        rules = await bound_for(engine, owed, *(record.fields for record in records))
         found = []
-        for record in await _there(engine, await connector.find(owed.ref.collection, path, value)):
+        for record in records:
             shown = to_hub(rules, member, record.fields)
-            earlier = {before.name: before for _, _, before in keys[:position]}
-            if not _shows(rule, shown, owed):
-                continue
-            if any(_contradicts(each, shown, owed) for each in earlier.values()):
+            if not _shows(key, shown, owed):
+                others |= {record.ref: record} if len(key.rows) > 1 and record.ref not in known else {}
+            elif any(_contradicts(each, shown, owed) for each in keys[:position]):
                 others[record.ref] = record
             else:
                 found.append(record)
@@ -159,12 +181,15 @@ async def _there(engine: Engine, found: Sequence[Record]) -> list[Record]:
     return there
 
 
-def _shows(rule: FieldRule, shown: Mapping[FieldName, Json | Unreadable], owed: Owed) -> bool:
-    value = shown.get(rule.name)
-    return not isinstance(value, Unreadable) and equal(rule.type, value, owed.values[rule.name])
+def _shows(key: _Key, shown: Mapping[FieldName, Json | Unreadable], owed: Owed) -> bool:
+    alike = equal if len(key.rows) == 1 else made_of
+    values = [(row, shown.get(row.name)) for row in key.rows]
+    return all(not isinstance(value, Unreadable) and alike(row.type, value, owed.values[row.name]) for row, value in values)
 
 
-def _contradicts(rule: FieldRule, shown: Mapping[FieldName, Json | Unreadable], owed: Owed) -> bool:
+def _contradicts(key: _Key, shown: Mapping[FieldName, Json | Unreadable], owed: Owed) -> bool:
     """Whether the record has another value of this key: it is somebody else, who shares a later key (a family's telephone)."""
-    value = shown.get(rule.name)
-    return isinstance(value, Unreadable) or (not is_blank(value) and not equal(rule.type, value, owed.values[rule.name]))
+    values = [(row, shown.get(row.name)) for row in key.rows]
+    if any(not isinstance(value, Unreadable) and is_blank(value) for _, value in values):
+        return False
+    return any(isinstance(value, Unreadable) or not equal(row.type, value, owed.values[row.name]) for row, value in values)

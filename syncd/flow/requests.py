@@ -118,7 +118,7 @@ def _places(engine: Engine, names: list[SyncName]) -> list[Place]:
 
 
 def _listed(engine: Engine, tx: Connection, names: list[SyncName]) -> bool:
-    return all(not cursors.is_asked(tx, place) for place in _places(engine, names))
+    return all(not cursors.is_asked(tx, place) for place in _places(engine, names) if place not in engine.closed)
 
 
 async def _result(engine: Engine, left: Backlog) -> dict[str, Json]:

@@ -49,7 +49,7 @@ async def reread_forever(engine: Engine, system: SystemName) -> None:
             worked = await reread_once(engine, system)
             failures = 0
         except Unauthorized as error:
-            await pause_system(engine, system, error)
+            await pause_system(engine, system, error, None if error.ref is None else error.ref.collection)
             continue
         except Unavailable as error:
             failures += 1
@@ -177,6 +177,7 @@ async def _read_all(engine: Engine, refs: list[Ref]) -> list[_Reading]:
                 with priority(Priority.LIVE):
                     record = await engine.connectors[ref.system].get(ref)
             except ConnectorError as error:
+                error.ref = ref
                 readings.append(_Reading(ref=ref, seen_at=seen_at, read_at=engine.clock.now(), error=error))
                 if isinstance(error, Unavailable | Unauthorized):
                     return

@@ -295,7 +295,7 @@ def could_be_ours(rules: SyncRules, owed: Owed, record: Record) -> bool:
     keys = {part for name in rules.match for part in parts_of(name)}
     shown = to_hub(rules, rules.members[owed.member], record.fields)
     return all(
-        name in shown and not isinstance(shown[name], Unreadable) and _made_of(_kind(rules, name), shown[name], value)
+        name in shown and not isinstance(shown[name], Unreadable) and made_of(_kind(rules, name), shown[name], value)
         for name, value in owed.values.items()
         if owed.operation is not Operation.CREATE or name in keys
     )
@@ -303,10 +303,11 @@ def could_be_ours(rules: SyncRules, owed: Owed, record: Record) -> bool:
 
 def _arrived(kind: FieldType, shown: Json, sent: Json) -> bool:
     """Whether a new record shows what it was made with; a set may have grown since."""
-    return elements(sent).keys() <= elements(shown).keys() if kind is FieldType.SET else _made_of(kind, shown, sent)
+    return elements(sent).keys() <= elements(shown).keys() if kind is FieldType.SET else made_of(kind, shown, sent)
 
 
-def _made_of(kind: FieldType, shown: Json, sent: Json) -> bool:
+def made_of(kind: FieldType, shown: Json, sent: Json) -> bool:
+    """Whether a vendor may show this of a value that was sent: itself, tidied up, or cut short."""
     if equal(kind, shown, sent) or _alike(shown, sent):
         return True
     return isinstance(shown, str) and isinstance(sent, str) and len(shown) >= CUT_MIN and sent.casefold().startswith(shown.casefold())

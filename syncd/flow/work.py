@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from syncd.core.record import Json
+from syncd.core.rules import SyncRules
 from syncd.flow.engine import Engine
 from syncd.store import cursors, holds, inbox, journal, observations, outbox, planning
 from syncd.store.database import Connection
@@ -48,7 +49,7 @@ class Backlog:
             "parked": self.parked,
             "holds": self.holds,
             "failures": self.failures,
-            "paused": dict(engine.paused),
+            "paused": {**engine.paused, **{f"{system}/{collection}": reason for (system, collection), reason in engine.closed.items()}},
         }
 
 
@@ -58,15 +59,22 @@ def backlog(engine: Engine, tx: Connection) -> Backlog:
     # A suspect whose grace period runs is waiting for time, not for us.
     soon = engine.clock.now() + engine.timing.quiet_max
     return Backlog(
-        events=inbox.count_waiting(tx),
+        events=inbox.count_doable(tx),
         suspects=sum(len(observations.suspects_due(tx, system, soon, 1000)) for system in engine.connectors),
-        plans=sum(planning.waiting(tx, sync) for sync in engine.syncs),
+        plans=sum(planning.waiting(tx, name) for name, sync in engine.syncs.items() if not _is_closed(engine, sync)),
         writes=outbox.count_doable(tx),
-        reading=tuple(f"{place[0]}/{place[1]}" for place in engine.places if cursors.load(tx, place).mode is not None),
+        reading=tuple(
+            f"{place[0]}/{place[1]}" for place in engine.places if place not in engine.closed and cursors.load(tx, place).mode is not None
+        ),
         parked=states.get("parked", 0),
         holds=sum(holds.counts(tx).values()),
         failures=states.get("dead", 0),
     )
+
+
+def _is_closed(engine: Engine, sync: SyncRules) -> bool:
+    """Whether a collection of this sync is not used now: its plans may have to wait for a listing that does not come."""
+    return any((member.system, member.collection) in engine.closed for member in sync.members.values())
 
 
 def begin_run(engine: Engine, tx: Connection, kind: str, reason: str) -> int:

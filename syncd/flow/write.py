@@ -22,7 +22,7 @@ from syncd.flow.binding import bind_for, bound_for
 from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.failing import record_failure
-from syncd.flow.pause import pause_system, wait_while_paused
+from syncd.flow.pause import is_paused, pause_system, wait_while_paused
 from syncd.flow.prepare import Ready, is_wanted, native, prepare_all, vanished
 from syncd.flow.probe import is_there_already, probe_create
 from syncd.flow.settle import (
@@ -74,7 +74,7 @@ async def write_once(engine: Engine, system: SystemName) -> bool:
 
     async def worker() -> None:
         for group in queue:
-            if system in engine.paused:
+            if is_paused(engine, system, group[0].ref.collection):
                 await _give_back(engine, group)
             else:
                 await _carry_out(engine, system, group)
@@ -118,7 +118,7 @@ async def _carry_out(engine: Engine, system: SystemName, group: list[Owed]) -> N
     except BrokenRuleError as error:
         await _give_up(engine, group, str(error))
     except Unauthorized as error:
-        await pause_system(engine, system, error)
+        await pause_system(engine, system, error, first.ref.collection)
         await _give_back(engine, group)
     except ConnectorError as error:
         for owed in group:

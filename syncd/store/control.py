@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from syncd.core.record import Json, Micros, SyncName, SystemName
+from syncd.core.record import CollectionName, Json, Micros, SyncName, SystemName
 from syncd.store.codec import pack, unpack
 from syncd.store.database import Connection
 
@@ -94,9 +94,30 @@ def meet_system(tx: Connection, system: SystemName, identity: str, at: Micros) -
     return None
 
 
+NOT_PAUSED = "(system, collection) NOT IN (SELECT system, collection FROM pauses)"
+"""Of rows with a system and a collection: those of collections that are used."""
+
+
 def pause(tx: Connection, system: SystemName, reason: str | None, at: Micros) -> None:
-    """Pauses a system for a reason, or lets it go on (None)."""
+    """Pauses a system for a reason, or lets it go on (None), with all of its collections."""
     tx.execute("UPDATE systems SET paused = ?, updated_at = ? WHERE system = ?", (reason, at, system))
+    if reason is None:
+        tx.execute("DELETE FROM pauses WHERE system = ?", (system,))
+
+
+def pause_collection(tx: Connection, system: SystemName, collection: CollectionName, reason: str, at: Micros) -> None:
+    """Pauses one collection of a system; the others go on."""
+    tx.execute(
+        "INSERT INTO pauses (system, collection, reason, since) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (system, collection) DO UPDATE SET reason = excluded.reason",
+        (system, collection, reason, at),
+    )
+
+
+def paused_collections(tx: Connection) -> dict[tuple[SystemName, CollectionName], str]:
+    """The collections that are paused by themselves, and why."""
+    rows = tx.execute("SELECT system, collection, reason FROM pauses ORDER BY system, collection")
+    return {(SystemName(system), CollectionName(collection)): reason for system, collection, reason in rows}
 
 
 def note_system(tx: Connection, system: SystemName, *, quota: Json, detail: Json, at: Micros) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from syncd.core.record import Json, Micros, Ref, SystemName
 from syncd.store.codec import seal, unseal
+from syncd.store.control import NOT_PAUSED
 from syncd.store.database import Connection
 
 
@@ -51,11 +52,33 @@ def accept(tx: Connection, arrivals: Sequence[Arrival]) -> int:
     return tx.total_changes - before
 
 
+def put_aside(tx: Connection, arrival: Arrival, outcome: str) -> bool:
+    """Keeps an event, as it was seen, that nobody will look after; whether it was new. It is forgotten when all others are."""
+    new = accept(tx, [arrival]) > 0
+    if new:
+        tx.execute(
+            "UPDATE events SET done_at = received_at, outcome = ? WHERE system = ? AND dedupe_key = ?",
+            (outcome, arrival.ref.system, arrival.dedupe_key),
+        )
+    return new
+
+
+def announced(tx: Connection, system: SystemName, since: Micros) -> set[Ref]:
+    """The records of a system of which an event waits, or was dealt with at or after an instant."""
+    rows = tx.execute(
+        "SELECT collection, record_id FROM events WHERE done_at IS NULL AND system = ?1"
+        " UNION SELECT collection, record_id FROM events WHERE done_at >= ?2 AND system = ?1",
+        (system, since),
+    )
+    return {Ref(system, collection, record_id) for collection, record_id in rows}
+
+
 def due(tx: Connection, system: SystemName, now: Micros, *, quiet: Micros, quiet_max: Micros, limit: int) -> list[Waiting]:
     """Records whose events have been quiet for `quiet`, or have waited `quiet_max`."""
     rows = tx.execute(
-        "SELECT e.collection, e.record_id, e.id, e.dedupe_key, e.change, e.payload, e.is_full, e.occurred_at, e.received_at"
-        " FROM (SELECT collection, record_id FROM events WHERE done_at IS NULL AND system = ?1 GROUP BY collection, record_id"
+        "SELECT e.collection, e.record_id, e.id, e.dedupe_key, e.change, e.payload, e.is_full, e.occurred_at, e.received_at"  # noqa: S608 (a constant)
+        " FROM (SELECT collection, record_id FROM events WHERE done_at IS NULL AND system = ?1"
+        f" AND {NOT_PAUSED} GROUP BY collection, record_id"
         " HAVING max(received_at) <= ?2 OR min(received_at) <= ?3 ORDER BY min(received_at) LIMIT ?4) AS ripe"
         " JOIN events AS e ON e.system = ?1 AND e.collection = ripe.collection AND e.record_id = ripe.record_id"
         " WHERE e.done_at IS NULL ORDER BY e.id",
@@ -83,8 +106,8 @@ def due(tx: Connection, system: SystemName, now: Micros, *, quiet: Micros, quiet
 def next_due(tx: Connection, system: SystemName, *, quiet: Micros, quiet_max: Micros) -> Micros | None:
     """When `due` will answer something, if nothing more is announced until then."""
     (at,) = tx.execute(
-        "SELECT min(min(newest + ?2, oldest + ?3)) FROM (SELECT max(received_at) AS newest, min(received_at) AS oldest FROM events"
-        " WHERE done_at IS NULL AND system = ?1 GROUP BY collection, record_id)",
+        "SELECT min(min(newest + ?2, oldest + ?3)) FROM (SELECT max(received_at) AS newest, min(received_at) AS oldest FROM events"  # noqa: S608
+        f" WHERE done_at IS NULL AND system = ?1 AND {NOT_PAUSED} GROUP BY collection, record_id)",
         (system, quiet, quiet_max),
     ).fetchone()
     return None if at is None else int(at)
@@ -108,6 +131,12 @@ def is_waiting(tx: Connection, ref: Ref) -> bool:
 def count_waiting(tx: Connection) -> int:
     """How many events wait."""
     (count,) = tx.execute("SELECT count(*) FROM events WHERE done_at IS NULL").fetchone()
+    return int(count)
+
+
+def count_doable(tx: Connection) -> int:
+    """How many of them are of collections that are used."""
+    (count,) = tx.execute(f"SELECT count(*) FROM events WHERE done_at IS NULL AND {NOT_PAUSED}").fetchone()  # noqa: S608 (a constant)
     return int(count)
 
 

@@ -15,6 +15,7 @@ from syncd.core.link import Interval
 from syncd.core.record import MINUTE, CollectionName, Json, MemberName, Micros, Record, RecordId, Ref, SyncName, SystemName
 from syncd.core.translate import change_interval
 from syncd.store.codec import fingerprint, pack, seal, unpack, unseal
+from syncd.store.control import NOT_PAUSED
 from syncd.store.database import Connection
 from syncd.store.inbox import Arrival, accept
 from syncd.store.planning import PlanItem, enqueue
@@ -261,8 +262,8 @@ def _suspects(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, list[str]]:
 def suspects_due(tx: Connection, system: SystemName, now: Micros, limit: int) -> list[Suspect]:
     """A system's suspects to look at now."""
     rows = tx.execute(
-        "SELECT system, collection, record_id, evidence, missing_at FROM suspects WHERE system = ? AND due_at <= ?"
-        " ORDER BY due_at LIMIT ?",
+        "SELECT system, collection, record_id, evidence, missing_at FROM suspects WHERE system = ? AND due_at <= ?"  # noqa: S608
+        f" AND {NOT_PAUSED} ORDER BY due_at LIMIT ?",
         (system, now, limit),
     ).fetchall()
     return [Suspect(ref=Ref(*row[:3]), evidence=tuple(unpack(row[3])), missing_at=row[4]) for row in rows]
@@ -280,7 +281,7 @@ def suspects_among(tx: Connection, refs: Iterable[Ref]) -> list[Suspect]:
 
 def next_suspect(tx: Connection, system: SystemName) -> Micros | None:
     """When the next suspect of a system is to be looked at."""
-    (due_at,) = tx.execute("SELECT min(due_at) FROM suspects WHERE system = ?", (system,)).fetchone()
+    (due_at,) = tx.execute(f"SELECT min(due_at) FROM suspects WHERE system = ? AND {NOT_PAUSED}", (system,)).fetchone()  # noqa: S608 (a constant)
     return None if due_at is None else int(due_at)
 
 

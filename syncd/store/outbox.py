@@ -18,6 +18,7 @@ from syncd.core.guard import Direction
 from syncd.core.outcome import Operation, Write
 from syncd.core.record import FieldName, Json, LinkId, MemberName, Micros, RecordId, Ref, SyncName, SystemName
 from syncd.store.codec import pack, seal, unpack, unseal
+from syncd.store.control import NOT_PAUSED
 from syncd.store.database import Connection
 
 
@@ -148,7 +149,7 @@ def lease(tx: Connection, system: SystemName, now: Micros, *, until: Micros, lim
         " AND other.collection = o.collection AND other.record_id = o.record_id AND other.id <> o.id"
         " AND other.state IN ('pending', 'sent', 'unknown') AND (other.state = 'sent' OR coalesce(other.lease_until, 0) > ?2"
         " OR (other.state = 'unknown' AND (o.state <> 'unknown' OR other.id < o.id))))"
-        f" AND {NOT_SUSPECT} ORDER BY priority, due_at, id LIMIT ?3",
+        f" AND {NOT_PAUSED} AND {NOT_SUSPECT} ORDER BY priority, due_at, id LIMIT ?3",
         (system, now, limit),
     ).fetchall()
     taken: dict[str, Owed] = {}
@@ -255,7 +256,7 @@ def in_flight(tx: Connection, links: Iterable[LinkId]) -> set[LinkId]:
 def next_due(tx: Connection, system: SystemName) -> Micros | None:
     """When the next write of a system falls due."""
     (due_at,) = tx.execute(
-        f"SELECT min(max(o.due_at, coalesce(o.lease_until, 0))) FROM outbox AS o WHERE o.system = ? AND {NOT_SUSPECT}"  # noqa: S608
+        f"SELECT min(max(o.due_at, coalesce(o.lease_until, 0))) FROM outbox AS o WHERE o.system = ? AND {NOT_PAUSED} AND {NOT_SUSPECT}"  # noqa: S608
         " AND o.state IN ('pending', 'unknown')",
         (system,),
     ).fetchone()
@@ -311,7 +312,7 @@ def select(tx: Connection, states: Iterable[State], *, gate: str | None = None, 
 def count_doable(tx: Connection) -> int:
     """How many writes a machine can still do something about now."""
     (count,) = tx.execute(
-        f"SELECT count(*) FROM outbox AS o WHERE o.state IN ('pending', 'sent', 'unknown') AND {NOT_SUSPECT}"  # noqa: S608
+        f"SELECT count(*) FROM outbox AS o WHERE o.state IN ('pending', 'sent', 'unknown') AND {NOT_PAUSED} AND {NOT_SUSPECT}"  # noqa: S608
     ).fetchone()
     return int(count)
 

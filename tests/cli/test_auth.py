@@ -248,3 +248,106 @@ def test_a_scope_that_is_taken_away_loses_no_edit(open_world):
         wait_for(lambda: "Waited" in str(open_world.do(lambda sandbox: sandbox.ghl.contacts())))
 
     assert "update-contact needs contacts.write" in status
+
+
+def test_a_token_that_expires_in_the_middle_of_writing(open_world):
+    """Many writes are on their way, again and again with a token that has had its time: each is made, once, and nobody is told."""
+    assert 0 == let_in(open_world).code
+    assert 0 == open_world.syncd("reconcile").code
+    with open_world.daemon() as daemon:
+        made_before = open_world.do(lambda sandbox: len(sandbox.ghl.contacts()))
+
+        def add(sandbox):
+            for number in range(40):
+                sandbox.octopus.create_as_user({"email_address": f"late{number}@example.com", "fields": {"FirstName": f"Late{number}"}, "tags": []})
+
+        def late(sandbox):
+            return [each["email"] for each in sandbox.ghl.contacts() if str(each.get("email")).startswith("late")]
+
+        open_world.do(lambda sandbox: sandbox.ghl.faults.add("create-contact", "slow", seconds=0.05, probability=1.0))
+        open_world.do(add)
+        for goal in (1, 12, 25, 40):
+            wait_for(lambda: len(open_world.do(late)) >= goal, timeout_s=40)  # noqa: B023 (done at once)
+            open_world.do(lambda sandbox: sandbox.ghl.oauth.expire())
+        assert 0 == open_world.syncd("reconcile").code
+
+        assert [] == daemon.said("system.paused")
+        assert [] == daemon.said("write.failed")
+    assert sorted(f"late{number}@example.com" for number in range(40)) == sorted(open_world.do(late))
+    assert made_before + 40 == open_world.do(lambda sandbox: len(sandbox.ghl.contacts()))
+
+
+COMPANIES = """
+[syncs.companies]
+match = ["email"]
+source_of_truth = "ghl"
+first_run = "auto"
+
+[syncs.companies.members]
+ghl = {{ collection = "businesses" }}
+octopus = {{ collection = "contacts", list = "{list_id}", archive = {{ status = "unsubscribed" }} }}
+
+[syncs.companies.fields]
+email = {{ type = "email", ghl = "email", octopus = "email_address" }}
+name = {{ ghl = "name", octopus = "fields.FirstName" }}
+
+[daemon]
+"""
+
+
+def test_a_scope_that_is_taken_from_one_collection_stops_that_one_alone(open_world):
+    """The others go on; the status names collection, scope and what to type; after consent what waited arrives, and nothing is lost."""
+    list_id = open_world.do(lambda sandbox: sandbox.octopus.add_list("Companies"))
+    open_world.edit_config("\n[daemon]\n", COMPANIES.format(list_id=list_id))
+    company = open_world.do(lambda sandbox: sandbox.ghl.create_record_as_user("businesses", {"name": "Acme", "email": "acme@example.com"}))
+    assert 0 == let_in(open_world).code
+    assert 0 == open_world.syncd("reconcile").code
+
+    def told(list_id=None):
+        return str(open_world.do(lambda sandbox: sandbox.octopus.contacts(list_id=list_id)))
+
+    assert "Acme" in told(list_id)
+    with open_world.daemon() as daemon:
+        person = open_world.do(known_to_both)
+        open_world.do(lambda sandbox: sandbox.ghl.oauth.narrow("businesses.readonly"))
+        wait_for(lambda: daemon.said("collection.paused"))
+        open_world.do(lambda sandbox: sandbox.ghl.edit_record_as_user("businesses", company["id"], {"name": "Renamed"}))
+        open_world.do(lambda sandbox: sandbox.ghl.edit_as_user(person["id"], {"lastName": "Goes On"}))
+        wait_for(lambda: "Goes On" in told())
+        status, doctor, program = open_world.here("status"), open_world.syncd("doctor", "ghl"), open_world.here("status", "--json").json
+        ended = open_world.syncd("reconcile")
+        assert "Acme" in told(list_id)
+
+        assert [("ghl", "businesses")] == [(each["system"], each["collection"]) for each in daemon.said("collection.paused")]
+        assert [] == daemon.said("system.paused")
+        assert 0 == let_in(open_world).code
+        wait_for(lambda: "Renamed" in told(list_id))
+
+    assert "ghl/businesses: PAUSED: " in status.out
+    assert "needs businesses.readonly" in status.out
+    assert "next: ghl/businesses is paused, and the rest goes on; let the credential open it, then `syncd resume ghl`" in status.out
+    assert program["systems"]["ghl"]["paused"] is None
+    assert "needs businesses.readonly" in program["collections"]["ghl/businesses"]["paused"]
+    assert "CLOSED   pause: businesses is paused: " in doctor.out
+    assert (5, True) == (ended.code, "ghl/businesses is not used" in ended.err)
+    assert open_world.here("status", "--json").json["collections"]["ghl/businesses"]["paused"] is None
+
+
+def test_a_lost_refresh_answer_and_the_word_of_a_person(open_world):
+    """`syncd resume` alone has the refresh tried again, and says once more what is wrong; with new tokens it all goes on."""
+    assert 0 == let_in(open_world).code
+    assert 0 == open_world.syncd("reconcile").code
+    with open_world.daemon() as daemon:
+        person = open_world.do(known_to_both)
+        open_world.do(lambda sandbox: (sandbox.ghl.faults.add("get-access-token", "reset_after"), sandbox.ghl.oauth.expire()))
+        wait_for(lambda: daemon.said("system.paused"), timeout_s=40)
+        resumed = open_world.syncd("resume", "ghl")
+        wait_for(lambda: len(daemon.said("system.paused")) == 2, timeout_s=40)
+        open_world.do(lambda sandbox: sandbox.ghl.edit_as_user(person["id"], {"lastName": "Kept"}))
+        status = open_world.here("status").out
+        assert 0 == let_in(open_world).code
+        wait_for(lambda: "Kept" in str(open_world.do(lambda sandbox: sandbox.octopus.contacts())))
+
+    assert (0, "ghl is used again\n") == (resumed.code, resumed.out)
+    assert "PAUSED: " in status
+    assert "type `syncd auth ghl`" in status

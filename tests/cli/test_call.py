@@ -328,3 +328,25 @@ def _read_all(terminal: int) -> str:
             break
         shown += part
     return shown.decode(errors="replace")
+
+
+def test_an_operation_that_is_put_together_says_what_it_could_be_given(world: World) -> None:
+    """What it is put together from counts among its names: for a typo, and where nothing was given."""
+    typo, bare = world.here("call", "ghl", "find-contact", "--data", '{"emial": "x@example.com"}'), world.here("call", "ghl", "find-contact")
+
+    assert (2, 2) == (typo.code, bare.code)
+    assert "`emial` is unknown: did you mean `email`?" in typo.err
+    assert "or give `contactId` or `email` or `number`" in bare.err
+
+
+def test_a_name_that_is_the_beginning_of_another(world: World) -> None:
+    """The longer one is meant, before those that only look alike."""
+    assert "did you mean `list-contacts-deprecated`?" in world.here("call", "ghl", "list-contacts").err
+
+
+def test_a_deprecated_operation_says_so_once(world: World) -> None:
+    """With what to use in its place, and it is carried out all the same."""
+    result = world.here("call", "ghl", "list-users-by-location")
+
+    assert (0, {"users"}) == (result.code, result.json.keys() - {"traceId"})
+    assert "note: list-users-by-location is deprecated, and gone in v3: use search-users with locationId." in result.err

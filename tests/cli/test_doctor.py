@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from syncd.connectors.clock import SystemClock
-from syncd.core.record import DAY
+from syncd.core.record import DAY, HOUR, SystemName
 from syncd.flow.examine import Grade, _sqlite_signs, database_signs
 from syncd.sandbox import ActiveTrailOptions, Sandbox, SandboxOptions
+from syncd.store import arrivals
+from syncd.store.arrivals import Heard, Hearing
 from tests.cli.letting_in import let_in, use_oauth
 from tests.cli.world import Vendors, World
 
@@ -151,23 +153,59 @@ def test_a_clock_that_is_off(world: World, monkeypatch: pytest.MonkeyPatch):
     assert "WARNING  clock" in out
 
 
-def test_webhooks_are_told_of(world: World):
-    """When the last one came; how many were refused where the daemon counted them; that none are taken where that is so."""
-    world.syncd("reconcile")
-    with closing(sqlite3.connect(world.database, isolation_level=None)) as database:
-        database.execute(
-            "INSERT INTO events (system, collection, record_id, dedupe_key, change, is_full, received_at) VALUES ('ghl', 'contacts', 'c', 'k', 'changed', 0, ?)",
-            (SystemClock().now(),),
+def heard(world: World, *counts: tuple[Hearing, str, int, int]) -> None:
+    """What a daemon counted: kind, word, how often, and how long ago the last was."""
+    now = SystemClock().now()
+    with closing(sqlite3.connect(world.database)) as database, database:
+        arrivals.note(
+            database,
+            [Heard(system=SystemName("ghl"), what=what, word=word, count=count, last_at=now - ago) for what, word, count, ago in counts],
         )
-        changed = "CAST(json_set(CAST(detail AS TEXT), '$.refused', json('{\"forged\": 3}')) AS BLOB)"
-        database.execute(f"UPDATE systems SET detail = {changed} WHERE system = 'ghl'")
-    told = world.syncd("doctor", "ghl", "--json").json
+
+
+def test_webhooks_are_told_of(world: World):
+    """When the last one came; how many were refused and why; of what unknown kinds they were; that none are taken where that is so."""
+    world.syncd("reconcile")
+    heard(
+        world, (Hearing.ACCEPTED, "contacts", 41, 2 * HOUR), (Hearing.REFUSED, "forged", 3, HOUR), (Hearing.REFUSED, "too big", 1, DAY),
+        (Hearing.UNKNOWN, "SurveySubmit", 7, HOUR), (Hearing.UNWANTED, "tasks", 5, HOUR), (Hearing.UNANNOUNCED, "contacts", 2, 2 * HOUR),
+    )  # fmt: skip
+    result, told = world.syncd("doctor", "ghl"), world.syncd("doctor", "ghl", "--json").json
     world.edit_config('listen = "127.0.0.1:0"', 'listen = "off"')
     silent = world.syncd("doctor", "ghl", "--json").json
+    about = told["systems"]["ghl"]["webhooks"]
+    _local, comes, refused, unknown = signs(told, "ghl", "webhooks")
 
-    assert (1, {"forged": 3}) == (told["systems"]["ghl"]["webhooks"]["kept"], told["systems"]["ghl"]["webhooks"]["refused"])
-    assert ("warning", "3 were refused as not the vendor's") == signs(told, "ghl", "webhooks")[-1]
+    assert ({"contacts": 41}, {"forged": 3, "too big": 1}, "forged") == (about["accepted"], about["refused"], about["last_refused_for"])
+    assert about["last_accepted_at"] < about["last_refused_at"]
+    assert ("well", "they come to http://127.0.0.1:0/hooks/ghl") == comes
+    assert ("warning", "4 were refused: 3 forged, 1 too big") == refused
+    assert ("note", "of no known kind, kept as they were seen: 7 SurveySubmit") == unknown
+    assert "webhooks     41 accepted, the last one 2 h ago" in result.out
+    assert "refused      4 webhooks, the last one 1 h ago (forged)" in result.out
+    assert "unwanted     5 webhooks that no sync reads: tasks 5" in result.out
     assert [("note", "none are taken (`listen` is off); polls find every change")] == signs(silent, "ghl", "webhooks")
+
+
+@pytest.mark.parametrize(
+    ("came", "found", "grade", "said"),
+    [
+        (None, HOUR, "warning", "none has come yet, though polls found 9 changes that no webhook had announced"),
+        (30 * HOUR, HOUR, "warning", "none has come for 30 h, though polls found 9 changes that no webhook had announced"),
+        (30 * HOUR, 30 * HOUR, "well", "they come to"),
+        (30 * HOUR, None, "well", "they come to"),
+        (None, None, "note", "none has come yet"),
+    ],
+    ids=["never one", "no more", "one was missed then", "nothing happens", "nothing yet"],
+)
+def test_webhooks_that_stopped_coming_show_by_what_polls_find(world: World, came: int | None, found: int | None, grade: str, said: str):
+    """A silence in which polls found changes is none that nobody edited in."""
+    world.syncd("reconcile")
+    heard(world, *((what, "contacts", 9, ago) for what, ago in ((Hearing.ACCEPTED, came), (Hearing.UNANNOUNCED, found)) if ago is not None))
+    graded, what = signs(world.syncd("doctor", "ghl", "--json").json, "ghl", "webhooks")[1]
+
+    assert grade == graded
+    assert what.startswith(said)
 
 
 def test_a_system_that_is_not_there(world: World):

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
+from syncd.connectors.clock import SystemClock
+from syncd.core.record import HOUR, SystemName
+from syncd.store import arrivals
+from syncd.store.arrivals import Heard, Hearing
 from tests.cli.world import World
 
 
@@ -50,6 +55,22 @@ def test_for_people(looked: World) -> None:
     assert "ghl/contacts" in out
     assert "not approved" in out
     assert "next: the first writes wait for you: `syncd plan`, then `syncd holds`" in out
+
+
+def test_webhooks_are_told_of(looked: World) -> None:
+    """What was accepted, refused, of no known kind, and found by polls alone; nothing of a system that was never heard of."""
+    now = SystemClock().now()
+    said = [(Hearing.ACCEPTED, "contacts"), (Hearing.REFUSED, "forged"), (Hearing.UNKNOWN, "SurveySubmit"), (Hearing.UNANNOUNCED, "contacts")]
+    with closing(sqlite3.connect(looked.database)) as database, database:
+        arrivals.note(database, [Heard(system=SystemName("ghl"), what=what, word=word, count=2, last_at=now - HOUR) for what, word in said])
+    out, told = looked.here("status").out, looked.here("status", "--json").json["systems"]
+
+    assert "ghl  webhooks     2 accepted, the last one 1 h ago" in out
+    assert "refused      2 webhooks, the last one 1 h ago (forged)" in out
+    assert "unknown      2 webhooks of no known kind: SurveySubmit 2" in out
+    assert "2 changes found by poll, not announced by webhook: contacts 2; the last one 1 h ago" in out
+    assert {"contacts": 2} == told["ghl"]["webhooks"]["accepted"]
+    assert told["octopus"]["webhooks"]["last_accepted_at"] is None
 
 
 def test_it_changes_nothing(looked: World) -> None:

@@ -351,11 +351,12 @@ def test_the_window_is_wide_but_ends(offset, expired):
 @pytest.mark.parametrize(
     "changes", [{"locationId": "L2"}, {"locationId": None}, {"locationId": "L2", "type": "OpportunityCreate"}, {"locationId": None, "type": 7}]
 )
-def test_what_is_not_ours_makes_no_event(changes):
-    """Another location's record, or nobody's."""
+def test_what_is_not_ours_is_refused(changes):
+    """Another location's record, or nobody's: it makes no event, and is told apart from what proves nothing."""
     body = event(**changes)
 
-    assert [] == list(receive(body, signed(body)))
+    assert WebhookRefused.ELSEWHERE is receive(body, signed(body))
+    assert WebhookRefused.FORGED is receive(body, signed(body, OTHER))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from syncd.connectors import payload
-from syncd.connectors.base import Change, DeletesVisible, News, WebhookRefused
+from syncd.connectors.base import Change, DeletesVisible, News, Stray, WebhookRefused
 from syncd.connectors.gohighlevel import KIND
 from syncd.connectors.gohighlevel.events import EVENTS, UNPLACED
 from syncd.connectors.gohighlevel.fields import CustomFields
@@ -67,13 +67,13 @@ def test_each_event_leads_to_its_record(word):
 
 
 @pytest.mark.parametrize("word", sorted(EVENTS))
-def test_another_locations_event_is_nobodys(word):
+def test_another_locations_event_is_refused(word):
     """Of whatever kind: the account of a stranger is not looked at."""
     kind = EVENTS[word]
     there = {"id": "L2"} if kind.location == "id" else {kind.location: "L2"}
 
-    assert [] == list(receive(example(kind, **there)))
-    assert [] == list(receive({name: value for name, value in example(kind).items() if name != kind.location}))
+    assert WebhookRefused.ELSEWHERE is receive(example(kind, **there))
+    assert WebhookRefused.ELSEWHERE is receive({name: value for name, value in example(kind).items() if name != kind.location})
 
 
 @pytest.mark.parametrize("word", sorted(EVENTS))
@@ -97,7 +97,7 @@ def test_an_event_of_no_known_kind_is_passed_on_as_it_was_seen(word):
     """It is put where such events are counted, under its word, and is no error."""
     (event,) = receive({"type": word, "locationId": "L1", "id": "r1", "colour": "red"})
 
-    assert (UNPLACED, Change.CHANGED, "w1") == (event.ref.collection, event.change, event.dedupe_key)
+    assert (UNPLACED, Change.CHANGED, "w1", Stray.UNKNOWN) == (event.ref.collection, event.change, event.dedupe_key, event.stray)
     assert (word if word in ("ContactSneezed", "SURVEY") else "unnamed") == event.ref.id
     assert {"locationId": "L1", "id": "r1", "colour": "red"} == event.fields
 
@@ -113,7 +113,7 @@ def test_a_task_without_its_contact_is_seen_and_left_to_the_next_poll():
     """Users report it of new tasks: nothing can be read without the contact's id."""
     (event,) = receive({"type": "TaskCreate", "locationId": "L1", "id": "r1", "title": "Call"})
 
-    assert (UNPLACED, "TaskCreate") == (event.ref.collection, event.ref.id)
+    assert (UNPLACED, "TaskCreate", Stray.UNPLACED) == (event.ref.collection, event.ref.id, event.stray)
 
 
 def test_a_message_without_its_id_still_moves_its_conversation():
@@ -121,7 +121,8 @@ def test_a_message_without_its_id_still_moves_its_conversation():
     conversation, message = receive({"type": "InboundMessage", "locationId": "L1", "conversationId": "v1", "body": "Hi"})
 
     assert ("conversations", "v1") == (conversation.ref.collection, conversation.ref.id)
-    assert (UNPLACED, "InboundMessage") == (message.ref.collection, message.ref.id)
+    assert (UNPLACED, "InboundMessage", Stray.UNPLACED) == (message.ref.collection, message.ref.id, message.stray)
+    assert conversation.stray is None
 
 
 def test_an_agencys_user_is_ours_where_our_location_is_among_theirs():
@@ -129,8 +130,8 @@ def test_an_agencys_user_is_ours_where_our_location_is_among_theirs():
     told = {"type": "UserCreate", "id": "r1", "companyId": "k1"}
 
     assert [("users", "r1")] == [(each.ref.collection, each.ref.id) for each in receive({**told, "locations": ["L9", "L1"]})]
-    assert [] == list(receive({**told, "locations": ["L9"]}))
-    assert [] == list(receive({**told, "locationId": "L9", "locations": ["L1"]}))
+    assert WebhookRefused.ELSEWHERE is receive({**told, "locations": ["L9"]})
+    assert WebhookRefused.ELSEWHERE is receive({**told, "locationId": "L9", "locations": ["L1"]})
 
 
 def test_an_event_tells_what_it_shows_and_nothing_else():

@@ -8,6 +8,7 @@ import pytest
 
 from syncd.connectors.base import Capabilities, FieldSpec
 from syncd.connectors.clock import SystemClock
+from syncd.connectors.gohighlevel.inventory import COLLECTIONS
 from syncd.connectors.memory import FIELDS, Actor, MemoryConnector, MemorySystem
 from syncd.core.fields import FieldType
 from syncd.core.record import CollectionName, FieldName, MemberName, SyncName, SystemName
@@ -262,3 +263,64 @@ async def test_a_lost_answer_to_a_message_is_held_for_a_person(tmp_path, open_be
 
         assert ["Hello"] == [each["body"] for each in story.bench.vendor.records.rows("messages")]
         assert ["unknown_create"] == await story.world.asked()
+
+
+PARENTS_CHILDREN = ["opportunities", "tasks", "notes"]
+LOST = {"took effect": "error_after", "broke off": "reset_after", "had no effect": "error_before"}
+
+
+async def doubtful(story, fault) -> None:
+    """A thing is made in the memory system, and the answer to its create in GoHighLevel is lost; no listing or webhook is there to help."""
+    await story.sync(1)
+    story.crm.create_as_user(like(1, story.bench), THINGS)
+    story.bench.vendor.faults.add(COLLECTIONS[story.bench.collection].create, fault, count=1)
+    await run_pass(story.world.engine, (CRM, THINGS), PassMode.COMPLETE)
+    await story.settle()
+
+
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize("collection", PARENTS_CHILDREN)
+async def test_a_child_whose_create_is_doubtful_is_looked_for_at_its_contact(collection, lost, tmp_path, open_bench):
+    """One record in the end, linked, and nobody is asked; it is made again only where it was not there."""
+    async with told(tmp_path, open_bench, collection) as story:
+        await doubtful(story, LOST[lost])
+        for _ in range(3):
+            story.world.later(60)
+            await story.settle()
+
+        assert [titled(1, collection)] == [each[0] for each in story.there()]
+        assert [] == await story.world.asked()
+
+        story.crm.edit_as_user(story.thing(titled(1, collection)), {"text": "edited"}, THINGS)
+        await story.sync()
+
+        assert [(titled(1, collection), "edited")] == [each[:2] for each in story.there()] == [each[:2] for each in story.here()]
+
+
+@pytest.mark.parametrize("collection", PARENTS_CHILDREN)
+async def test_a_child_that_changed_before_it_was_found_is_not_made_again(collection, tmp_path, open_bench):
+    """What the create may have made is called otherwise by now: nobody has seen it before, so a person is asked."""
+    async with told(tmp_path, open_bench, collection) as story:
+        await doubtful(story, "error_after")
+        (made,) = story.bench.truth()
+        story.bench.edit_as_user(made, email="Renamed meanwhile")
+        for _ in range(3):
+            story.world.later(60)
+            await story.settle()
+
+        assert [made] == list(story.bench.truth())
+        assert ["unknown_create"] == await story.world.asked()
+
+
+@pytest.mark.parametrize("collection", PARENTS_CHILDREN)
+async def test_siblings_that_were_there_before_are_not_taken_for_it(collection, tmp_path, open_bench):
+    """Other children of the same contact, seen in a listing, raise no doubt: the lost one is made again, once."""
+    async with told(tmp_path, open_bench, collection) as story:
+        story.bench.create_as_user(email="Sibling", name="text", plan=story.bench.plan_values[0])
+        await doubtful(story, "error_before")
+        for _ in range(3):
+            story.world.later(60)
+            await story.settle()
+
+        assert ["Sibling", titled(1, collection)] == [each[0] for each in story.there()]
+        assert [] == await story.world.asked()

@@ -326,7 +326,14 @@ def test_the_tightest_recent_measurement_is_kept():
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("Contact with id a1B2 not found", "Contact with id a1B2 not found"), ("x@y.z!", "…"), ("a\tb", "a b")]
+    ("text", "expected"),
+    [
+        ("Contact with id a1B2 not found", "Contact with id a1B2 not found"),
+        ("x@y.z!", "…"),
+        ("a\tb", "a b"),
+        ("no [trace eda9b403-aff8-4398-5810-942212345678]", "no [trace eda9b403-aff8-4398-5810-942212345678]"),
+        ("+1 212-555-0100 is taken [trace 94221234-1111-4398-5810-942212345678]", "… is taken [trace 94221234-1111-4398-5810-942212345678]"),
+    ],
 )
 def test_a_message_is_kept_without_persons(text, expected):
     """What says something about the mistake stays readable."""

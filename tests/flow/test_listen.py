@@ -7,8 +7,12 @@ import asyncio
 import anyio
 import pytest
 
+from syncd.core.errors import StoreError
+from syncd.core.record import SystemName
 from syncd.flow import listen
-from syncd.store import inbox
+from syncd.store import arrivals, inbox
+from syncd.store.arrivals import Hearing
+from syncd.store.codec import unseal
 from syncd.store.inbox import Arrival
 from tests.flow.doors import JSON, OCTOPUS, PATH_SECRET, door, from_ghl, from_octopus, signed
 
@@ -45,6 +49,7 @@ REFUSED = {
     "a signature of nonsense": ("/hooks/ghl", lambda: having(from_ghl(), X_GHL_Signature="%%%"), 401),
     "another vendor's": ("/hooks/octopus", from_ghl, 401),
     "too old": ("/hooks/ghl", lambda: from_ghl(timestamp=LONG_AGO), 401),
+    "another account's": ("/hooks/ghl", lambda: from_ghl(locationId="ANOTHER"), 403),
     "signed but no JSON": ("/hooks/octopus", lambda: signed(b"{"), 400),
     "signed but no list": ("/hooks/octopus", lambda: signed(b"{}"), 400),
     "signed but no ids": ("/hooks/octopus", lambda: from_octopus(contact_id="../../etc"), 400),
@@ -65,6 +70,72 @@ async def test_what_is_refused_leaves_nothing(tmp_path, what):
     async with door(tmp_path) as here:
         assert (status, 0) == (await here.post(path, *made()), await here.stored())
         assert 200 == await here.post("/hooks/ghl", *from_ghl())
+
+
+async def counted(here, system="ghl"):
+    """What was heard of a system, by kind and word."""
+    await here.world.engine.tally.keep(here.world.engine.database)
+    heard = await here.world.read(lambda tx: arrivals.heard_from(tx, SystemName(system)))
+    return {(each.what, each.word): each.count for each in heard.each}
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("unsigned ghl", "unsigned"), ("forged ghl", "forged"), ("too old", "expired"), ("signed but no list", "malformed"),
+        ("another account's", "elsewhere"), ("too long", "too big"), ("a form", "not plain JSON"),
+    ],
+)  # fmt: skip
+async def test_what_is_refused_is_counted_by_its_reason(tmp_path, what, reason):
+    """Each time; kept beside the last moment; and none of it costs a commit of its own."""
+    path, made, status = REFUSED[what]
+    async with door(tmp_path) as here:
+        before = here.world.engine.database.commits
+        assert [status] * 5 == [await here.post(path, *made()) for _ in range(5)]
+        assert before == here.world.engine.database.commits
+
+        assert {(Hearing.REFUSED, reason): 5} == await counted(here, path.rpartition("/")[2])
+
+
+async def test_what_was_accepted_is_counted_once(tmp_path):
+    """By collection; a repeated delivery apart, and what no sync reads apart."""
+    async with door(tmp_path) as here:
+        for made in (from_ghl(1), from_ghl(2), from_ghl(2), from_ghl(3, type="OpportunityUpdate")):
+            assert 200 == await here.post("/hooks/ghl", *made)
+
+        expected = {(Hearing.ACCEPTED, "contacts"): 2, (Hearing.REPEATED, "contacts"): 1, (Hearing.UNWANTED, "opportunities"): 1}
+        assert expected == await counted(here)
+        assert 2 == await here.stored()
+
+
+async def test_an_event_of_no_known_kind_is_kept_as_it_was_seen(tmp_path):
+    """200, nobody looks after it, its payload is there to be read, and it is counted under its word, once however often it comes."""
+    async with door(tmp_path) as here:
+        made = from_ghl(type="SurveySubmit", colour="red")
+        assert [200, 200] == [await here.post("/hooks/ghl", *made) for _ in range(2)]
+        assert 200 == await here.post("/hooks/ghl", *from_ghl(2, type="TaskCreate", title="Call"))
+        kept = await here.world.read(lambda tx: tx.execute("SELECT record_id, outcome, payload, dedupe_key FROM events ORDER BY id").fetchall())
+        survey, task = kept
+
+        assert ("SurveySubmit", "unknown") == survey[:2]
+        assert "red" == unseal(survey[2], "events", survey[3])["colour"]
+        assert ("TaskCreate", "unplaced") == task[:2]
+        assert {(Hearing.UNKNOWN, "SurveySubmit"): 1, (Hearing.UNPLACED, "TaskCreate"): 1} == await counted(here)
+        assert 0 == await here.stored()
+
+
+async def test_counts_that_cannot_be_kept_are_not_forgotten(tmp_path):
+    """While nothing can be committed they wait, and nothing is counted twice."""
+    async with door(tmp_path) as here:
+        database, tally = here.world.engine.database, here.world.engine.tally
+        await here.post("/hooks/ghl", JSON, b"{}")
+        await database._writer.call(lambda connection: connection.execute("ALTER TABLE heard RENAME TO away"))
+        with pytest.raises(StoreError):
+            await tally.keep(database)
+        await here.post("/hooks/ghl", JSON, b"{}")
+        await database._writer.call(lambda connection: connection.execute("ALTER TABLE away RENAME TO heard"))
+
+        assert [{(Hearing.REFUSED, "unsigned"): 2}] * 2 == [await counted(here) for _ in range(2)]
 
 
 async def test_only_posts_are_taken(tmp_path):

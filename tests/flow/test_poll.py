@@ -8,9 +8,10 @@ from syncd.connectors.memory import FaultKind
 from syncd.core.errors import Unavailable
 from syncd.core.record import MINUTE, SECOND
 from syncd.flow.poll import Pace, _due_mode
-from syncd.store import cursors, outbox
+from syncd.store import arrivals, cursors, outbox
+from syncd.store.arrivals import Hearing
 from syncd.store.cursors import PassMode
-from tests.flow.world import ADA, CRM, MAIL, S, Watch, opened, rules, systems
+from tests.flow.world import ADA, CONTACTS, CRM, MAIL, S, Watch, opened, rules, systems
 
 
 def people(system, count, start=0):
@@ -318,3 +319,21 @@ def test_the_pace_follows_the_news():
         seen.append(pace.interval / MINUTE)
 
     assert [1.5, 2.25, 3.375, 5.0, 5.0, 5.0, 1.0, 1.5] == seen
+
+
+async def test_what_no_webhook_announced_is_counted(tmp_path):
+    """A change that a poll finds after the first listing, without word of it waiting or just dealt with; the first listing is none."""
+    async with opened(tmp_path) as world:
+        ada, ben = world.crm.create_as_user(ADA), world.crm.create_as_user({"email": "ben@example.com", "name": "Ben"})
+        world.crm.news.clear()
+        await world.poll()
+        world.later(60)
+        world.crm.edit_as_user(ada, {"name": "Unheard"})
+        world.crm.news.clear()
+        world.crm.edit_as_user(ben, {"name": "Heard"})
+        await world.hear()
+        await world.poll()
+        await world.engine.tally.keep(world.engine.database)
+        heard = await world.read(lambda tx: arrivals.heard_from(tx, CRM))
+
+    assert [(Hearing.UNANNOUNCED, CONTACTS, 1)] == [(each.what, each.word, each.count) for each in heard.each]

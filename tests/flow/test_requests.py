@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -10,16 +11,16 @@ from syncd.connectors.clock import SystemClock
 from syncd.connectors.memory import FaultKind
 from syncd.core.errors import Unauthorized
 from syncd.core.outcome import HoldKind
-from syncd.core.record import SECOND
+from syncd.core.record import SECOND, CollectionName, SyncName
 from syncd.core.rules import FirstRun
 from syncd.flow.assemble import Assembled
 from syncd.flow.daemon import stages
 from syncd.flow.engine import Timing
-from syncd.flow.pause import pause_system
+from syncd.flow.pause import is_paused, pause_system, resume_system
 from syncd.flow.requests import answer_once
 from syncd.store import control, visiting
 from syncd.store.holds import HoldState
-from tests.flow.world import ADA, CRM, MAIL, opened, rules, systems, until
+from tests.flow.world import ADA, CONTACTS, CRM, MAIL, opened, rules, systems, until
 
 QUICK = Timing(poll_min=60 * SECOND, poll_max=60 * SECOND, quiet=SECOND // 50, quiet_max=SECOND // 10, tick_s=0.05)
 
@@ -96,7 +97,7 @@ async def test_a_broken_request_does_not_stop_the_rest(tmp_path):
 async def test_a_paused_system_goes_on(tmp_path):
     """On a person's word."""
     async with opened(tmp_path) as world:
-        await pause_system(world.engine, MAIL, Unauthorized("the key does not fit", system=MAIL))
+        await pause_system(world.engine, MAIL, Unauthorized("the key does not fit", system=MAIL), CONTACTS)
         number = await asked(world, "resume", system="mail")
         await answer_once(world.engine)
 
@@ -171,3 +172,27 @@ async def test_a_reconcile_ends_when_a_system_is_paused(tmp_path):
         found = await finished(world, await asked(world, "reconcile"))
 
         assert ("done", ["mail"]) == (found.state, list(found.result["paused"]))
+
+
+async def test_a_door_that_is_closed_alone_pauses_its_collection_alone(tmp_path):
+    """Other collections of the system go on, the last one that is left pauses the system, and a person's word opens all again."""
+    others = CollectionName("others")
+    first = rules()
+    second = replace(
+        first, name=SyncName("others"), members={name: replace(each, collection=others) for name, each in first.members.items()}
+    )
+    async with opened(tmp_path, first, second) as world:
+        closed = Unauthorized("a scope is missing", system=MAIL, narrow=True)
+        for _ in range(2):
+            await pause_system(world.engine, MAIL, closed, CONTACTS)
+
+        assert ({}, {(MAIL, CONTACTS): "a scope is missing"}) == (world.engine.paused, world.engine.closed)
+        assert {(MAIL, CONTACTS): "a scope is missing"} == await world.read(control.paused_collections)
+        assert (True, False, False) == tuple(is_paused(world.engine, MAIL, each) for each in (CONTACTS, others, None))
+        assert 1 == len(world.log("collection.paused"))
+
+        await pause_system(world.engine, MAIL, closed, others)
+        assert {MAIL: "a scope is missing"} == world.engine.paused
+
+        await resume_system(world.engine, MAIL)
+        assert ({}, {}, {}) == (world.engine.paused, world.engine.closed, await world.read(control.paused_collections))

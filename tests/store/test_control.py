@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from syncd.core.record import SystemName
-from syncd.store import control, cursors
+from syncd.store import control, cursors, inbox, observations, outbox
 from syncd.store.cursors import Cursor, PassMode
-from tests.store.build import PLACE_A, PLACE_B, S
+from tests.store.build import CONTACTS, PLACE_A, PLACE_B, S, arrival, lease, linked, owe, ref
 
-A = SystemName("a")
+A, B = SystemName("a"), SystemName("b")
 
 
 def test_a_request_is_followed_to_its_end(tx):
@@ -100,3 +100,26 @@ def test_a_complete_pass_can_be_asked_for(tx):
     cursors.save(tx, PLACE_A, Cursor(complete_tried_at=6))
 
     assert not cursors.is_asked(tx, PLACE_A)
+
+
+def test_what_belongs_to_a_paused_collection_waits(tx):
+    """Its events, suspects and writes are kept and not handed out, and do not count as what can be done; afterwards all are there."""
+    inbox.accept(tx, [arrival("k", system="b")])
+    observations.suspect(tx, [ref("2", "b")], "was hinted at", 1)
+    owe(tx, linked(tx, "1"))
+
+    def there():
+        return (
+            len(inbox.due(tx, B, 100, quiet=10, quiet_max=100, limit=9)), inbox.next_due(tx, B, quiet=10, quiet_max=100) is not None,
+            inbox.count_doable(tx), len(observations.suspects_due(tx, B, 10**9, 9)), observations.next_suspect(tx, B) is not None,
+            outbox.count_doable(tx), outbox.next_due(tx, B),
+        )  # fmt: skip
+
+    before = there()
+    control.pause_collection(tx, B, CONTACTS, "a scope is missing", 2)
+    paused, leased, waiting = there(), lease(tx, 100), inbox.count_waiting(tx)
+    control.pause(tx, B, None, 3)
+
+    assert (1, True, 1, 1, True, 1, 0) == before == there()
+    assert (0, False, 0, 0, False, 0, None) == paused
+    assert ([], 1, 1) == (leased, waiting, len(lease(tx, 100)))

@@ -20,6 +20,7 @@ from syncd.connectors.gohighlevel.oauth import renewing
 from syncd.connectors.gohighlevel.operations import CATALOGUE
 from syncd.connectors.gohighlevel.scopes import scopes
 from syncd.connectors.gohighlevel.settings import ContactsOptions, GoHighLevelSettings, known_values, quota, session
+from syncd.connectors.gohighlevel.survey import survey
 from syncd.connectors.gohighlevel.table import capabilities_of
 from syncd.connectors.kind import Kind, matching_path
 from syncd.core.record import CollectionName
@@ -62,4 +63,5 @@ KIND: Final = Kind(
     scopes=scopes,
     consent=CONSENT,
     introduce=introduce,
+    survey=survey,
 )

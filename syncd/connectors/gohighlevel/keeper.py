@@ -70,6 +70,10 @@ class Keeper:
 
     async def find(self, path: str, value: Json) -> Sequence[Record]:
         """Every record that shows the value, as far as the listing that it narrows down shows them all."""
+        if self._kind.children and path == self._kind.parent:
+            if not isinstance(value, str) or not is_id(value):
+                return []
+            return await self._listed([(row, value) for row in await self._lister.children(self._kind, value)])
         narrowing = self._kind.finds[path]
         token, found = None, dict[Ref, Record]()
         while True:

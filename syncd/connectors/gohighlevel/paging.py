@@ -156,11 +156,12 @@ class Lister:
         with priority(Priority.BACKFILL):
             contacts = await self._search.page(token=token, since=None, limit=CONTACTS_A_PAGE)
             ids = [str(contact["id"]) for contact in contacts.contacts]
-            found = await _abreast([lambda each=each: self._children(collection, each) for each in ids])  # type: ignore[misc]
+            found = await _abreast([lambda each=each: self.children(collection, each) for each in ids])  # type: ignore[misc]
         return Rows(rows=[(row, parent) for parent, rows in zip(ids, found, strict=True) for row in rows], next=contacts.next)
 
-    async def _children(self, collection: Collection, parent: str) -> list[Row]:
-        prepared, answer = await self._ask(collection.list, {collection.parent: parent})
+    async def children(self, collection: Collection, parent: str) -> list[Row]:
+        """Those of one parent; none where the parent is gone."""
+        prepared, answer = await self._ask(collection.children, {collection.parent: parent})
         return [] if answer.status >= 400 and says_gone(answer) else self._rows(prepared, answer)
 
     def _rows(self, prepared: Prepared, answer: Answer) -> list[Row]:

@@ -29,14 +29,14 @@ def closed(answer: Answer) -> Closed:
     row = CATALOGUE.get(answer.operation.name)
     if _has(said, _SCOPE):
         scopes = " and ".join(sorted(row.scopes)) if row is not None and row.scopes else "one that the vendor does not state"
-        return Closed(hint=f"the token lacks a scope: {answer.operation.name} needs {scopes}; grant it, then `syncd auth` or a new token")
+        return Closed(narrow=True, hint=f"the token lacks a scope: {answer.operation.name} needs {scopes}; grant it, then `syncd auth` or a new token")
     if _has(said, _CLASS):
         wanted = _HOLDERS.get(row.token if row is not None else "", "another class of token")
-        return Closed(hint=f"the wrong class of token: {answer.operation.name} is open to {wanted}")
+        return Closed(narrow=True, hint=f"the wrong class of token: {answer.operation.name} is open to {wanted}")
     if _has(said, _LOCATION):
         return Closed(hint="the token is another location's: check `location_id`, or make a token in that location")
     if _has(said, _ROUTE):
-        return Closed(hint=f"GoHighLevel does not open {answer.operation.name} to tokens of this kind")
+        return Closed(narrow=True, hint=f"GoHighLevel does not open {answer.operation.name} to tokens of this kind")
     if _has(said, _VERSION) or answer.status == 403:
         return Closed(hint="the token is valid and is refused all the same: check its permissions")
     return Closed(

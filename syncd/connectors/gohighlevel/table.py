@@ -59,7 +59,8 @@ class Collection:
     The operations are named as their table names them; "" where the vendor has none. `with_list` and `with_create` are values that are
     always given. `parent` is the path of the id without which a record cannot be addressed. `model` is that of its custom fields.
     `update_shows_all` says that the answer to an update is as complete as a read; `resent` are fields that an update must give again.
-    `finds` maps a path that records can be looked up by to the parameter of the listing that narrows it ("": none does).
+    `finds` maps a path that records can be looked up by to the parameter of the listing that narrows it ("": none does). `children` is the
+    operation that lists those of one parent, from the store and not from an index; they can then be looked up by their parent.
     `misses` says in words what polling cannot see.
     """
 
@@ -78,6 +79,7 @@ class Collection:
     update_shows_all: bool = True
     resent: tuple[str, ...] = ()
     finds: Mapping[str, str] = field(default_factory=dict)
+    children: str = ""
     one_per: str = ""
     incremental: bool = False
     webhooks: News = News.NONE
@@ -136,7 +138,7 @@ def capabilities_of(collection: Collection) -> Capabilities:
         webhook_retry_status=RETRY_STATUS,
         deletes_visible=collection.deletes_visible,
         required_on_create=_required(collection),
-        find_keys=frozenset(collection.finds),
+        find_keys=frozenset([*collection.finds, *([collection.parent] if collection.children else [])]),
         create_detects=detects,
     )
 

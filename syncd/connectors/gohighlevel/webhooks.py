@@ -12,6 +12,7 @@ import binascii
 import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 from cryptography.exceptions import InvalidSignature
@@ -23,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from syncd.connectors import payload
 from syncd.connectors.address import is_id
-from syncd.connectors.base import Change, Event, WebhookRefused
+from syncd.connectors.base import Change, Event, Stray, WebhookRefused
 from syncd.connectors.gohighlevel import rows
 from syncd.connectors.gohighlevel.contact_keeper import CONTACTS
 from syncd.connectors.gohighlevel.contacts import fields_of
@@ -65,7 +66,7 @@ class Webhooks:
     def receive(
         self, headers: Mapping[str, str], body: bytes, now: Micros, custom: CustomFields
     ) -> Sequence[Event] | WebhookRefused:
-        """The events of a delivery that proves itself; empty for another location's."""
+        """The events of a delivery that proves itself and is this location's."""
         refused = self._refusal(headers, body)
         if refused is not None:
             return refused
@@ -77,7 +78,7 @@ class Webhooks:
             return WebhookRefused.EXPIRED
         kind = EVENTS.get(str(event.get("type")))
         if not self._is_ours(event, kind):
-            return ()
+            return WebhookRefused.ELSEWHERE
         return self._events(event, kind, body, occurred_at, custom)
 
     def _is_ours(self, event: Mapping[str, Json], kind: Kind | None) -> bool:
@@ -100,7 +101,7 @@ class Webhooks:
             return Event(ref=ref, change=change, dedupe_key=key, fields=fields, occurred_at=occurred_at)
 
         if kind is None:
-            return [about(UNPLACED, _word(event), Change.CHANGED, key, told)]
+            return [replace(about(UNPLACED, _word(event), Change.CHANGED, key, told), stray=Stray.UNKNOWN)]
         ids = [_at(event, place) for place in (kind.id, *kind.also.values(), kind.parent) if place]
         if any(each is not None and not (isinstance(each, str) and is_id(each)) for each in ids):
             return WebhookRefused.MALFORMED
@@ -113,7 +114,7 @@ class Webhooks:
         if own is None and not kind.also:
             return WebhookRefused.MALFORMED
         if own is None or (kind.parent and parent is None):
-            return [*others, about(UNPLACED, _word(event), kind.change, key, told)]
+            return [*others, replace(about(UNPLACED, _word(event), kind.change, key, told), stray=Stray.UNPLACED)]
         return [about(kind.collection, address(own, parent), kind.change, key, _carried(kind, told, custom)), *others]
 
     def _refusal(self, headers: Mapping[str, str], body: bytes) -> WebhookRefused | None:
