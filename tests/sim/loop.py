@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any
 
+from anyio import lowlevel
 from anyio._backends import _asyncio as anyio_asyncio
 
 LIFE: contextvars.ContextVar[int] = contextvars.ContextVar("life", default=0)
@@ -193,6 +194,9 @@ class Loop(asyncio.BaseEventLoop):
             for task in self._tasks:
                 if not task.done():
                     _close(task.get_coro())
+                # What anyio knows of a task or a loop leads back to it, so what never ends is kept for ever unless it is taken out.
+                anyio_asyncio._task_states.pop(task, None)
+        lowlevel._run_vars.pop(self, None)
         self._tasks.clear()
         self._timers.clear()
         self._suspended.clear()
