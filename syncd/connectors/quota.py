@@ -52,6 +52,9 @@ class Priority(IntEnum):
 
 _DAILY_SHARE = {Priority.LIVE: 1.0, Priority.RETRY: 1.0, Priority.SWEEP: 0.98, Priority.BACKFILL: 0.95}
 """How much of a day each kind of work may use up, so that a long backfill leaves the day's last calls to people's edits."""
+_KEPT = {Priority.LIVE: 0.0, Priority.RETRY: 0.0, Priority.SWEEP: 0.02, Priority.BACKFILL: 0.02}
+"""How much of a window each kind of work leaves free. Whoever works through thousands of calls spends a window in its first seconds; an edit that
+comes then still finds a look and a write, and need not wait until the window has passed."""
 
 _priority: ContextVar[Priority] = ContextVar("syncd_quota_priority", default=Priority.LIVE)
 
@@ -216,7 +219,7 @@ class Quota:
         self._refuse_long_waits(me, now)
         if self._line[0] is not me or self._in_flight >= self._in_flight_max:
             return inf
-        wait_s = max(self._paused_until - now, self._budget.wait_s(now), self._daily_wait_s(me, now))
+        wait_s = max(self._paused_until - now, self._budget.wait_s(now, kept=self._kept(me)), self._daily_wait_s(me, now))
         if wait_s > 0:
             return wait_s
         self._in_flight += 1
@@ -235,6 +238,9 @@ class Quota:
                 hint="the work is kept and goes on when the quota is free again",
                 retry_after_s=wait_s if wait_s < inf else _REFUSAL_MAX_S,
             )
+
+    def _kept(self, me: _Waiter) -> int:
+        return int(_KEPT[me.priority] * self._budget.limit)
 
     def _daily_wait_s(self, me: _Waiter, now: float) -> float:
         return self._daily.wait_s(now, share=_DAILY_SHARE[me.priority]) if self._daily else 0.0
