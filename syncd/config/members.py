@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from syncd.config.durations import MILLISECOND
 from syncd.config.findings import suggest
 from syncd.config.kinds import CollectionFacts, PathFacts
 from syncd.config.models import validate
@@ -17,11 +18,12 @@ from syncd.config.section import Section, describe
 from syncd.config.systems import System
 from syncd.core.conditions import ALWAYS, Condition, ConditionError, compile_condition
 from syncd.core.fields import FieldType
-from syncd.core.record import CollectionName, Json, MemberName, SystemName
+from syncd.core.record import CollectionName, Json, MemberName, Micros, SystemName
 
 _EXAMPLE = '{ collection = "contacts" }'
 ROW_WORDS = frozenset({"type", "owner", "direction", "blank", "values", "to"})
-_OURS = ("system", "collection", "when", "create", "archive")
+_OURS = ("system", "collection", "when", "create", "archive", "pass_every")
+_SHORTEST_PASS = 100 * MILLISECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,7 @@ class Side:
     when: Condition
     create: Mapping[str, Json]
     archive: Mapping[str, Json] | None
+    pass_every: Micros | None
 
     def path(self, path: str) -> PathFacts | None:
         """What may be done with a path; everything where nothing is known, None where there is no such path."""
@@ -71,6 +74,7 @@ def _read_member(name: MemberName, section: Section, systems: Mapping[SystemName
         when=when,
         create=_read_constants(section, "create", facts) or {},
         archive=_read_constants(section, "archive", facts),
+        pass_every=section.duration("pass_every", 0, least=_SHORTEST_PASS) or None,
     )
     if facts is None:
         return side

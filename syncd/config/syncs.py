@@ -61,6 +61,7 @@ def _member_rule(draft: Draft, side: Side) -> MemberRule:
         archive=side.archive,
         required=required_fields(draft, side),
         region=side.region,
+        pass_every=side.pass_every,
     )
 
 

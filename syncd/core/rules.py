@@ -93,6 +93,7 @@ class MemberRule:
     `when` admits records of this member to the sync and new records into it; it reads hub field names.
     `create` are constants (vendor paths) for new records; `archive` the vendor fields that stand for "deleted elsewhere".
     `required` are hub fields without which the vendor accepts no new record. `region` is the default region of phone numbers.
+    `pass_every` is how often all of its records are listed (None: the usual of its collection).
     """
 
     name: MemberName
@@ -103,6 +104,7 @@ class MemberRule:
     archive: Mapping[str, Json] | None = None
     required: frozenset[FieldName] = frozenset()
     region: str = "US"
+    pass_every: Micros | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
