@@ -14,6 +14,7 @@ import typer
 
 from syncd.cli import screen
 from syncd.cli.options import SET_UP, ConfigOption, JsonOption, read_settings
+from syncd.cli.passes import facts_of
 from syncd.cli.text import safe
 from syncd.config import Settings
 from syncd.connectors.base import FieldSpec, Schema
@@ -44,6 +45,8 @@ def discover(system: SystemArgument, config: ConfigOption = None, as_json: JsonO
             for path, spec in sorted(schema.fields.items())
         ]
         screen.show_rows(rows, head=["field", "type", "may be written", "called", "takes only"])
+        if misses := facts_of(settings, (SystemName(system), schema.collection)).misses:
+            screen.show(misses, style="yellow", indent=2)
 
 
 async def _ask(settings: Settings, system: SystemName) -> list[Schema]:

@@ -15,6 +15,7 @@ import typer
 
 from syncd.cli import screen
 from syncd.cli.options import WATCH, ConfigOption, JsonOption, read_settings
+from syncd.cli.passes import passes_of, places_of, reading_now
 from syncd.cli.state import state_of
 from syncd.cli.text import ago, counted, duration, iso, moment
 from syncd.config import Settings
@@ -52,10 +53,11 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         return
     with reading(path) as read:
         state = read(lambda tx: state_of(tx, settings))
+        costs = read(lambda tx: {f"{place[0]}/{place[1]}": passes_of(settings, place, tx) for place in places_of(settings)})
     if as_json:
         screen.show_json({**about, "exists": True, **_with_iso(state)})
     else:
-        _show(about, state, settings, time.time_ns() // 1_000)
+        _show(about, state, settings, {name: each.sentence() for name, each in costs.items()}, time.time_ns() // 1_000)
 
 
 def _trouble(settings: Settings) -> str | None:
@@ -88,14 +90,14 @@ def _with_iso(state: Json) -> Json:
     return [_with_iso(each) for each in state] if isinstance(state, list) else state
 
 
-def _show(about: Mapping[str, str], state: Mapping[str, Json], settings: Settings, now: Micros) -> None:
+def _show(about: Mapping[str, str], state: Mapping[str, Json], settings: Settings, costs: Mapping[str, str], now: Micros) -> None:
     screen.show(f"daemon     {about['daemon']}", style="" if about["daemon"] == "running" else "yellow")
     screen.show(f"config     {about['config']}")
     screen.show(f"database   {about['database']}")
     if state["rebasing"]:
         screen.show(f"           {_REBASING[state['rebasing']]}; everything is read completely before anything is written", style="yellow")
     _show_systems(state)
-    _show_collections(state, now)
+    _show_collections(state, costs, now)
     _show_syncs(state, now)
     _show_work(state)
     _show_outcomes(state)
@@ -118,25 +120,32 @@ def _show_systems(state: Mapping[str, Json]) -> None:
     screen.show_rows(rows)
 
 
-def _show_collections(state: Mapping[str, Json], now: Micros) -> None:
+def _show_collections(state: Mapping[str, Json], costs: Mapping[str, str], now: Micros) -> None:
     screen.show_heading("collections")
     rows = []
     for name, each in state["collections"].items():
-        reading_now = f"{each['reading']['listed']:,} so far" if each["reading"] else ""
         rows.append([
             name,
             f"{each['records']:,}",
             ago(each["polled_at"], now),
             ago(each["complete_at"], now),
             ago(each["cursor_at"], now),
-            reading_now,
+            _reading(each["reading"]) if each["reading"] else "",
         ])
     screen.show_rows(rows, head=["", "records", "polled", "all listed", "newest change read", "reading now"])
     for name, each in state["collections"].items():
+        screen.show(f"{name}: {costs[name]}", indent=2)
+        if each["misses"]:
+            screen.show(f"{name}: {each['misses']}", style="yellow", indent=2)
         if each["heard_at"] is not None:
             told = f"{name}: unverified since {moment(each['unverified_since'])}; last heard of {ago(each['heard_at'], now)}"
             told += f"; {each['not_acknowledged']:,} hand-offs not acknowledged" if each["not_acknowledged"] else ""
             screen.show(told, style="yellow", indent=2)
+
+
+def _reading(reading: Mapping[str, Json]) -> str:
+    left_s = reading["left_s"]
+    return reading_now(reading) + (f", about {duration(left_s)} by the quota" if left_s is not None and left_s >= 1 else "")
 
 
 def _show_syncs(state: Mapping[str, Json], now: Micros) -> None:

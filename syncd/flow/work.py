@@ -7,12 +7,22 @@ It must not know: who asks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 from syncd.core.record import Json
 from syncd.flow.engine import Engine
 from syncd.store import cursors, holds, inbox, journal, observations, outbox, planning
 from syncd.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How far a listing is: the records and calls so far, and about how many calls are left, where that can be told."""
+
+    listed: int
+    calls: int
+    calls_left: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +33,7 @@ class Backlog:
     suspects: int
     plans: int
     writes: int
-    reading: tuple[str, ...]
+    reading: Mapping[str, Reading]
     parked: int
     holds: int
     failures: int
@@ -45,6 +55,7 @@ class Backlog:
             "plans": self.plans,
             "writes": self.writes,
             "reading": list(self.reading),
+            "passes": {name: asdict(each) for name, each in self.reading.items()},
             "parked": self.parked,
             "holds": self.holds,
             "failures": self.failures,
@@ -62,11 +73,21 @@ def backlog(engine: Engine, tx: Connection) -> Backlog:
         suspects=sum(len(observations.suspects_due(tx, system, soon, 1000)) for system in engine.connectors),
         plans=sum(planning.waiting(tx, sync) for sync in engine.syncs),
         writes=outbox.count_doable(tx),
-        reading=tuple(f"{place[0]}/{place[1]}" for place in engine.places if cursors.load(tx, place).mode is not None),
+        reading=_readings(engine, tx),
         parked=states.get("parked", 0),
         holds=sum(holds.counts(tx).values()),
         failures=states.get("dead", 0),
     )
+
+
+def _readings(engine: Engine, tx: Connection) -> dict[str, Reading]:
+    """The listings that are under way."""
+    known = {f"{place[0]}/{place[1]}": cursors.load(tx, place) for place in engine.places}
+    return {
+        name: Reading(listed=each.listed, calls=each.calls, calls_left=each.calls_left)
+        for name, each in known.items()
+        if each.mode is not None
+    }
 
 
 def begin_run(engine: Engine, tx: Connection, kind: str, reason: str) -> int:
