@@ -39,6 +39,8 @@ __all__ = ["BucketBudget", "DailyBudget", "Limits", "Priority", "Quota", "QuotaS
 
 _REFUSAL_MAX_S = 900.0
 _TICK_S = 0.001
+_ALONE_S = 3.0
+"""How long the first call may keep the others waiting."""
 
 
 class Priority(IntEnum):
@@ -113,7 +115,8 @@ class Quota:
     """The calls one credential may make.
 
     `in_flight_max` bounds how many calls are open at once, and `wait_max_s` how long a caller is made to wait for the *vendor* (a
-    refusal, a spent day) before it is sent away; waiting in line behind other calls is not bounded here.
+    refusal, a spent day) before it is sent away; waiting in line behind other calls is not bounded here. With `first_alone` the first call
+    goes by itself: its answer says what others, or we ourselves before a crash, have just spent.
     """
 
     def __init__(
@@ -125,6 +128,7 @@ class Quota:
         daily: DailyBudget | None = None,
         in_flight_max: int = 32,
         wait_max_s: float = 60.0,
+        first_alone: bool = False,
     ) -> None:
         self._system = system
         self._clock = clock
@@ -136,6 +140,8 @@ class Quota:
         self._line: list[_Waiter] = []
         self._places = count()
         self._paused_until = -inf
+        self._is_first = first_alone
+        self._alone_until = -inf
 
     @property
     def in_flight_max(self) -> int:
@@ -154,6 +160,7 @@ class Quota:
         finally:
             now = self._clock.monotonic()
             self._in_flight -= 1
+            self._alone_until = -inf
             self._budget.give_back(now)
             self._ring()
 
@@ -219,9 +226,12 @@ class Quota:
         self._refuse_long_waits(me, now)
         if self._line[0] is not me or self._in_flight >= self._in_flight_max:
             return inf
-        wait_s = max(self._paused_until - now, self._budget.wait_s(now, kept=self._kept(me)), self._daily_wait_s(me, now))
+        vendor_s = max(self._budget.wait_s(now, kept=self._kept(me)), self._daily_wait_s(me, now))
+        wait_s = max(self._paused_until - now, self._alone_until - now, vendor_s)
         if wait_s > 0:
             return wait_s
+        if self._is_first:
+            self._is_first, self._alone_until = False, now + _ALONE_S
         self._in_flight += 1
         self._budget.take(now)
         if self._daily:
