@@ -87,7 +87,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSpec:
-    """One field of a collection. `options` are the only values a choice accepts (empty: open)."""
+    """One field of a collection. `options` are the only values a choice accepts (empty: open); a `secret` is kept out of files and screens."""
 
     path: str
     type: FieldType
@@ -96,6 +96,7 @@ class FieldSpec:
     writable: bool = True
     creatable: bool = True
     options: tuple[str, ...] = ()
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

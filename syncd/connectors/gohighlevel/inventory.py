@@ -142,7 +142,7 @@ _ALL = (
             one("email", "RC", EMAIL),
             one("phone", kind=PHONE),
             one("extension", "R"),
-            one("password", "C"),
+            one("password", "C", secret=True),
             one("role", kind=CHOICE, at="roles.role"),
             one("type", kind=CHOICE, at="roles.type"),
             one("locationIds", kind=SET, at="roles.locationIds"),

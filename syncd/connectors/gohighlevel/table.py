@@ -110,6 +110,7 @@ def one(
     as_text: bool = False,
     options: tuple[str, ...] = (),
     words: Mapping[Json, str] | None = None,
+    secret: bool = False,
 ) -> Field:
     """A field. `access` has the letters of the vendor's models: R read, W written, C written when made only, U written later only."""
     spec = FieldSpec(
@@ -120,6 +121,7 @@ def one(
         writable="W" in access or "U" in access,
         creatable="W" in access or "C" in access,
         options=options,
+        secret=secret,
     )
     place = tuple((at or path).split("."))
     return Field(spec=spec, at=place, made_as=made_as or path, refers_to=refers_to, as_text=as_text, words=words or {})
