@@ -51,30 +51,32 @@ members = {{ here = {{ collection = "contacts" }}, there = {{ collection = "cont
 email = {{ type = "email", here = "email", there = "email" }}
 first_name = {{ here = "firstName", there = "firstName" }}
 
+{syncs}
+[daemon]
+state = "state"
+listen = "127.0.0.1:{port}"
+{daemon}
+"""
+CHILDREN = """\
 [syncs.tasks]
 match = ["contact+title"]
 source_of_truth = "here"
 first_run = "auto"
-members = {{ here = {{ collection = "tasks" }}, there = {{ collection = "tasks" }} }}
+members = { here = { collection = "tasks" }, there = { collection = "tasks" } }
 [syncs.tasks.fields]
-contact = {{ type = "ref", to = "contacts", here = "contactId", there = "contactId" }}
-title = {{ here = "title", there = "title" }}
-due = {{ type = "instant", here = "dueDate", there = "dueDate" }}
-completed = {{ type = "bool", here = "completed", there = "completed" }}
+contact = { type = "ref", to = "contacts", here = "contactId", there = "contactId" }
+title = { here = "title", there = "title" }
+due = { type = "instant", here = "dueDate", there = "dueDate" }
+completed = { type = "bool", here = "completed", there = "completed" }
 
 [syncs.notes]
 match = ["contact+body"]
 source_of_truth = "here"
 first_run = "auto"
-members = {{ here = {{ collection = "notes"{here_notes} }}, there = {{ collection = "notes" }} }}
+members = { here = { collection = "notes" }, there = { collection = "notes" } }
 [syncs.notes.fields]
-contact = {{ type = "ref", to = "contacts", here = "contactId", there = "contactId" }}
-body = {{ here = "body", there = "body" }}
-
-[daemon]
-state = "state"
-listen = "127.0.0.1:{port}"
-{daemon}
+contact = { type = "ref", to = "contacts", here = "contactId", there = "contactId" }
+body = { here = "body", there = "body" }
 """
 
 
@@ -129,14 +131,14 @@ class Locations:
             code, _ = await daemon.stop()
         assert code == 0, daemon.tail()
 
-    async def syncd(self, *arguments: str) -> str:
-        """What a command prints on standard output."""
+    async def syncd(self, *arguments: str, code: int = 0) -> str:
+        """What a command prints on standard output; it must end with this code."""
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "syncd", *arguments, cwd=self.folder, env=self.environ(), stdout=pipe, stderr=pipe
         )
         out, err = await process.communicate()
-        assert process.returncode == 0, err.decode()
+        assert process.returncode == code, err.decode()
         return out.decode()
 
     async def status(self) -> dict[str, Any]:
@@ -158,7 +160,7 @@ class Locations:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, *, burst: int = 100, window_s: float = 10.0, daemon: str = 'poll_min = "200ms"\npoll_max = "200ms"', here_notes: str = ""
+    folder: Path, *, burst: int = 100, window_s: float = 10.0, daemon: str = 'poll_min = "200ms"\npoll_max = "200ms"', syncs: str = CHILDREN
 ) -> AsyncIterator[Locations]:
     """Two locations that grant so many calls a window, with nobody in them."""
     common = {"index_lag_s": 0.2, "burst": burst, "burst_window_s": window_s}
@@ -169,7 +171,7 @@ async def opened(
         told = {"here": here.ghl.describe(), "there": there.ghl.describe()}
         quota = f"calls_per_window = {burst}\nwindow_s = {window_s}"
         keys = {f"{name}_key": json.dumps(each["webhook_public_key_pem"]) for name, each in told.items()}
-        text = CONFIGURATION.format(**told, **keys, quota=quota, port=port, daemon=daemon, here_notes=here_notes)
+        text = CONFIGURATION.format(**told, **keys, quota=quota, port=port, daemon=daemon, syncs=syncs)
         (folder / "syncd.toml").write_text(text)
         (folder / "token").write_text(told["here"]["token"] + "\n")
         (folder / "token").chmod(0o600)

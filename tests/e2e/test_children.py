@@ -13,7 +13,7 @@ from time import monotonic
 
 import pytest
 
-from tests.e2e.locations import NOTES, TASKS, Locations, opened
+from tests.e2e.locations import CHILDREN, NOTES, TASKS, Locations, opened
 
 CONTACTS_BETWEEN_COMMITS = 25
 
@@ -118,7 +118,7 @@ async def test_a_large_first_sync_with_children(tmp_path: Path, request: pytest.
 async def test_an_edit_overtakes_the_listing_of_notes(tmp_path: Path) -> None:
     """While notes are listed, somebody's edit arrives at the other side; how far the listing is is told to whoever follows it; and the day
     that a pass costs is told from then on."""
-    async with opened(tmp_path, burst=40, window_s=2.0, here_notes=', pass_every = "12h"') as world:
+    async with opened(tmp_path, burst=40, window_s=2.0, syncs=CHILDREN.replace('"notes" }', '"notes", pass_every = "12h" }', 1)) as world:
         for number in range(200):
             world.settle(number)
         here, there = world.ids["person7@example.com"]
