@@ -8,7 +8,7 @@ import pytest
 
 from syncd.connectors.clock import SystemClock
 from syncd.connectors.memory import FaultKind
-from syncd.core.errors import Unauthorized
+from syncd.core.errors import Unauthorized, Unavailable
 from syncd.core.outcome import HoldKind
 from syncd.core.record import SECOND
 from syncd.core.rules import FirstRun
@@ -33,9 +33,9 @@ async def answered(world, number):
 
 
 @asynccontextmanager
-async def running(tmp_path, *given, far=None):
+async def running(tmp_path, *given, far=None, **other):
     """A world whose stages run by themselves, on the machine's own clock."""
-    async with opened(tmp_path, *given, far=far or systems(SystemClock()), timing=QUICK) as world, stages(Assembled(engine=world.engine, quotas={})) as (tasks, _):
+    async with opened(tmp_path, *given, far=far or systems(SystemClock()), timing=QUICK, **other) as world, stages(Assembled(engine=world.engine, quotas={})) as (tasks, _):
         yield world
         world.engine.stop_within(0.5)
         tasks.cancel_scope.cancel()
@@ -171,3 +171,23 @@ async def test_a_reconcile_ends_when_a_system_is_paused(tmp_path):
         found = await finished(world, await asked(world, "reconcile"))
 
         assert ("done", ["mail"]) == (found.state, list(found.result["paused"]))
+
+
+async def test_a_reconcile_takes_a_dear_pass_that_is_under_way(tmp_path):
+    """What was listed before the asking, and before a restart, is not listed again where that costs much; elsewhere it is."""
+    for dear, calls in ((None, 5), (SECOND * 3_600, 2)):
+        folder = tmp_path / str(dear)
+        folder.mkdir()
+        far = systems(SystemClock(), crm={"page_size": 1})
+        facts = {CRM: {"incremental": False, "pass_every": dear}}
+        async with opened(folder, far=far, capabilities=facts) as world:
+            for number in range(3):
+                world.crm.create_as_user({**ADA, "email": f"p{number}@example.com"})
+            world.crm.faults.add(FaultKind.TIMEOUT_BEFORE, "page", skip=1)
+            with pytest.raises(Unavailable):
+                await world.poll(CRM)
+        world.calls(CRM)
+        async with running(folder, far=far, capabilities=facts) as world:
+            assert "done" == (await finished(world, await asked(world, "reconcile"))).state
+
+            assert calls == world.calls(CRM).count("page")
