@@ -7,7 +7,8 @@ It must not know: any rule of the configuration.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Annotated
 
@@ -18,11 +19,15 @@ from syncd.cli import online, screen
 from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
 from syncd.cli.options import SET_UP, ConfigOption, JsonOption, config_path
+from syncd.cli.passes import Passes, blind_spots, passes_of, places_of
 from syncd.cli.text import counted
 from syncd.config import Finding, Settings
 from syncd.config.check import check as check_file
 from syncd.connectors.registry import KINDS
+from syncd.core.errors import SyncdError
 from syncd.core.record import Json
+from syncd.flow.daemon import database_path
+from syncd.store.visiting import reading
 
 app = typer.Typer()
 
@@ -44,10 +49,12 @@ def check(config: ConfigOption = None, ask_vendors: OnlineOption = False, as_jso
         with online.progress(shown=screen.on_terminal()) as progress:
             looked = anyio.run(partial(online.look, report.settings, progress))
     problems, notes = [*report.problems, *looked.problems], [*report.notes, *looked.notes]
+    costs = _costs(report.settings)
     if as_json:
-        screen.show_json(_as_json(problems, notes, looked, report.settings))
+        screen.show_json(_as_json(problems, notes, looked, report.settings, costs))
     else:
         _show(problems, notes, looked, report.settings)
+        _show_costs(costs, report.settings)
         _conclude(str(path), problems, looked, ask_vendors=ask_vendors, asked=report.settings is not None)
     raise typer.Exit(_code(problems, looked))
 
@@ -63,6 +70,29 @@ def _show(problems: Sequence[Finding], notes: Sequence[Finding], looked: online.
         screen.show(line)
     for system, address in _hooks(settings).items():
         screen.show(f"webhooks of {system}: register {address}")
+
+
+def _show_costs(costs: Mapping[str, Passes], settings: Settings | None) -> None:
+    for name, each in costs.items():
+        screen.show(f"{name}: {each.sentence()}")
+    for name, misses in _blind_spots(settings).items():
+        screen.show(f"{name}: {misses}")
+
+
+def _costs(settings: Settings | None) -> dict[str, Passes]:
+    """What listing costs, from what a database knows if there is one that can be read."""
+    if settings is None:
+        return {}
+    path = database_path(settings)
+    named = {f"{place[0]}/{place[1]}": place for place in places_of(settings)}
+    if path.exists():
+        with suppress(SyncdError), reading(path) as read:
+            return read(lambda tx: {name: passes_of(settings, place, tx) for name, place in named.items()})
+    return {name: passes_of(settings, place) for name, place in named.items()}
+
+
+def _blind_spots(settings: Settings | None) -> dict[str, str]:
+    return {} if settings is None else blind_spots(settings)
 
 
 def _conclude(path: str, problems: Sequence[Finding], looked: online.Looked, *, ask_vendors: bool, asked: bool) -> None:
@@ -84,7 +114,7 @@ def _hooks(settings: Settings | None) -> dict[str, str]:
 
 
 def _as_json(
-    problems: Sequence[Finding], notes: Sequence[Finding], looked: online.Looked, settings: Settings | None
+    problems: Sequence[Finding], notes: Sequence[Finding], looked: online.Looked, settings: Settings | None, costs: Mapping[str, Passes]
 ) -> dict[str, Json]:
     return {
         "problems": [_finding(each) for each in problems],
@@ -93,6 +123,8 @@ def _as_json(
         "unreached": looked.unreached,
         "facts": looked.facts,
         "webhooks": _hooks(settings),
+        "passes": {name: each.as_json() for name, each in costs.items()},
+        "misses": _blind_spots(settings),
     }
 
 

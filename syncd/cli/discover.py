@@ -16,13 +16,15 @@ import typer
 
 from syncd.cli import screen
 from syncd.cli.options import SET_UP, ConfigOption, JsonOption, read_settings
+from syncd.cli.passes import facts_of
 from syncd.cli.text import counted, safe
+from syncd.config import Settings
 from syncd.config.findings import suggest
 from syncd.connectors.base import DeletesVisible, FieldSpec, News
 from syncd.connectors.clock import SystemClock
 from syncd.connectors.kind import Named
 from syncd.core.errors import ConnectorError, Unauthorized, UserError
-from syncd.core.record import Json, SystemName
+from syncd.core.record import CollectionName, Json, SystemName
 from syncd.flow.survey import Collected, Survey, collection_names, survey
 
 app = typer.Typer()
@@ -59,7 +61,7 @@ def discover(
     if as_json:
         screen.show_json(_as_data(found))
     else:
-        _show(found, system, alone=collection is not None)
+        _show(found, settings, SystemName(system), alone=collection is not None)
     refused = [each.schema for each in found.collections.values() if isinstance(each.schema, ConnectorError)]
     if refused and len(refused) == len(found.collections):
         # Not one could be read: there is nothing that was found.
@@ -71,7 +73,7 @@ def _hint(written: str, known: Sequence[str], there: str) -> str:
     return f"did you mean `{meant}`? " * bool(meant) + f"{there}: {', '.join(known)}"
 
 
-def _show(found: Survey, system: str, *, alone: bool) -> None:
+def _show(found: Survey, settings: Settings, system: SystemName, *, alone: bool) -> None:
     if not alone:
         screen.show_heading(f"{system}: {counted(len(found.collections), 'collection')}")
         screen.show_rows(
@@ -88,6 +90,8 @@ def _show(found: Survey, system: str, *, alone: bool) -> None:
             continue
         rows = [[path, spec.type.value, _access(spec), _label(spec), _options(spec)] for path, spec in sorted(each.schema.fields.items())]
         screen.show_rows(rows, head=["field", "type", "access", "called", "takes only"])
+        if misses := facts_of(settings, (system, CollectionName(name))).misses:
+            screen.show(misses, style="yellow", indent=2)
         if each.capabilities.can_create and each.capabilities.required_on_create:
             screen.show(f"one cannot be made without {', '.join(sorted(each.capabilities.required_on_create))}", indent=2)
     for title, named in found.around.items():

@@ -34,6 +34,8 @@ from syncd.store.observations import Place
 
 Progress = Callable[[str], None]
 _NAMELESS = SyncName("")
+_DEAR_CALLS_MAX = 250
+"""Where a listing costs a call a parent, so many calls are enough to see what the records are like."""
 
 
 @dataclass(slots=True)
@@ -171,7 +173,8 @@ def _returns(rule: FieldRule, member: MemberRule, value: Json, fields: Mapping[s
 async def _look_at_records(
     sync: SyncRules, member: MemberRule, connector: Connector, looked: Looked, report: Progress
 ) -> None:
-    tally, token = _Tally(), None
+    tally, token, calls = _Tally(), None, 0
+    is_dear = connector.capabilities(member.collection).pass_every is not None
     where = f"{sync.name}: {member.name}"
     try:
         while True:
@@ -180,7 +183,11 @@ async def _look_at_records(
             for record in page.records:
                 tally.count(sync, member, record.fields)
             report(f"{where}: {tally.records:,} of {page.total or '?'} records")
+            calls += page.calls
             if (token := page.next) is None:
+                break
+            if is_dear and calls >= _DEAR_CALLS_MAX:
+                looked.facts.append(f"{where}: all would take many calls; these are the first {counted(tally.records, 'record')}")
                 break
     except ConnectorError as error:
         (looked.refused if isinstance(error, Unauthorized) else looked.unreached).append(f"{member.system}: {error}")

@@ -11,7 +11,7 @@ from syncd.connectors.clock import SystemClock
 from syncd.connectors.quota import Quota
 from syncd.connectors.registry import KINDS
 from syncd.core.record import SystemName
-from syncd.store import control
+from syncd.store import control, cursors, overview
 from syncd.store.database import Connection
 
 
@@ -28,3 +28,11 @@ def quota_of(tx: Connection, settings: Settings, system: SystemName) -> Quota:
 def eta_s(tx: Connection, *, settings: Settings, system: SystemName, calls: int) -> float:
     """About how long so many calls take."""
     return quota_of(tx, settings, system).eta_s(calls) if system in settings.systems else 0.0
+
+
+def calls_owed(tx: Connection) -> dict[SystemName, int]:
+    """About how many calls each system has still to take: a call a write, and what is left of the listings under way."""
+    owed = overview.owed_by_system(tx)
+    for system, left in cursors.calls_left(tx).items():
+        owed[system] = owed.get(system, 0) + left
+    return owed

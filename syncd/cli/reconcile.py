@@ -19,13 +19,14 @@ from syncd.cli import asking, screen
 from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
 from syncd.cli.options import WORK, ConfigOption, JsonOption, read_settings
-from syncd.cli.quotas import eta_s
+from syncd.cli.passes import reading_now
+from syncd.cli.quotas import calls_owed, eta_s
 from syncd.cli.text import counted, duration, safe
 from syncd.config import Settings
 from syncd.core.outcome import HoldKind
 from syncd.core.record import Json
 from syncd.flow.daemon import database_path
-from syncd.store import holds, overview
+from syncd.store import holds
 from syncd.store.control import Request
 from syncd.store.visiting import reading
 
@@ -89,14 +90,15 @@ def _following(settings: Settings) -> Iterator[asking.Follow]:
 
 def _left_s(settings: Settings) -> float:
     with reading(database_path(settings)) as read:
-        owed = read(overview.owed_by_system)
+        owed = read(calls_owed)
         return max((read(partial(eta_s, settings=settings, system=system, calls=calls)) for system, calls in owed.items()), default=0)
 
 
 def _progress(left: Mapping[str, Json], left_s: float) -> str:
-    parts = [f"reading {', '.join(left['reading'])}"] if left.get("reading") else []
+    passes = left.get("passes") or {}
+    parts = [f"reading {name} ({reading_now(each)})" for name, each in passes.items()]
     parts += [counted(int(left[name]), one) for name, one in (("plans", "plan"), ("writes", "write")) if left.get(name)]
-    parts += [f"about {duration(left_s)} by the quota"] if left.get("writes") and left_s >= 1 else []
+    parts += [f"about {duration(left_s)} by the quota"] if (passes or left.get("writes")) and left_s >= 1 else []
     return " · ".join(parts) or "looking"
 
 

@@ -7,7 +7,8 @@ It must not know: how it is shown.
 from __future__ import annotations
 
 from syncd.cli import hearing
-from syncd.cli.quotas import quota_of
+from syncd.cli.passes import facts_of, passes_of, places_of
+from syncd.cli.quotas import eta_s, quota_of
 from syncd.cli.text import iso
 from syncd.config import Settings
 from syncd.connectors.registry import KINDS
@@ -29,18 +30,18 @@ from syncd.store import (
     overview,
     planning,
 )
+from syncd.store.cursors import Cursor
 from syncd.store.database import Connection
 from syncd.store.observations import Place
 
 
 def state_of(tx: Connection, settings: Settings) -> dict[str, Json]:
     """Everything, as JSON-able values."""
-    places = sorted({(m.system, m.collection) for sync in settings.syncs.values() for m in sync.members.values()})
     rebasing = continuity.rebasing(tx)
     return {
         "rebasing": None if rebasing is None else rebasing.value,
         "systems": {name: _system(tx, settings, name) for name in settings.systems},
-        "collections": {f"{place[0]}/{place[1]}": _collection(tx, settings, place) for place in places},
+        "collections": {f"{place[0]}/{place[1]}": _collection(tx, settings, place) for place in places_of(settings)},
         "syncs": {name: _sync(tx, name, rules) for name, rules in settings.syncs.items()},
         "events_waiting": inbox.count_waiting(tx),
         "looking_deleted": overview.count_suspects(tx),
@@ -88,7 +89,21 @@ def _collection(tx: Connection, settings: Settings, place: Place) -> dict[str, J
         "polled_at": cursor.polled_at,
         "complete_at": cursor.complete_at,
         "cursor_at": cursor.cursor,
-        "reading": None if cursor.mode is None else {"mode": cursor.mode.value, "listed": cursor.listed},
+        "reading": None if cursor.mode is None else _reading(tx, settings, place, cursor),
+        "passes": passes_of(settings, place, tx).as_json(),
+        "misses": facts_of(settings, place).misses,
+    }
+
+
+def _reading(tx: Connection, settings: Settings, place: Place, cursor: Cursor) -> dict[str, Json]:
+    """How far a listing is; `left_s` is about how long the quota makes the rest take."""
+    left = cursor.calls_left
+    return {
+        "mode": cursor.mode.value if cursor.mode is not None else None,
+        "listed": cursor.listed,
+        "calls": cursor.calls,
+        "calls_left": left,
+        "left_s": None if left is None else round(eta_s(tx, settings=settings, system=place[0], calls=left), 1),
     }
 
 

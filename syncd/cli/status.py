@@ -15,6 +15,7 @@ import typer
 
 from syncd.cli import hearing, screen
 from syncd.cli.options import WATCH, ConfigOption, JsonOption, read_settings
+from syncd.cli.passes import passes_of, places_of, reading_now
 from syncd.cli.state import state_of
 from syncd.cli.text import ago, counted, duration, iso, moment
 from syncd.config import Settings
@@ -54,10 +55,12 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         return
     with reading(path) as read:
         state, heard = read(lambda tx: (state_of(tx, settings), {name: arrivals.heard_from(tx, name) for name in settings.systems}))
+        costs = read(lambda tx: {f"{place[0]}/{place[1]}": passes_of(settings, place, tx) for place in places_of(settings)})
     if as_json:
         screen.show_json({**about, "exists": True, **_with_iso(state)})
     else:
-        _show(about, state, heard, settings, time.time_ns() // 1_000)
+        costly = {name: each.sentence() for name, each in costs.items()}
+        _show(about, state, heard, settings, costly, time.time_ns() // 1_000)
 
 
 def _trouble(settings: Settings) -> str | None:
@@ -91,7 +94,12 @@ def _with_iso(state: Json) -> Json:
 
 
 def _show(
-    about: Mapping[str, str], state: Mapping[str, Json], heard: Mapping[SystemName, Hearsay], settings: Settings, now: Micros
+    about: Mapping[str, str],
+    state: Mapping[str, Json],
+    heard: Mapping[SystemName, Hearsay],
+    settings: Settings,
+    costs: Mapping[str, str],
+    now: Micros,
 ) -> None:
     screen.show(f"daemon     {about['daemon']}", style="" if about["daemon"] == "running" else "yellow")
     screen.show(f"config     {about['config']}")
@@ -100,7 +108,7 @@ def _show(
         screen.show(f"           {_REBASING[state['rebasing']]}; everything is read completely before anything is written", style="yellow")
     _show_systems(state)
     _show_heard(heard, now)
-    _show_collections(state, now)
+    _show_collections(state, costs, now)
     _show_syncs(state, now)
     _show_work(state)
     _show_outcomes(state)
@@ -130,27 +138,34 @@ def _show_heard(heard: Mapping[SystemName, Hearsay], now: Micros) -> None:
         screen.show_rows(rows)
 
 
-def _show_collections(state: Mapping[str, Json], now: Micros) -> None:
+def _show_collections(state: Mapping[str, Json], costs: Mapping[str, str], now: Micros) -> None:
     screen.show_heading("collections")
     rows = []
     for name, each in state["collections"].items():
-        reading_now = f"{each['reading']['listed']:,} so far" if each["reading"] else ""
         rows.append([
             name,
             f"{each['records']:,}",
             ago(each["polled_at"], now),
             ago(each["complete_at"], now),
             ago(each["cursor_at"], now),
-            reading_now,
+            _reading(each["reading"]) if each["reading"] else "",
         ])
     screen.show_rows(rows, head=["", "records", "polled", "all listed", "newest change read", "reading now"])
     for name, each in state["collections"].items():
         if each["paused"]:
             screen.show(f"{name}: PAUSED: {each['paused']}", style="yellow", indent=2)
+        screen.show(f"{name}: {costs[name]}", indent=2)
+        if each["misses"]:
+            screen.show(f"{name}: {each['misses']}", style="yellow", indent=2)
         if each["heard_at"] is not None:
             told = f"{name}: unverified since {moment(each['unverified_since'])}; last heard of {ago(each['heard_at'], now)}"
             told += f"; {each['not_acknowledged']:,} hand-offs not acknowledged" if each["not_acknowledged"] else ""
             screen.show(told, style="yellow", indent=2)
+
+
+def _reading(reading: Mapping[str, Json]) -> str:
+    left_s = reading["left_s"]
+    return reading_now(reading) + (f", about {duration(left_s)} by the quota" if left_s is not None and left_s >= 1 else "")
 
 
 def _show_syncs(state: Mapping[str, Json], now: Micros) -> None:

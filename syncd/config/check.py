@@ -71,7 +71,7 @@ def _read_settings(path: Path, root: Section, kinds: Mapping[str, KindFacts], se
     """All sections in turn. What is returned is whole only where nothing was reported."""
     systems = read_systems(root.section("systems"), kinds, secrets)
     written = root.section("syncs")
-    syncs = with_references(written, read_syncs(written, systems))
+    syncs = with_references(written, read_syncs(written, systems, secrets))
     daemon = read_daemon(root.section("daemon"), directory=path.parent, environ=secrets.environ)
     root.finish()
     if not root.table:

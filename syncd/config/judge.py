@@ -45,6 +45,7 @@ def judge(draft: Draft) -> None:
     _judge_doubles(draft)
     _judge_required(draft)
     for row in draft.rows.values():
+        _judge_secrets(draft, row)
         _judge_targets(draft, row)
         _judge_sources(draft, row)
         _judge_words(draft, row)
@@ -146,6 +147,15 @@ def _judge_required(draft: Draft) -> None:
             elif not any(side.name in row.targets and held.creatable for row, held in rows):
                 what = f'no record is ever made in {side.name}: it asks for "{path}", which this sync may not write there'
                 draft.section.note(what, "fields", rows[0][0].name, side.name)
+
+
+def _judge_secrets(draft: Draft, row: FieldRule) -> None:
+    """What a sync carries is kept and shown; a secret is neither."""
+    for member, held in row.members.items():
+        for path in held.paths:
+            if (found := draft.sides[member].path(path)) is not None and found.secret:
+                mend = f'write create = {{ "{path}" = {{ credential = "…" }} }} for {member} in `members`'
+                draft.section.problem(f'"{path}" of {member} is a secret, and no field of a sync', "fields", row.name, member, mend=mend)
 
 
 def _judge_targets(draft: Draft, row: FieldRule) -> None:

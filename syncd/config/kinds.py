@@ -49,6 +49,8 @@ class FieldFacts(Protocol):
     def creatable(self) -> bool: ...
     @property
     def options(self) -> tuple[str, ...]: ...
+    @property
+    def secret(self) -> bool: ...
 
 
 class KindFacts(Protocol):
@@ -90,6 +92,7 @@ class PathFacts:
     writable: bool = True
     creatable: bool = True
     options: tuple[str, ...] = ()
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +121,7 @@ class CollectionFacts:
                 writable=spec.writable and abilities.can_update,
                 creatable=spec.creatable and abilities.can_create,
                 options=spec.options,
+                secret=spec.secret,
             )
         if any(path.startswith(prefix) and path != prefix for prefix in self.kind.open_prefixes):
             return PathFacts(writable=abilities.can_update, creatable=abilities.can_create)

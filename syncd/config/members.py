@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from syncd.config.durations import MILLISECOND
 from syncd.config.findings import suggest
 from syncd.config.kinds import CollectionFacts, PathFacts
 from syncd.config.models import validate
+from syncd.config.secrets import UNREAD, SecretError, Secrets
 from syncd.config.section import Section, describe
 from syncd.config.systems import System
 from syncd.core.conditions import ALWAYS, Condition, ConditionError, compile_condition
 from syncd.core.fields import FieldType
-from syncd.core.record import CollectionName, Json, MemberName, SystemName
+from syncd.core.record import CollectionName, Json, MemberName, Micros, SystemName
 
 _EXAMPLE = '{ collection = "contacts" }'
 ROW_WORDS = frozenset({"type", "owner", "direction", "blank", "values", "to"})
-_OURS = ("system", "collection", "when", "create", "archive")
+_OURS = ("system", "collection", "when", "create", "archive", "pass_every")
+_SHORTEST_PASS = 100 * MILLISECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,21 +37,22 @@ class Side:
     collection: CollectionName
     facts: CollectionFacts | None
     when: Condition
-    create: Mapping[str, Json]
+    create: Mapping[str, Json] = field(repr=False)
     archive: Mapping[str, Json] | None
+    pass_every: Micros | None
 
     def path(self, path: str) -> PathFacts | None:
         """What may be done with a path; everything where nothing is known, None where there is no such path."""
         return self.facts.path(path) if self.facts is not None else PathFacts()
 
 
-def read_members(section: Section, systems: Mapping[SystemName, System]) -> dict[MemberName, Side]:
+def read_members(section: Section, systems: Mapping[SystemName, System], secrets: Secrets) -> dict[MemberName, Side]:
     """Every member, in the order written, by the name it goes by in the field table."""
     sides: dict[MemberName, Side] = {}
     for name, table in section.sections(_EXAMPLE):
         if name in ROW_WORDS:
             section.problem("is a word of the field table", name, mend=f'choose another name and add system = "{name}"')
-        side = _read_member(MemberName(name), table, systems)
+        side = _read_member(MemberName(name), table, systems, secrets)
         # Where the name itself was misspelt, the field table has it right: go on with the name that was meant.
         meant = name if "system" in table or side.system in section or side.system not in systems else side.system
         sides[MemberName(meant)] = replace(side, name=MemberName(meant))
@@ -58,7 +62,7 @@ def read_members(section: Section, systems: Mapping[SystemName, System]) -> dict
     return sides
 
 
-def _read_member(name: MemberName, section: Section, systems: Mapping[SystemName, System]) -> Side:
+def _read_member(name: MemberName, section: Section, systems: Mapping[SystemName, System], secrets: Secrets) -> Side:
     system = _read_system(name, section, systems)
     facts = _read_collection(section, system)
     when = _read_when(section)
@@ -69,8 +73,9 @@ def _read_member(name: MemberName, section: Section, systems: Mapping[SystemName
         collection=CollectionName(facts.collection if facts is not None else ""),
         facts=facts,
         when=when,
-        create=_read_constants(section, "create", facts) or {},
-        archive=_read_constants(section, "archive", facts),
+        create=_read_constants(section, "create", facts, secrets) or {},
+        archive=_read_constants(section, "archive", facts, secrets),
+        pass_every=section.duration("pass_every", 0, least=_SHORTEST_PASS) or None,
     )
     if facts is None:
         return side
@@ -121,8 +126,8 @@ def _read_when(section: Section) -> Condition:
         return ALWAYS
 
 
-def _read_constants(section: Section, key: str, facts: CollectionFacts | None) -> dict[str, Json] | None:
-    """``create`` or ``archive``: vendor paths and the values to put there."""
+def _read_constants(section: Section, key: str, facts: CollectionFacts | None, secrets: Secrets) -> dict[str, Json] | None:
+    """``create`` or ``archive``: vendor paths and the values to put there; a secret is named, and read from where it is kept."""
     if key not in section:
         return None
     constants = dict(section.section(key).table)
@@ -130,13 +135,24 @@ def _read_constants(section: Section, key: str, facts: CollectionFacts | None) -
         section.problem("says nothing", key, mend="name a field and its value, or leave it out")
     for path, value in constants.items():
         found = facts.path(path) if facts is not None else PathFacts()
-        if not _is_json(value):
+        if found is not None and found.secret:
+            constants[path] = _read_secret(section, key, path, value, secrets)
+        elif not _is_json(value):
             section.problem("is a date or a number that is none", key, path, mend='write a date as a text: "2025-01-31"')
         elif found is None and facts is not None:
             section.problem(f"{facts.collection} have no such field", key, path, near=path, known=facts.paths)
         elif found is not None:
             _report_constant(section, key, path, value, found)
     return constants
+
+
+def _read_secret(section: Section, key: str, path: str, written: Json, secrets: Secrets) -> str:
+    try:
+        return secrets.read(written)
+    except SecretError as error:
+        section.problem(error.what, key, path, mend=error.mend)
+        section.settle(key, path)
+        return UNREAD
 
 
 def _report_constant(section: Section, key: str, path: str, value: Json, found: PathFacts) -> None:

@@ -12,19 +12,20 @@ from collections.abc import Mapping
 from syncd.config.judge import Draft, judge, required_fields
 from syncd.config.members import Side, read_members
 from syncd.config.rows import ROW_EXAMPLE, read_row
+from syncd.config.secrets import Secrets
 from syncd.config.section import Section
 from syncd.config.systems import System
 from syncd.core.record import FieldName, MemberName, SyncName, SystemName
 from syncd.core.rules import Cap, ConflictRule, DeleteRule, FieldRule, FirstRun, Guards, MemberRule, SyncRules
 
 
-def read_syncs(section: Section, systems: Mapping[SystemName, System]) -> dict[SyncName, SyncRules]:
+def read_syncs(section: Section, systems: Mapping[SystemName, System], secrets: Secrets) -> dict[SyncName, SyncRules]:
     """Every sync."""
-    return {SyncName(name): _read_sync(SyncName(name), table, systems) for name, table in section.sections("[syncs.NAME]")}
+    return {SyncName(name): _read_sync(SyncName(name), table, systems, secrets) for name, table in section.sections("[syncs.NAME]")}
 
 
-def _read_sync(name: SyncName, section: Section, systems: Mapping[SystemName, System]) -> SyncRules:
-    sides = read_members(section.section("members"), systems)
+def _read_sync(name: SyncName, section: Section, systems: Mapping[SystemName, System], secrets: Secrets) -> SyncRules:
+    sides = read_members(section.section("members"), systems, secrets)
     draft = Draft(
         section=section,
         sides=sides,
@@ -61,6 +62,7 @@ def _member_rule(draft: Draft, side: Side) -> MemberRule:
         archive=side.archive,
         required=required_fields(draft, side),
         region=side.region,
+        pass_every=side.pass_every,
     )
 
 

@@ -35,10 +35,26 @@ class DeletesVisible(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassCost:
+    """What a complete listing costs: so many calls for each `per` of its own records, or of those of another collection, `of`."""
+
+    calls: int = 1
+    per: int
+    of: str = ""
+
+    def of_many(self, count: int) -> int:
+        """The calls where there are so many, the last one that finds the end not counted."""
+        return -(-count // self.per) * self.calls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What one collection of one vendor can truly do.
 
-    `incremental` means `page(since=…)` works; `modified_resolution` is the grain of the vendor's modified times; `index_lag` how
+    `incremental` means `page(since=…)` works; `windowed` that it then looks at a part of the records only, chosen by something else than
+    the time of change, so that it is no look at all of them. `pass_cost` is what a complete listing costs, where that is known, and
+    `pass_every` how often it is made unless the operator says otherwise (None: as often as polls come, or as complete passes of all do).
+    `misses` says in words what polling cannot see. `modified_resolution` is the grain of the vendor's modified times; `index_lag` how
     far its listings may run behind its own store (polls look back that far, and a probe for a doubtful create waits it out), and
     `read_lag` how far a reading by id may.
     `batch_update_max` is how many updates one call carries (1: none). `find_keys` are the vendor paths `find` accepts.
@@ -52,6 +68,10 @@ class Capabilities:
     can_update: bool = True
     can_delete: bool = True
     incremental: bool = False
+    windowed: bool = False
+    pass_cost: PassCost | None = None
+    pass_every: Micros | None = None
+    misses: str = ""
     modified_time: bool = False
     modified_resolution: Micros = SECOND
     index_lag: Micros = 0
@@ -67,7 +87,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSpec:
-    """One field of a collection. `options` are the only values a choice accepts (empty: open)."""
+    """One field of a collection. `options` are the only values a choice accepts (empty: open); a `secret` is kept out of files and screens."""
 
     path: str
     type: FieldType
@@ -76,6 +96,7 @@ class FieldSpec:
     writable: bool = True
     creatable: bool = True
     options: tuple[str, ...] = ()
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +112,15 @@ class Schema:
 class Page:
     """One page of a listing. `next` is the token for the following page, None after the last; JSON-able, so a pass can resume.
 
-    `total` is the number of records the vendor says the whole listing has, where it says so.
+    `total` is the number of records the vendor says the whole listing has, where it says so. `calls` is how many calls the page took, and
+    `calls_left` about how many the rest of the listing takes, where that can be told.
     """
 
     records: Sequence[Record]
     next: Json | None = None
     total: int | None = None
+    calls: int = 1
+    calls_left: int | None = None
 
 
 class Change(Enum):

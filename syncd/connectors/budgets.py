@@ -49,8 +49,8 @@ class Budget(Protocol):
 
     def used(self, now: float) -> int: ...
 
-    def wait_s(self, now: float) -> float:
-        """Until a call may go: 0 at once, infinite when that depends on a call that is still out."""
+    def wait_s(self, now: float, *, kept: int = 0) -> float:
+        """Until a call may go that leaves so many free: 0 at once, infinite when that depends on a call that is still out."""
         ...
 
     def take(self, now: float) -> None: ...
@@ -97,8 +97,8 @@ class WindowBudget:
         others = self._others[0][1] if self._others else 0
         return self._in_flight + self._answered_after(now - self.window_s) + others
 
-    def wait_s(self, now: float) -> float:
-        too_many = self.used(now) - self.limit + 1
+    def wait_s(self, now: float, *, kept: int = 0) -> float:
+        too_many = self.used(now) + kept - self.limit + 1
         if too_many <= 0:
             return 0.0
         others_s = self._others[0][0] + 2 * self.window_s - now if self._others else inf
@@ -172,8 +172,8 @@ class BucketBudget:
     def used(self, now: float) -> int:
         return self.limit - int(self._level(now))
 
-    def wait_s(self, now: float) -> float:
-        return max(0.0, (self._reserve + 1 - self._level(now)) / self._per_s)
+    def wait_s(self, now: float, *, kept: int = 0) -> float:
+        return max(0.0, (self._reserve + kept + 1 - self._level(now)) / self._per_s)
 
     def take(self, now: float) -> None:
         self._set(self._level(now) - 1, now)

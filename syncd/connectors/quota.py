@@ -39,6 +39,8 @@ __all__ = ["BucketBudget", "DailyBudget", "Limits", "Priority", "Quota", "QuotaS
 
 _REFUSAL_MAX_S = 900.0
 _TICK_S = 0.001
+_ALONE_S = 3.0
+"""How long the first call may keep the others waiting."""
 
 
 class Priority(IntEnum):
@@ -52,6 +54,9 @@ class Priority(IntEnum):
 
 _DAILY_SHARE = {Priority.LIVE: 1.0, Priority.RETRY: 1.0, Priority.SWEEP: 0.98, Priority.BACKFILL: 0.95}
 """How much of a day each kind of work may use up, so that a long backfill leaves the day's last calls to people's edits."""
+_KEPT = {Priority.LIVE: 0.0, Priority.RETRY: 0.0, Priority.SWEEP: 0.02, Priority.BACKFILL: 0.02}
+"""How much of a window each kind of work leaves free. Whoever works through thousands of calls spends a window in its first seconds; an edit that
+comes then still finds a look and a write, and need not wait until the window has passed."""
 
 _priority: ContextVar[Priority] = ContextVar("syncd_quota_priority", default=Priority.LIVE)
 
@@ -110,7 +115,8 @@ class Quota:
     """The calls one credential may make.
 
     `in_flight_max` bounds how many calls are open at once, and `wait_max_s` how long a caller is made to wait for the *vendor* (a
-    refusal, a spent day) before it is sent away; waiting in line behind other calls is not bounded here.
+    refusal, a spent day) before it is sent away; waiting in line behind other calls is not bounded here. With `first_alone` the first call
+    goes by itself: its answer says what others, or we ourselves before a crash, have just spent.
     """
 
     def __init__(
@@ -122,6 +128,7 @@ class Quota:
         daily: DailyBudget | None = None,
         in_flight_max: int = 32,
         wait_max_s: float = 60.0,
+        first_alone: bool = False,
     ) -> None:
         self._system = system
         self._clock = clock
@@ -133,6 +140,8 @@ class Quota:
         self._line: list[_Waiter] = []
         self._places = count()
         self._paused_until = -inf
+        self._is_first = first_alone
+        self._alone_until = -inf
 
     @property
     def in_flight_max(self) -> int:
@@ -151,6 +160,7 @@ class Quota:
         finally:
             now = self._clock.monotonic()
             self._in_flight -= 1
+            self._alone_until = -inf
             self._budget.give_back(now)
             self._ring()
 
@@ -216,9 +226,12 @@ class Quota:
         self._refuse_long_waits(me, now)
         if self._line[0] is not me or self._in_flight >= self._in_flight_max:
             return inf
-        wait_s = max(self._paused_until - now, self._budget.wait_s(now), self._daily_wait_s(me, now))
+        vendor_s = max(self._budget.wait_s(now, kept=self._kept(me)), self._daily_wait_s(me, now))
+        wait_s = max(self._paused_until - now, self._alone_until - now, vendor_s)
         if wait_s > 0:
             return wait_s
+        if self._is_first:
+            self._is_first, self._alone_until = False, now + _ALONE_S
         self._in_flight += 1
         self._budget.take(now)
         if self._daily:
@@ -235,6 +248,9 @@ class Quota:
                 hint="the work is kept and goes on when the quota is free again",
                 retry_after_s=wait_s if wait_s < inf else _REFUSAL_MAX_S,
             )
+
+    def _kept(self, me: _Waiter) -> int:
+        return int(_KEPT[me.priority] * self._budget.limit)
 
     def _daily_wait_s(self, me: _Waiter, now: float) -> float:
         return self._daily.wait_s(now, share=_DAILY_SHARE[me.priority]) if self._daily else 0.0

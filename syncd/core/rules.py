@@ -91,18 +91,20 @@ class MemberRule:
     """One side of a sync.
 
     `when` admits records of this member to the sync and new records into it; it reads hub field names.
-    `create` are constants (vendor paths) for new records; `archive` the vendor fields that stand for "deleted elsewhere".
+    `create` are constants (vendor paths) for new records, which may be secrets and are not shown; `archive` the vendor fields that stand for "deleted elsewhere".
     `required` are hub fields without which the vendor accepts no new record. `region` is the default region of phone numbers.
+    `pass_every` is how often all of its records are listed (None: the usual of its collection).
     """
 
     name: MemberName
     system: SystemName
     collection: CollectionName
     when: Condition = ALWAYS
-    create: Mapping[str, Json] = field(default_factory=dict)
+    create: Mapping[str, Json] = field(default_factory=dict, repr=False)
     archive: Mapping[str, Json] | None = None
     required: frozenset[FieldName] = frozenset()
     region: str = "US"
+    pass_every: Micros | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import Protocol
 import anyio
 from structlog.typing import FilteringBoundLogger
 
-from syncd.connectors.base import Connector
+from syncd.connectors.base import Capabilities, Connector
 from syncd.core.record import MINUTE, SECOND, MemberName, Micros, Ref, SyncName, SystemName
 from syncd.core.rules import MemberRule, SyncRules
 from syncd.flow.bus import Bus
@@ -54,6 +54,13 @@ class Timing:
     fresh_first: Micros = 10 * MINUTE
     lease: Micros = 5 * MINUTE
     tick_s: float = 1.0
+
+
+def usual_pass_every(facts: Capabilities, full_pass: Micros) -> Micros:
+    """How often a collection is listed completely where no member says so."""
+    if facts.pass_every is not None:
+        return facts.pass_every
+    return full_pass if facts.incremental else 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -143,6 +150,15 @@ class Engine:
     def grace(self, place: Place) -> Micros:
         """How long a record of this collection must stay away before it counts as deleted: the most careful sync decides."""
         return max(self.syncs[sync].guards.delete_grace for sync, _ in self.routes[place])
+
+    def pass_every(self, place: Place) -> Micros:
+        """How long after one complete pass began the next one is due: the most eager sync decides, else what is usual for the collection.
+
+        Where nothing else shows changes and nothing is said, every poll is a complete pass.
+        """
+        facts = self.connectors[place[0]].capabilities(place[1])
+        said = [every for sync, member in self.routes.get(place, ()) if (every := self.rule(sync, member).pass_every) is not None]
+        return min(said, default=usual_pass_every(facts, self.timing.full_pass))
 
     def modified_error(self, ref: Ref) -> Micros:
         """How far a modified time of this record's system may be off, its grain included."""

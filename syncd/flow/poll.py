@@ -50,6 +50,9 @@ async def poll_forever(engine: Engine, place: Place) -> None:
     await anyio.sleep(max(0, engine.listings_from - engine.clock.now()) / SECOND)
     while True:
         await wait_while_paused(engine, *place)
+        if not await _is_due(engine, place):
+            await _rest(engine, place, pace.interval)
+            continue
         try:
             news = await run_pass(engine, place)
         except Unauthorized as error:
@@ -100,12 +103,22 @@ async def run_pass(engine: Engine, place: Place, mode: PassMode | None = None) -
             return news
 
 
+async def _is_due(engine: Engine, place: Place) -> bool:
+    """Whether a poll is wanted now: where it can only be a complete pass it waits until one is due, also after a restart."""
+    cursor = await engine.database.read(lambda tx: cursors.load(tx, place))
+    if cursor.mode is not None or engine.connectors[place[0]].capabilities(place[1]).incremental:
+        return True
+    return _is_complete_due(engine, place, cursor) or await engine.database.read(lambda tx: cursors.is_asked(tx, place))
+
+
 def _due_mode(engine: Engine, place: Place, cursor: Cursor) -> PassMode:
-    tried = cursor.complete_tried_at
     incremental = engine.connectors[place[0]].capabilities(place[1]).incremental and cursor.cursor is not None
-    if not incremental or tried is None or cursor.complete_at is None or engine.clock.now() - tried >= engine.timing.full_pass:
-        return PassMode.COMPLETE
-    return PassMode.INCREMENTAL
+    return PassMode.COMPLETE if not incremental or _is_complete_due(engine, place, cursor) else PassMode.INCREMENTAL
+
+
+def _is_complete_due(engine: Engine, place: Place, cursor: Cursor) -> bool:
+    tried = cursor.complete_tried_at
+    return tried is None or cursor.complete_at is None or engine.clock.now() - tried >= engine.pass_every(place)
 
 
 def _begin(engine: Engine, place: Place, cursor: Cursor, mode: PassMode) -> Cursor:
@@ -122,6 +135,8 @@ def _begin(engine: Engine, place: Place, cursor: Cursor, mode: PassMode) -> Curs
         started_at=engine.clock.now(),
         listed=0,
         newest=None,
+        calls=0,
+        calls_left=None,
     )
 
 
@@ -135,7 +150,7 @@ async def _commit_page(engine: Engine, place: Place, cursor: Cursor, page: Page,
             record=record,
             seen_at=seen_at,
             read_at=read_at,
-            unchanged_at=None if cursor.polled_at is None else cursor.polled_at - facts.index_lag,
+            unchanged_at=None if cursor.looked_at is None else cursor.looked_at - facts.index_lag,
             skew=skew.offset,
             error=skew.error + facts.modified_resolution,
             pass_id=cursor.pass_id if complete else 0,
@@ -148,6 +163,8 @@ async def _commit_page(engine: Engine, place: Place, cursor: Cursor, page: Page,
         cursor,
         token=page.next,
         listed=cursor.listed + len(page.records),
+        calls=cursor.calls + page.calls,
+        calls_left=page.calls_left,
         newest=max([*times, cursor.newest or 0]) or None,
     )
 
@@ -166,13 +183,11 @@ async def _commit_page(engine: Engine, place: Place, cursor: Cursor, page: Page,
 
 async def _finish(engine: Engine, place: Place, cursor: Cursor, total: int | None) -> None:
     """Ends a pass: the cursor moves, and a complete pass tells which records it did not list."""
-    skew = engine.connectors[place[0]].skew()
+    facts, skew = engine.connectors[place[0]].capabilities(place[1]), engine.connectors[place[0]].skew()
     began = cursor.started_at + skew.offset - skew.error
-    if engine.connectors[place[0]].capabilities(place[1]).modified_time:
-        newest = min(cursor.newest, began) if cursor.newest is not None else None
-    else:
-        # Its records do not say when they changed: the next pass goes back to where this one began.
-        newest = began
+    complete = cursor.mode is PassMode.COMPLETE
+    # Where records do not say when they changed, the next pass goes back to where this one began.
+    newest = began if not facts.modified_time else None if cursor.newest is None else min(cursor.newest, began)
     ended = replace(
         cursor,
         mode=None,
@@ -180,11 +195,15 @@ async def _finish(engine: Engine, place: Place, cursor: Cursor, total: int | Non
         since=None,
         cursor=max(filter(None, (cursor.cursor, newest)), default=None),
         polled_at=cursor.started_at,
-        complete_tried_at=cursor.started_at if cursor.mode is PassMode.COMPLETE else cursor.complete_tried_at,
+        # A window on part of the records is no look at all of them, however often it is opened.
+        looked_at=cursor.started_at if complete or not facts.windowed else cursor.looked_at,
+        complete_tried_at=cursor.started_at if complete else cursor.complete_tried_at,
+        calls_left=None,
+        complete_calls=cursor.calls if complete else cursor.complete_calls,
     )
 
     def commit(tx: Connection) -> tuple[int, str | None]:
-        if cursor.mode is PassMode.INCREMENTAL:
+        if not complete:
             cursors.save(tx, place, ended)
             return 0, None
         return _conclude(engine, tx, place, ended, total)
@@ -195,7 +214,7 @@ async def _finish(engine: Engine, place: Place, cursor: Cursor, total: int | Non
     elif missing:
         engine.log.info("records.missing", system=place[0], collection=place[1], count=missing)
     engine.log.debug("pass.finished", system=place[0], collection=place[1], listed=cursor.listed, mode=str(cursor.mode))
-    if cursor.mode is PassMode.COMPLETE:
+    if complete:
         engine.bus.ring(Bell.PLAN, Bell.INBOX)
 
 

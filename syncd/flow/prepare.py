@@ -116,9 +116,9 @@ def _last_look(engine: Engine, tx: Connection, owed: Owed, good_for: Micros) -> 
     known = observations.load(tx, [owed.ref]).get(owed.ref)
     if known is None or known.fields is None:
         return None, False
-    polled_at = cursors.load(tx, (owed.ref.system, owed.ref.collection)).polled_at or 0
+    looked_at = cursors.load(tx, (owed.ref.system, owed.ref.collection)).looked_at or 0
     lag = engine.connectors[owed.ref.system].capabilities(owed.ref.collection).index_lag
-    newest = max(known.seen_at, polled_at - lag)
+    newest = max(known.seen_at, looked_at - lag)
     rumoured = inbox.is_waiting(tx, owed.ref) or planning.is_waiting(tx, owed.sync, owed.member, owed.ref.id)
     in_this_life = newest >= engine.started_at
     return known, in_this_life and not rumoured and engine.clock.now() - newest <= good_for

@@ -50,9 +50,9 @@ async def is_there_already(engine: Engine, owed: Owed) -> tuple[Record, Micros] 
     if not keys or any(key.path in facts.create_detects for key in keys):
         return None
     good_for = FIRST_SYNC_GOOD_FOR if owed.priority > LIVE else engine.timing.fresh_many
-    polled_at = await engine.database.read(lambda tx: cursors.load(tx, (owed.ref.system, owed.ref.collection)).polled_at)
-    in_this_life = polled_at is not None and polled_at >= engine.started_at
-    if in_this_life and polled_at is not None and engine.clock.now() - polled_at <= good_for + facts.index_lag:
+    looked_at = await engine.database.read(lambda tx: cursors.load(tx, (owed.ref.system, owed.ref.collection)).looked_at)
+    in_this_life = looked_at is not None and looked_at >= engine.started_at
+    if in_this_life and looked_at is not None and engine.clock.now() - looked_at <= good_for + facts.index_lag:
         return None
     seen_at = engine.clock.now()
     found, _ = await _find(engine, owed, keys)

@@ -333,7 +333,7 @@ def _outcome(before: Link, decided: Plan, owed: int, cause: str) -> tuple[str, s
     """The one name under which this link's turn is counted."""
     if owed:
         return ("applied", "writes owed")
-    if decided.decisions:
+    if decided.decisions and not decided.notes:
         return ("applied", "agreed without a write")
     if decided.holds:
         return ("held", decided.holds[0].kind.value)

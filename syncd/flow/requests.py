@@ -20,6 +20,7 @@ from syncd.flow.pause import resume_system
 from syncd.flow.work import Backlog, backlog, begin_run, outcome_sums
 from syncd.store import control, cursors
 from syncd.store.control import Request
+from syncd.store.cursors import PassMode
 from syncd.store.database import Connection
 from syncd.store.observations import Place
 
@@ -108,8 +109,11 @@ def _wanted(engine: Engine, arguments: Mapping[str, Json]) -> list[SyncName]:
 
 
 def _begin(engine: Engine, tx: Connection, names: list[SyncName], at: Micros) -> int:
+    """Asks for complete passes. One under way is taken for it where it is dear; elsewhere it does not count what was listed before the asking."""
     for place in _places(engine, names):
-        cursors.ask_complete(tx, place, at)
+        is_dear = engine.connectors[place[0]].capabilities(place[1]).pass_every is not None
+        if not (is_dear and cursors.load(tx, place).mode is PassMode.COMPLETE):
+            cursors.ask_complete(tx, place, at)
     return begin_run(engine, tx, "reconcile", ", ".join(names))
 
 

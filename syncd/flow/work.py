@@ -7,13 +7,23 @@ It must not know: who asks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 from syncd.core.record import Json
 from syncd.core.rules import SyncRules
 from syncd.flow.engine import Engine
 from syncd.store import cursors, holds, inbox, journal, observations, outbox, planning
 from syncd.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How far a listing is: the records and calls so far, and about how many calls are left, where that can be told."""
+
+    listed: int
+    calls: int
+    calls_left: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +34,7 @@ class Backlog:
     suspects: int
     plans: int
     writes: int
-    reading: tuple[str, ...]
+    reading: Mapping[str, Reading]
     parked: int
     holds: int
     failures: int
@@ -46,6 +56,7 @@ class Backlog:
             "plans": self.plans,
             "writes": self.writes,
             "reading": list(self.reading),
+            "passes": {name: asdict(each) for name, each in self.reading.items()},
             "parked": self.parked,
             "holds": self.holds,
             "failures": self.failures,
@@ -63,9 +74,7 @@ def backlog(engine: Engine, tx: Connection) -> Backlog:
         suspects=sum(len(observations.suspects_due(tx, system, soon, 1000)) for system in engine.connectors),
         plans=sum(planning.waiting(tx, name) for name, sync in engine.syncs.items() if not _is_closed(engine, sync)),
         writes=outbox.count_doable(tx),
-        reading=tuple(
-            f"{place[0]}/{place[1]}" for place in engine.places if place not in engine.closed and cursors.load(tx, place).mode is not None
-        ),
+        reading=_readings(engine, tx),
         parked=states.get("parked", 0),
         holds=sum(holds.counts(tx).values()),
         failures=states.get("dead", 0),
@@ -75,6 +84,16 @@ def backlog(engine: Engine, tx: Connection) -> Backlog:
 def _is_closed(engine: Engine, sync: SyncRules) -> bool:
     """Whether a collection of this sync is not used now: its plans may have to wait for a listing that does not come."""
     return any((member.system, member.collection) in engine.closed for member in sync.members.values())
+
+
+def _readings(engine: Engine, tx: Connection) -> dict[str, Reading]:
+    """The listings that are under way; not of a collection that is not used now."""
+    known = {f"{place[0]}/{place[1]}": cursors.load(tx, place) for place in engine.places if place not in engine.closed}
+    return {
+        name: Reading(listed=each.listed, calls=each.calls, calls_left=each.calls_left)
+        for name, each in known.items()
+        if each.mode is not None
+    }
 
 
 def begin_run(engine: Engine, tx: Connection, kind: str, reason: str) -> int:

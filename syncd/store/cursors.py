@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from syncd.core.record import Json, Micros
+from syncd.core.record import Json, Micros, SystemName
 from syncd.store.codec import pack, unpack
 from syncd.store.database import Connection
 from syncd.store.observations import Place
@@ -28,7 +28,9 @@ class Cursor:
     """The reading state of one collection. `mode` is None when no pass is under way; `token` continues the one that is.
 
     `cursor` is on the vendor's clock; `polled_at` is when the last finished pass began, `complete_at` the last complete one that was
-    believed, `complete_tried_at` the last complete one at all; these are on ours.
+    believed, `complete_tried_at` the last complete one at all, `looked_at` the last one that would have shown every change; these are on ours.
+    `calls` is how many calls the pass under way has made, `calls_left` about how many it has still to make where that can be told, and
+    `complete_calls` what the last complete pass took.
     """
 
     cursor: Micros | None = None
@@ -42,13 +44,17 @@ class Cursor:
     polled_at: Micros | None = None
     complete_at: Micros | None = None
     complete_tried_at: Micros | None = None
+    looked_at: Micros | None = None
+    calls: int = 0
+    calls_left: int | None = None
+    complete_calls: int | None = None
 
 
 def load(tx: Connection, place: Place) -> Cursor:
     """The cursor of a collection; a new one where nothing was ever read."""
     row = tx.execute(
         "SELECT cursor, pass_id, pass_mode, pass_token, pass_since, pass_started_at, pass_listed, pass_newest, polled_at,"
-        " complete_at, complete_tried_at FROM cursors WHERE system = ? AND collection = ?",
+        " complete_at, complete_tried_at, looked_at, pass_calls, pass_calls_left, complete_calls FROM cursors WHERE system = ? AND collection = ?",
         place,
     ).fetchone()
     if row is None:
@@ -65,6 +71,10 @@ def load(tx: Connection, place: Place) -> Cursor:
         polled_at=row[8],
         complete_at=row[9],
         complete_tried_at=row[10],
+        looked_at=row[11],
+        calls=row[12],
+        calls_left=row[13],
+        complete_calls=row[14],
     )
 
 
@@ -72,13 +82,17 @@ def save(tx: Connection, place: Place, cursor: Cursor) -> None:
     """Writes a cursor back."""
     tx.execute(
         "INSERT INTO cursors (system, collection, cursor, pass_id, pass_mode, pass_token, pass_since, pass_started_at,"
-        " pass_listed, pass_newest, polled_at, complete_at, complete_tried_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " pass_listed, pass_newest, polled_at, complete_at, complete_tried_at, looked_at, pass_calls, pass_calls_left, complete_calls)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (system, collection) DO UPDATE SET cursor = excluded.cursor, pass_id = excluded.pass_id,"
         " pass_mode = excluded.pass_mode, pass_token = excluded.pass_token, pass_since = excluded.pass_since,"
         " pass_started_at = excluded.pass_started_at, pass_listed = excluded.pass_listed, pass_newest = excluded.pass_newest,"
-        " polled_at = excluded.polled_at, complete_at = excluded.complete_at, complete_tried_at = excluded.complete_tried_at",
+        " polled_at = excluded.polled_at, complete_at = excluded.complete_at, complete_tried_at = excluded.complete_tried_at,"
+        " looked_at = excluded.looked_at, pass_calls = excluded.pass_calls, pass_calls_left = excluded.pass_calls_left,"
+        " complete_calls = excluded.complete_calls",
         (*place, cursor.cursor, cursor.pass_id, cursor.mode.value if cursor.mode else None, pack(cursor.token), cursor.since,
-         cursor.started_at, cursor.listed, cursor.newest, cursor.polled_at, cursor.complete_at, cursor.complete_tried_at),
+         cursor.started_at, cursor.listed, cursor.newest, cursor.polled_at, cursor.complete_at, cursor.complete_tried_at, cursor.looked_at,
+         cursor.calls, cursor.calls_left, cursor.complete_calls),
     )
 
 
@@ -86,7 +100,7 @@ def forget_all(tx: Connection) -> None:
     """Has every collection read completely from its beginning, as if it had never been; numbers of passes go on."""
     tx.execute(
         "UPDATE cursors SET cursor = NULL, pass_mode = NULL, pass_token = NULL, pass_since = NULL, pass_listed = 0, pass_newest = NULL,"
-        " polled_at = NULL, complete_at = NULL, complete_tried_at = NULL"
+        " polled_at = NULL, complete_at = NULL, complete_tried_at = NULL, looked_at = NULL"
     )
 
 
@@ -97,6 +111,12 @@ def ask_complete(tx: Connection, place: Place, at: Micros) -> None:
         " ON CONFLICT (system, collection) DO UPDATE SET requested_at = excluded.requested_at",
         (*place, at),
     )
+
+
+def calls_left(tx: Connection) -> dict[SystemName, int]:
+    """About how many calls the listings under way have still to make, by system."""
+    rows = tx.execute("SELECT system, sum(pass_calls_left) FROM cursors WHERE pass_calls_left IS NOT NULL GROUP BY system")
+    return {SystemName(system): int(left) for system, left in rows}
 
 
 def is_asked(tx: Connection, place: Place) -> bool:

@@ -14,6 +14,20 @@ def test_a_right_configuration(world: World) -> None:
     assert 0 == world.do(lambda sandbox: sandbox.ghl.stats.requests.total())
 
 
+def test_what_listing_costs_and_cannot_show(world: World) -> None:
+    """For each collection: how often all is listed, at what part of the day's calls, and what polls cannot see; for an example first, and
+    from what was counted once there was a pass."""
+    world.edit_config("[syncs.contacts.members]\nghl = { ", '[syncs.contacts.members]\nghl = { pass_every = "6h", ')
+    said, told = world.here("check").out, world.here("check", "--json").json
+
+    assert "ghl/contacts: all are listed every 6 h: about 20 calls for 10,000 records, say, 80 calls a day of 200,000 (0.0%)" in said
+    assert "A deletion shows by its webhook, or by absence from a complete pass." in said
+    assert ["A deletion shows by its webhook, or by absence from a complete pass."] == list(told["misses"].values())
+    assert {"every_s": 21_600.0, "calls": 20, "counted": False, "calls_a_day": 80, "daily_limit": 200_000}.items() <= told["passes"]["ghl/contacts"].items()
+    assert 7 == world.syncd("reconcile").code
+    assert {"calls": 1, "counted": True, "calls_a_day": 4}.items() <= world.here("check", "--json").json["passes"]["ghl/contacts"].items()
+
+
 def test_every_mistake_with_line_and_mend(world: World) -> None:
     """All at once, each with file, line, what is wrong, a suggestion and how to mend it; code 3."""
     world.edit_config("conflict =", "conflct =")

@@ -99,6 +99,11 @@ def test_every_list_field(world: World) -> None:
     assert {"email_address", "fields.FirstName", "fields.Plan", "tags"} <= told["fields"].keys()
 
 
+def test_what_polls_cannot_see(world: World) -> None:
+    """It is said beneath the fields."""
+    assert "A deletion shows by its webhook, or by absence from a complete pass." in world.here("discover", "octopus").out
+
+
 def test_a_system_nobody_configured(world: World) -> None:
     """The message names those there are."""
     result = world.here("discover", "octopuss")

@@ -58,6 +58,7 @@ class Spec:
     writable: bool = True
     creatable: bool = True
     options: tuple[str, ...] = ()
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,7 @@ CRM = StandIn(
             Spec(path="source", writable=False),
             Spec(path="dateAdded", type=FieldType.INSTANT, writable=False, creatable=False),
             Spec(path="pin", readable=False),
+            Spec(path="password", readable=False, writable=False, secret=True),
         ),
         "companies": (Spec(path="name"), Spec(path="email", type=FieldType.EMAIL)),
     },

@@ -49,6 +49,25 @@ def test_create_gives_what_is_required(good: str, checking: Callable[[str], Repo
     assert frozenset() == report.settings.syncs["people"].members["mail"].required
 
 
+def test_a_secret_of_a_new_record(good: str, checking: Callable[[str], Report], tmp_path: Path) -> None:
+    """What a new record needs and nobody may see is named like any secret, read from where it is kept, and never shown."""
+    (tmp_path / "password").write_text("correct horse\n")
+    (tmp_path / "password").chmod(0o600)
+    report = checking(good.replace("archive = { dnd = true }", 'create = { password = { file = "password" } }, archive = { dnd = true }'))
+    member = report.settings.syncs["people"].members["crm"]
+
+    assert {"password": "correct horse"} == member.create
+    assert "correct horse" not in repr(member)
+
+
+def test_how_often_all_is_listed(good: str, checking: Callable[[str], Report]) -> None:
+    """A member may say it; otherwise its collection's usual pace holds."""
+    report = checking(good.replace("archive = { dnd = true }", 'pass_every = "36h", archive = { dnd = true }'))
+    crm, mail = report.settings.syncs["people"].members.values()
+
+    assert (36 * HOUR, None) == (crm.pass_every, mail.pass_every)
+
+
 def test_rows(settings: Settings) -> None:
     """A row says who speaks, who is written, and how each member holds the field."""
     rows = settings.syncs["people"].fields

@@ -199,6 +199,22 @@ async def test_a_blocked_slot_of_a_person_alone_is_found(open_records):
     assert "Away" == (await bench.connector.get(bench.ref(slot))).fields["title"]
 
 
+async def test_a_slot_far_ahead_is_not_missed(open_records):
+    """One that starts in many years is in a complete listing and found by itself, so that its absence from a window leads to nothing; and the
+    capabilities say that between complete passes a part is seen only."""
+    bench = await open_records("blocked_slots", timeout_s=10.0)
+    (calendar,) = [each["id"] for each in bench.vendor.records.rows("calendars")]
+    times = {"startTime": "2071-03-02T09:00:00Z", "endTime": "2071-03-02T10:00:00Z"}
+    slot = bench.vendor.create_record_as_user("blocked_slots", {"title": "Eclipse", "calendarId": calendar, **times})["id"]
+    facts = bench.connector.capabilities(bench.collection)
+
+    assert {} == await bench.listed(since=1)
+    assert [slot] == list(await bench.listed())
+    assert "Eclipse" == (await bench.connector.get(bench.ref(slot))).fields["title"]
+    assert (True, True) == (facts.incremental, facts.windowed)
+    assert "a month ago to a year ahead" in facts.misses
+
+
 async def test_an_opportunity_has_custom_fields_of_its_own(open_records):
     """They are defined for opportunities, written as everywhere and read under another name."""
     bench = await open_records("opportunities")

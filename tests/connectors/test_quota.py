@@ -177,6 +177,71 @@ def test_the_line_is_served_by_priority_then_by_arrival(in_virtual_time):
     assert [(level, number) for level in sorted(Priority) for number in range(2)] == served
 
 
+def test_an_edit_is_served_while_a_backfill_spends_the_window(in_virtual_time):
+    """Whoever lists thousands leaves a look and a write free: an edit in the middle waits for none of the window, and nothing is refused."""
+    vendor = Window(sliding=True)
+    waits: list[float] = []
+
+    async def world(clock):
+        quota = window_quota(clock)
+
+        async def edit() -> None:
+            for _ in range(10):
+                await anyio.sleep(13.7)
+                for _ in range(2):
+                    start = clock.monotonic()
+                    async with quota.slot() as slot:
+                        waits.append(clock.monotonic() - start)
+                        slot.learn(vendor.take(clock.monotonic()))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(edit)
+            with priority(Priority.BACKFILL):
+                await hammer(quota, clock, vendor, for_s=150, chance=random.Random(4), workers=8)
+            group.cancel_scope.cancel()
+
+    in_virtual_time(world)
+
+    assert (20, 0) == (len(waits), vendor.refused)
+    assert max(waits) < 0.5
+    assert 0.95 <= vendor.taken / (100 * 15)
+
+
+def test_the_first_call_goes_alone(in_virtual_time):
+    """A predecessor that was killed had spent the window: one call finds out, the others wait, and nothing is refused."""
+    vendor = Window(sliding=True)
+
+    async def world(clock):
+        for _ in range(98):
+            vendor.take(clock.monotonic())
+        await hammer(window_quota(clock, first_alone=True), clock, vendor, for_s=60, chance=random.Random(5))
+
+    in_virtual_time(world)
+
+    assert 0 == vendor.refused
+    assert 400 < vendor.taken
+
+
+def test_a_first_call_that_hangs_keeps_nobody_long(in_virtual_time):
+    """The others go after a few seconds, whatever becomes of it."""
+
+    async def world(clock):
+        quota, start = window_quota(clock, first_alone=True), clock.monotonic()
+        async with anyio.create_task_group() as group:
+            async with quota.slot():
+
+                async def other() -> float:
+                    async with quota.slot():
+                        return clock.monotonic() - start
+
+                with anyio.fail_after(10):
+                    waited_s = await other()
+            group.cancel_scope.cancel()
+        return waited_s
+
+    assert pytest.approx(3.0, abs=0.1) == in_virtual_time(world)
+
+
 def test_nobody_overtakes_the_first_in_line(in_virtual_time):
     """Not even who asks in the very moment in which a place becomes free."""
     served = []

@@ -7,7 +7,7 @@ import pytest
 from syncd.connectors.memory import FaultKind
 from syncd.core.errors import Unavailable
 from syncd.core.record import MINUTE, SECOND
-from syncd.flow.poll import Pace, _due_mode
+from syncd.flow.poll import Pace, _due_mode, _is_due
 from syncd.store import arrivals, cursors, outbox
 from syncd.store.arrivals import Hearing
 from syncd.store.cursors import PassMode
@@ -157,6 +157,83 @@ async def test_a_complete_pass_comes_round(tmp_path):
         modes.append(_due_mode(world.engine, world.place(CRM), await world.cursor()))
 
         assert [PassMode.INCREMENTAL, PassMode.COMPLETE, PassMode.COMPLETE] == modes
+
+
+async def test_a_window_is_no_look_at_everything(tmp_path):
+    """What lies outside the window may have changed since the last complete pass, however often the window was opened: absence from it
+    proves nothing, the edit is not taken for a younger one than it can be, and a write looks at its target first."""
+    for windowed in (False, True):
+        folder = tmp_path / str(windowed)
+        folder.mkdir()
+        async with opened(folder, capabilities={CRM: {"windowed": windowed, "modified_time": False}}) as world:
+            ada, at_mail = await world.linked()
+            world.later(600)
+            listed, world.crm.listed = world.crm.listed, lambda _collection: []
+            before = (await world.cursor()).complete_at
+            world.later(60)
+            edited_at = world.clock.now()
+            world.crm.edit_as_user(ada, {"name": "There"})
+            world.later(60)
+            await world.poll(CRM, mode=PassMode.INCREMENTAL)
+            cursor = await world.cursor()
+            world.calls(CRM)
+            world.mail.edit_as_user(at_mail, {"phone": "+12025550123"})
+            await world.poll(MAIL)
+            await world.work()
+            calls = world.calls(CRM)
+            world.crm.listed = listed
+            await world.poll(CRM, mode=PassMode.COMPLETE)
+
+            assert [] == await world.suspects()
+            assert (before if windowed else cursor.polled_at) == cursor.looked_at
+            if windowed:
+                assert calls.index("get") < calls.index("update")
+                assert (await world.observed(ada)).changed["name"].since <= edited_at
+            else:
+                assert "get" not in calls
+
+
+async def test_a_dear_listing_waits_until_it_is_due(tmp_path):
+    """Where a poll can only list everything, it comes as often as the member says, also after a restart; a wish, or a pass that was cut,
+    is not kept waiting. A listing of changes is never held back."""
+    dear = {CRM: {"incremental": False, "pass_every": 24 * 60 * MINUTE}}
+    far = systems(Watch())
+    async with opened(tmp_path, far=far, capabilities=dear) as world:
+        people(world.crm, 3)
+        assert [True, True] == [await _is_due(world.engine, world.place(each)) for each in (CRM, MAIL)]
+        await world.poll()
+        assert [False, True] == [await _is_due(world.engine, world.place(each)) for each in (CRM, MAIL)]
+    hourly = rules(members={CRM: {"pass_every": 60 * MINUTE}})
+    async with opened(tmp_path, hourly, far=far, capabilities=dear) as world:
+        place = world.place(CRM)
+        assert not await _is_due(world.engine, place)
+        world.later(3600)
+        assert await _is_due(world.engine, place)
+        await world.poll(CRM)
+        assert not await _is_due(world.engine, place)
+        await world.engine.database.write(lambda tx: cursors.ask_complete(tx, place, world.clock.now()))
+        assert await _is_due(world.engine, place)
+        world.crm.faults.add(FaultKind.TIMEOUT_BEFORE, "page")
+        with pytest.raises(Unavailable):
+            await world.poll(CRM)
+
+        assert await _is_due(world.engine, place)
+
+
+async def test_a_pass_counts_its_calls(tmp_path):
+    """How many it made, before and after a restart, is kept as what the last complete one took."""
+    far = systems(Watch(), crm={"page_size": 10})
+    async with opened(tmp_path, far=far) as world:
+        people(world.crm, 25)
+        world.crm.faults.add(FaultKind.TIMEOUT_BEFORE, "page", skip=2)
+        with pytest.raises(Unavailable):
+            await world.poll(CRM)
+        assert (2, None) == ((await world.cursor()).calls, (await world.cursor()).complete_calls)
+    async with opened(tmp_path, far=far) as world:
+        await world.poll(CRM)
+        await world.poll(CRM, mode=PassMode.INCREMENTAL)
+
+        assert 3 == (await world.cursor()).complete_calls
 
 
 async def test_a_record_that_is_not_listed_is_a_suspect(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from syncd.connectors.clock import SystemClock
 from syncd.connectors.memory import FaultKind
-from syncd.core.errors import Unauthorized
+from syncd.core.errors import Unauthorized, Unavailable
 from syncd.core.outcome import HoldKind
 from syncd.core.record import SECOND, CollectionName, SyncName
 from syncd.core.rules import FirstRun
@@ -17,10 +17,10 @@ from syncd.flow.assemble import Assembled
 from syncd.flow.daemon import stages
 from syncd.flow.engine import Timing
 from syncd.flow.pause import is_paused, pause_system, resume_system
-from syncd.flow.requests import answer_once
-from syncd.store import control, visiting
+from syncd.flow.requests import _begin, answer_once
+from syncd.store import control, cursors, visiting
 from syncd.store.holds import HoldState
-from tests.flow.world import ADA, CONTACTS, CRM, MAIL, opened, rules, systems, until
+from tests.flow.world import ADA, CONTACTS, CRM, MAIL, S, opened, rules, systems, until
 
 QUICK = Timing(poll_min=60 * SECOND, poll_max=60 * SECOND, quiet=SECOND // 50, quiet_max=SECOND // 10, tick_s=0.05)
 
@@ -196,3 +196,20 @@ async def test_a_door_that_is_closed_alone_pauses_its_collection_alone(tmp_path)
 
         await resume_system(world.engine, MAIL)
         assert ({}, {}, {}) == (world.engine.paused, world.engine.closed, await world.read(control.paused_collections))
+
+
+@pytest.mark.parametrize("every", [None, 3_600 * SECOND], ids=["cheap", "dear"])
+async def test_a_reconcile_takes_a_dear_pass_that_is_under_way(tmp_path, every):
+    """What was listed before the asking is not listed again where that costs much; elsewhere it is. Where no pass is under way one is begun."""
+    far = systems(SystemClock(), crm={"page_size": 1})
+    facts = {each: {"incremental": False, "pass_every": every} for each in (CRM, MAIL)}
+    async with opened(tmp_path, far=far, capabilities=facts) as world:
+        for number in range(3):
+            world.crm.create_as_user({**ADA, "email": f"p{number}@example.com"})
+        world.crm.faults.add(FaultKind.TIMEOUT_BEFORE, "page", skip=1)
+        with pytest.raises(Unavailable):
+            await world.poll(CRM)
+        await world.engine.database.write(lambda tx: _begin(world.engine, tx, [S], world.clock.now()))
+        asked_for = [await world.read(lambda tx, each=each: cursors.is_asked(tx, world.place(each))) for each in (CRM, MAIL)]
+
+        assert [every is None, True] == asked_for

@@ -36,8 +36,8 @@ class AdaptiveBudget:
     def used(self, now: float) -> int:
         return self.limit - int(self._level(now))
 
-    def wait_s(self, now: float) -> float:
-        return max(0.0, (1 - self._level(now)) / self.per_s)
+    def wait_s(self, now: float, *, kept: int = 0) -> float:
+        return max(0.0, (1 + kept - self._level(now)) / self.per_s)
 
     def take(self, now: float) -> None:
         self._set(self._level(now) - 1, now)

@@ -90,7 +90,7 @@ class Bridge:
         after = None if place["after"] is None else (int(place["after"][0]), str(place["after"][1]))
         rows = await self._kept().listed(self.system, collection, since=place["since"], after=after, limit=_PAGE_LIMIT)
         onward = {**place, "after": [rows[-1].changed_at, rows[-1].id]} if len(rows) == _PAGE_LIMIT else None
-        return Page(records=[self._record(collection, row) for row in rows], next=onward)
+        return Page(records=[self._record(collection, row) for row in rows], next=onward, calls=0)
 
     async def get(self, ref: Ref) -> Record | None:
         shown = await self._kept().get(self.system, ref.collection, ref.id)

@@ -22,6 +22,7 @@ from syncd.connectors.base import (
     Exists,
     News,
     Page,
+    PassCost,
     Schema,
     Skew,
     Update,
@@ -46,6 +47,8 @@ _PASSES = ("pending", "subscribed", "unsubscribed")
 
 CAPABILITIES = Capabilities(
     incremental=True,
+    pass_cost=PassCost(per=_PAGE_LIMIT),
+    misses="A deletion shows by its webhook, or by absence from a complete pass.",
     modified_time=True,
     modified_resolution=SECOND,
     # Nothing is documented about how fresh a listing is; a few seconds cost nothing.

@@ -66,6 +66,7 @@ def quota(system: SystemName, settings: EmailOctopusSettings, clock: Clock) -> Q
         system=system,
         clock=clock,
         budget=BucketBudget(burst=settings.calls_burst, per_s=settings.calls_per_s, reserve=settings.calls_reserve),
+        first_alone=True,
     )
 
 

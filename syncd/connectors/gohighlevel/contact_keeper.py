@@ -19,6 +19,7 @@ from syncd.connectors.base import (
     Exists,
     News,
     Page,
+    PassCost,
     Schema,
     Update,
 )
@@ -27,7 +28,7 @@ from syncd.connectors.gohighlevel.contacts import ALL_SHOWN, shown, written
 from syncd.connectors.gohighlevel.fields import STANDARD
 from syncd.connectors.gohighlevel.identity import says_gone
 from syncd.connectors.gohighlevel.location import Location
-from syncd.connectors.gohighlevel.search import Search, is_contact
+from syncd.connectors.gohighlevel.search import PAGE_LIMIT, Search, is_contact
 from syncd.connectors.gohighlevel.values import UnwritableError
 from syncd.connectors.http import Answer, Session
 from syncd.core.errors import ConnectorError, Effect, Rejected, Stale
@@ -39,6 +40,7 @@ _FOUND_MAX = 20
 
 CAPABILITIES = Capabilities(
     incremental=True,
+    pass_cost=PassCost(per=PAGE_LIMIT),
     modified_time=True,
     modified_resolution=1_000,
     # GHL: search is an index behind the store; a mirror of the docs says "a few seconds" and no bound is documented.
@@ -74,7 +76,8 @@ class ContactKeeper:
         refs = [Ref(self._system, CONTACTS, RecordId(contact["id"])) for contact in results.contacts]
         blank = self._search.shows
         records = [shown(contact, ref, custom, blank=blank) for contact, ref in zip(results.contacts, refs, strict=True)]
-        return Page(records=records, next=results.next, total=results.total)
+        left = None if results.left is None else -(-results.left // PAGE_LIMIT)
+        return Page(records=records, next=results.next, total=results.total, calls_left=left)
 
     async def get(self, ref: Ref) -> Record | None:
         """The contact, or None where the vendor says that there is none."""

@@ -61,7 +61,8 @@ class Keeper:
         rows = await self._lister.page(self._kind, {}, token=None if token is None else token["at"], since=since)
         records = [each for each in await self._listed(rows.rows) if since is None or each.modified_at is None or each.modified_at >= since]
         onward = None if rows.next is None else {"at": rows.next, "since": since}
-        return Page(records=records, next=onward, total=rows.total if since is None else None)
+        total = rows.total if since is None else None
+        return Page(records=records, next=onward, total=total, calls=rows.calls, calls_left=rows.calls_left)
 
     async def get(self, ref: Ref) -> Record | None:
         """The record, or None where the vendor says that there is none."""

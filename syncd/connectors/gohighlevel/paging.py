@@ -18,7 +18,7 @@ from syncd.connectors.calling import rows_of
 from syncd.connectors.catalogue import Prepared
 from syncd.connectors.gohighlevel.identity import says_gone
 from syncd.connectors.gohighlevel.search import Search
-from syncd.connectors.gohighlevel.table import Collection, Listing
+from syncd.connectors.gohighlevel.table import CONTACTS_A_PAGE, Collection, Listing
 from syncd.connectors.http import Answer, Session
 from syncd.connectors.quota import Priority, priority
 from syncd.core.errors import ConnectorError
@@ -28,12 +28,12 @@ Row = Mapping[str, Json]
 Ask = Callable[[str, Mapping[str, Json]], Awaitable[tuple[Prepared, Answer]]]
 """Calls an operation with values; a parent that is gone is an answer of 400 or 404."""
 
-CONTACTS_A_PAGE = 25
 ABREAST = 8
 NEAR_PAST, NEAR_FUTURE = 31 * DAY, 366 * DAY
-# The vendor is younger than this, and nobody books further ahead than five years; what is, is told by its webhook.
+# From when on the vendor has had calendars; to five years ahead year by year, and from there on to a time that nobody books in one window.
 DIARY_FROM: Micros = 1_420_070_400_000_000
 DIARY_AHEAD = 5 * 366 * DAY
+DIARY_TO: Micros = 7_258_118_400_000_000
 SLICE = 366 * DAY
 # E-mails are not among the messages unless they are asked for.
 _CHANNELS: tuple[Mapping[str, Json], ...] = ({}, {"channel": "Email"})
@@ -41,11 +41,16 @@ _CHANNELS: tuple[Mapping[str, Json], ...] = ({}, {"channel": "Email"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """One page of rows as the vendor shows them, each with its parent's id where it has a parent. `next` continues."""
+    """One page of rows as the vendor shows them, each with its parent's id where it has a parent. `next` continues.
+
+    `calls` is what the page took, and `calls_left` about what the rest takes, where that can be told.
+    """
 
     rows: Sequence[tuple[Row, str | None]]
     next: Json | None
     total: int | None = None
+    calls: int = 1
+    calls_left: int | None = None
 
 
 class Lister:
@@ -68,9 +73,8 @@ class Lister:
 
     async def find_event(self, collection: Collection, event_id: str) -> Row | None:
         """An event without a read by id, by listing every calendar and person's."""
-        first, last = DIARY_FROM, self._session.clock.now() + DIARY_AHEAD
         for holder in await self._holders(collection):
-            for row in await self._events(collection, holder, first, last):
+            for row in await self._events(collection, holder, DIARY_FROM, DIARY_TO):
                 if row.get("id") == event_id:
                     return row
         return None
@@ -90,7 +94,8 @@ class Lister:
         seen, total = place["seen"] + len(rows), _total(answer.body)
         following = self._following(prepared, answer, rows, seen=seen, total=total)
         onward = None if following is None else {"values": following, "seen": seen, "first": first}
-        return Rows(rows=[(row, None) for row in rows], next=onward, total=total)
+        left = None if total is None or onward is None else pages_left(total - seen, _size(prepared) or len(rows))
+        return Rows(rows=[(row, None) for row in rows], next=onward, total=total, calls_left=left)
 
     def _following(self, prepared: Prepared, answer: Answer, rows: Sequence[Row], *, seen: int, total: int | None) -> dict[str, Json] | None:
         """The values that ask for the next page. A short page alone is not the end, nor is the total: a row that moves is counted twice."""
@@ -125,18 +130,19 @@ class Lister:
 
     async def _diary(self, collection: Collection, token: Json | None, since: Micros | None) -> Rows:
         """One calendar (or person) a page: all there is, or with `since` what starts soon and what has just been."""
+        asked = token is None
         if token is None:
             token = {"left": await self._holders(collection), "since": since}
         if not token["left"]:
             return Rows(rows=[], next=None)
         holder, *left = token["left"]
-        now = self._session.clock.now()
-        near = token["since"] is not None
-        first, last = (now - NEAR_PAST, now + NEAR_FUTURE) if near else (DIARY_FROM, now + DIARY_AHEAD)
+        windows = _windows(self._session.clock.now(), near=token["since"] is not None)
         rows: list[Row] = []
-        for start in range(first, last, last - first if near else SLICE):
-            rows += await self._events(collection, holder, start, last if near else min(start + SLICE, last))
-        return Rows(rows=[(row, None) for row in rows], next={**token, "left": left} if left else None)
+        for first, last in windows:
+            rows += await self._events(collection, holder, first, last)
+        onward = {**token, "left": left} if left else None
+        calls = len(windows) + asked * (1 if collection.get else 2)
+        return Rows(rows=[(row, None) for row in rows], next=onward, calls=calls, calls_left=len(left) * len(windows))
 
     async def _holders(self, collection: Collection) -> list[list[str]]:
         """Whose events there are: every calendar's, and every person's where an event need not be in a calendar."""
@@ -157,7 +163,10 @@ class Lister:
             contacts = await self._search.page(token=token, since=None, limit=CONTACTS_A_PAGE)
             ids = [str(contact["id"]) for contact in contacts.contacts]
             found = await _abreast([lambda each=each: self.children(collection, each) for each in ids])  # type: ignore[misc]
-        return Rows(rows=[(row, parent) for parent, rows in zip(ids, found, strict=True) for row in rows], next=contacts.next)
+        rows = [(row, parent) for parent, children in zip(ids, found, strict=True) for row in children]
+        left = contacts.left
+        more = None if left is None else left + pages_left(left, CONTACTS_A_PAGE)
+        return Rows(rows=rows, next=contacts.next, calls=1 + len(ids), calls_left=more)
 
     async def children(self, collection: Collection, parent: str) -> list[Row]:
         """Those of one parent; none where the parent is gone."""
@@ -195,6 +204,19 @@ async def _abreast(jobs: Sequence[Callable[[], Awaitable[list[Row]]]]) -> list[l
     if errors:
         raise errors[0]
     return [answers[number] for number in range(len(jobs))]
+
+
+def _windows(now: Micros, *, near: bool) -> list[tuple[Micros, Micros]]:
+    """The windows that show all events; or, `near`, those that start soon or have just been."""
+    if near:
+        return [(now - NEAR_PAST, now + NEAR_FUTURE)]
+    years = range(DIARY_FROM, now + DIARY_AHEAD, SLICE)
+    return [(first, first + SLICE) for first in years] + [(years[-1] + SLICE, DIARY_TO)]
+
+
+def pages_left(rows: int, size: int) -> int:
+    """How many pages show the rows that are left; a listing that goes on has at least one."""
+    return max(1, -(-rows // size))
 
 
 def _size(prepared: Prepared) -> int:

@@ -25,11 +25,12 @@ _FOUND_MAX = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """One page of contacts as the vendor shows them. `next` continues; None after the last."""
+    """One page of contacts as the vendor shows them. `next` continues; None after the last. `left` is how many are still to come."""
 
     contacts: Sequence[Mapping[str, Json]]
     next: Json | None
     total: int | None
+    left: int | None
 
 
 class Search:
@@ -59,6 +60,7 @@ class Search:
             contacts=contacts,
             next=None if ended else {**place, "after": self._after(answer, contacts[-1], place), "seen": seen},
             total=total if isinstance(total, int) else None,
+            left=0 if ended else max(0, total - seen) if isinstance(total, int) else None,
         )
 
     async def ids_by_email(self, email: str) -> list[str]:

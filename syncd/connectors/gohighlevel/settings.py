@@ -128,6 +128,7 @@ def quota(system: SystemName, settings: GoHighLevelSettings, clock: Clock) -> Qu
         clock=clock,
         budget=WindowBudget(limit=settings.calls_per_window, window_s=settings.window_s),
         daily=DailyBudget(limit=settings.calls_per_day),
+        first_alone=True,
     )
 
 

@@ -12,15 +12,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from syncd.connectors.base import Capabilities, DeletesVisible, FieldSpec, News
+from syncd.connectors.base import Capabilities, DeletesVisible, FieldSpec, News, PassCost
 from syncd.connectors.catalogue import Place, Row
 from syncd.connectors.gohighlevel.operations import CATALOGUE
 from syncd.core.fields import FieldType
-from syncd.core.record import SECOND, CollectionName, Json, Micros
+from syncd.core.record import DAY, SECOND, CollectionName, Json, Micros
 
 INDEX_LAG: Micros = 30 * SECOND
 """GHL: listings are an index behind the store; a mirror of the docs says "a few seconds" of one, and no bound is documented for any."""
 RETRY_STATUS = 429
+CONTACTS_A_PAGE = 25
+"""How many contacts' children are listed between two commits: so much is listed again after a crash, and no more."""
+SLICES = 18
+"""About how many windows show all events of a calendar: a year each from 2015 to five years ahead, and one for what lies beyond."""
 LOCATION = "{locationId}"
 """Stands in a table for the location's own id."""
 FILLED = frozenset({"locationId", "location_id", "altId", "altType", "companyId"})
@@ -108,6 +112,7 @@ def one(
     as_text: bool = False,
     options: tuple[str, ...] = (),
     words: Mapping[Json, str] | None = None,
+    secret: bool = False,
 ) -> Field:
     """A field. `access` has the letters of the vendor's models: R read, W written, C written when made only, U written later only."""
     spec = FieldSpec(
@@ -118,6 +123,7 @@ def one(
         writable="W" in access or "U" in access,
         creatable="W" in access or "C" in access,
         options=options,
+        secret=secret,
     )
     place = tuple((at or path).split("."))
     return Field(spec=spec, at=place, made_as=made_as or path, refers_to=refers_to, as_text=as_text, words=words or {})
@@ -131,6 +137,10 @@ def capabilities_of(collection: Collection) -> Capabilities:
         can_update=bool(collection.update),
         can_delete=bool(collection.delete),
         incremental=collection.incremental,
+        windowed=collection.incremental,
+        pass_cost=_pass_cost(collection),
+        pass_every=DAY if collection.listing is Listing.PER_CONTACT else None,
+        misses=collection.misses,
         modified_time=bool(collection.read.updated),
         modified_resolution=1_000,
         index_lag=INDEX_LAG,
@@ -141,6 +151,16 @@ def capabilities_of(collection: Collection) -> Capabilities:
         find_keys=frozenset([*collection.finds, *([collection.parent] if collection.children else [])]),
         create_detects=detects,
     )
+
+
+def _pass_cost(collection: Collection) -> PassCost:
+    match collection.listing:
+        case Listing.PER_CONTACT:
+            return PassCost(calls=CONTACTS_A_PAGE + 1, per=CONTACTS_A_PAGE, of="contacts")
+        case Listing.DIARY:
+            return PassCost(calls=SLICES, per=1, of="calendars")
+        case Listing.PAGED | Listing.CHANNELS:
+            return PassCost(per=int(collection.with_list.get("limit", 100)))
 
 
 def _required(collection: Collection) -> frozenset[str]:
