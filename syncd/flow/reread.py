@@ -59,11 +59,20 @@ async def reread_forever(engine: Engine, system: SystemName) -> None:
             continue
         engine.progress.turned(f"reread {system}", engine.clock.monotonic())
         if not worked:
-            await engine.bus.wait(Bell.INBOX, await _patience_s(engine, system))
+            await _rest(engine, system)
 
 
-async def _patience_s(engine: Engine, system: SystemName) -> float:
-    """How long nothing can fall due, unless a bell rings."""
+async def _rest(engine: Engine, system: SystemName) -> None:
+    """Returns when an event or a suspect may be due."""
+    rested = False
+    while (left_s := await _due_in_s(engine, system)) > 0 or not rested:
+        await engine.bus.wait(Bell.INBOX, min(engine.timing.tick_s, max(0.02, left_s)))
+        engine.progress.turned(f"reread {system}", engine.clock.monotonic())
+        rested = True
+
+
+async def _due_in_s(engine: Engine, system: SystemName) -> float:
+    """How long nothing can fall due, unless something new is heard of."""
     now = engine.clock.now()
     due = await engine.database.read(
         lambda tx: [
@@ -72,7 +81,7 @@ async def _patience_s(engine: Engine, system: SystemName) -> float:
         ]
     )
     known = [each - now for each in due if each is not None]
-    return min(engine.timing.tick_s, max(0.02, min(known) / SECOND)) if known else engine.timing.tick_s
+    return min(known) / SECOND if known else engine.timing.tick_s
 
 
 async def reread_once(engine: Engine, system: SystemName) -> bool:

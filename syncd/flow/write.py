@@ -17,7 +17,7 @@ from syncd.connectors.base import Created, Exists, Update
 from syncd.connectors.quota import Priority, priority
 from syncd.core.errors import ConnectorError, Unauthorized, Unavailable
 from syncd.core.outcome import Operation
-from syncd.core.record import Record, Ref, SystemName
+from syncd.core.record import SECOND, Record, Ref, SystemName
 from syncd.flow.binding import bind_for, bound_for
 from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
@@ -50,14 +50,21 @@ async def write_forever(engine: Engine, system: SystemName) -> None:
         worked = await write_once(engine, system)
         engine.progress.turned(f"write {system}", engine.clock.monotonic())
         if not worked:
-            await engine.bus.wait(Bell.OUTBOX, await _patience_s(engine, system))
+            await _rest(engine, system)
 
 
-async def _patience_s(engine: Engine, system: SystemName) -> float:
+async def _rest(engine: Engine, system: SystemName) -> None:
+    """Returns when a write may be due. Nothing is leased until then: whether anything is due is asked without a transaction that writes."""
+    rested = False
+    while (left_s := await _due_in_s(engine, system)) > 0 or not rested:
+        await engine.bus.wait(Bell.OUTBOX, min(engine.timing.tick_s, max(0.02, left_s)))
+        engine.progress.turned(f"write {system}", engine.clock.monotonic())
+        rested = True
+
+
+async def _due_in_s(engine: Engine, system: SystemName) -> float:
     due_at = await engine.database.read(lambda tx: outbox.next_due(tx, system))
-    if due_at is None:
-        return engine.timing.tick_s
-    return min(engine.timing.tick_s, max(0.02, (due_at - engine.clock.now()) / 1_000_000))
+    return engine.timing.tick_s if due_at is None else (due_at - engine.clock.now()) / SECOND
 
 
 async def write_once(engine: Engine, system: SystemName) -> bool:

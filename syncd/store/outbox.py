@@ -253,10 +253,10 @@ def in_flight(tx: Connection, links: Iterable[LinkId]) -> set[LinkId]:
 
 
 def next_due(tx: Connection, system: SystemName) -> Micros | None:
-    """When the next write of a system falls due."""
+    """When the next write of a system falls due, or the lease of one in the air ends."""
     (due_at,) = tx.execute(
-        f"SELECT min(max(o.due_at, coalesce(o.lease_until, 0))) FROM outbox AS o WHERE o.system = ? AND {NOT_SUSPECT}"  # noqa: S608
-        " AND o.state IN ('pending', 'unknown')",
+        f"SELECT min(max(o.due_at, coalesce(o.lease_until, 0))) FROM outbox AS o WHERE o.system = ? AND (o.state = 'sent' OR {NOT_SUSPECT})"  # noqa: S608
+        " AND o.state IN ('pending', 'sent', 'unknown')",
         (system,),
     ).fetchone()
     return None if due_at is None else int(due_at)
