@@ -150,7 +150,7 @@ def _watch(connection: Watched, world: World) -> Watched:
     """Has a fresh connection tell this world."""
     connection.world = world
     connection.create_function("edge", 1, lambda step: connection.world.edges.update([step]))
-    connection.create_function("loosed", 2, lambda system, record_id: connection.world.monitors.unlinked(system, record_id))
+    connection.create_function("loosed", 2, lambda system, record_id: connection.world.monitors.unlinked(system, record_id))  # noqa: PLW0108 (whose world it is changes)
     connection.executescript(TRIGGERS)
     return connection
 
