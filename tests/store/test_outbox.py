@@ -100,7 +100,7 @@ def test_a_write_that_was_taken_back_can_be_owed_again(tx):
     """A plan that comes back to what it owed before owes it, afresh."""
     link = linked(tx, "1")
     owe(tx, link)
-    outbox.cancel(tx, link, [B], 1)
+    outbox.cancel(tx, [(link, B)], 1)
 
     assert owe(tx, link, at=2)
     assert {"pending": 1} == states(tx)
@@ -121,7 +121,7 @@ def test_a_write_in_the_air_is_not_taken_back(tx):
     link = linked(tx, "1")
     owe(tx, link)
     outbox.mark_sent(tx, lease(tx, 0), 1)
-    outbox.cancel(tx, link, [B], 2)
+    outbox.cancel(tx, [(link, B)], 2)
 
     assert {"sent": 1} == states(tx)
 
@@ -188,7 +188,7 @@ def test_a_cancelled_write_is_not_sent(tx):
     link = linked(tx, "1")
     owe(tx, link)
     leased = lease(tx, 0)
-    outbox.cancel(tx, link, [B], 1)
+    outbox.cancel(tx, [(link, B)], 1)
 
     assert [] == outbox.mark_sent(tx, leased, 2)
     assert not outbox.settle(tx, leased[0], State.DONE, 3)
