@@ -97,9 +97,12 @@ async def reread_once(engine: Engine, system: SystemName) -> bool:
     hints, doubts, known = await engine.database.read(due)
     if not hints and not doubts:
         return False
-    stale = [hint for hint in hints if _brings_nothing(engine, hint, known.get(hint.ref))]
-    whole = [hint for hint in hints if hint not in stale and _is_observation(engine, hint, known.get(hint.ref))]
-    unclear = [hint for hint in hints if hint not in stale and hint not in whole]
+    stale: list[Waiting] = []
+    whole: list[Waiting] = []
+    unclear: list[Waiting] = []
+    for hint in hints:
+        seen = known.get(hint.ref)
+        (stale if _brings_nothing(engine, hint, seen) else whole if _is_observation(engine, hint, seen) else unclear).append(hint)
     if stale or whole:
         await engine.database.write(lambda tx: _take(engine, tx, stale, whole))
         engine.bus.ring(Bell.PLAN)
