@@ -172,13 +172,19 @@ def load(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, Observation]:
         found[ref] = Observation(
             ref=ref,
             fields=unseal(fields, "observations", *key),
-            changed={path: Interval(*each) for path, each in unseal(changed, "observations", *key).items()},
+            changed=_changed_out(unseal(changed, "observations", *key)),
             seen_at=seen_at,
             read_at=read_at,
             modified_at=modified_at,
             evidence=tuple(unseal(evidence, "observations", *key) or ()),
         )
     return found
+
+
+def _changed_out(stored: Mapping[str, Sequence[Json]]) -> dict[str, Interval]:
+    """The intervals by path; the many paths that came to their values together share one."""
+    spans = {span: Interval(*span) for span in set(map(tuple, stored.values()))}
+    return {path: spans[tuple(span)] for path, span in stored.items()}
 
 
 def missing(tx: Connection, place: Place, pass_id: int, started_at: Micros) -> tuple[list[Ref], int]:
