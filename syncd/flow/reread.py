@@ -155,8 +155,8 @@ def _happened_at(engine: Engine, event: Arrival) -> Micros:
 
 def _take(engine: Engine, tx: Connection, stale: list[Waiting], whole: list[Waiting]) -> None:
     now = engine.clock.now()
-    for hint in stale:
-        inbox.finish(tx, hint.ids, "no news", now)
+    inbox.finish(tx, [number for hint in stale for number in hint.ids], "no news", now)
+    inbox.finish(tx, [number for hint in whole for number in hint.ids], "observed", now)
     looks = []
     for hint in whole:
         last = hint.arrivals[-1]
@@ -173,7 +173,6 @@ def _take(engine: Engine, tx: Connection, stale: list[Waiting], whole: list[Wait
                 error=engine.modified_error(hint.ref),
             )
         )
-        inbox.finish(tx, hint.ids, "observed", now)
     observations.observe(tx, looks, engine.routes, "webhook")
 
 
