@@ -23,7 +23,7 @@ from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.failing import record_failure
 from syncd.flow.pause import pause_system, wait_while_paused
-from syncd.flow.prepare import Ready, is_wanted, native, prepare_all, vanished
+from syncd.flow.prepare import Ready, begin, is_wanted, look_at_targets, native, vanished
 from syncd.flow.probe import is_there_already, probe_create
 from syncd.flow.settle import (
     could_be_ours,
@@ -164,7 +164,7 @@ async def _create(engine: Engine, owed: Owed) -> None:
         return
     fields = native(await bound_for(engine, owed), owed, {})
     with engine.finishing():
-        if not await _mark_sent(engine, [owed]):
+        if not await engine.database.write(lambda tx: outbox.mark_sent(tx, [owed], engine.clock.now())):
             return
         seen_at = engine.clock.now()
         try:
@@ -198,10 +198,11 @@ async def _adopt(engine: Engine, owed: Owed, answer: Exists) -> None:
 
 async def _change(engine: Engine, group: list[Owed]) -> None:
     """Updates, archivings and deletions: look, compare, write, record."""
-    ready = await prepare_all(engine, group)
+    looked = await look_at_targets(engine, group)
+    if not looked:
+        return
     with engine.finishing():
-        sent_ids = {each.id for each in await _mark_sent(engine, [each.owed for each in ready])}
-        ready = [each for each in ready if each.owed.id in sent_ids]
+        ready = await engine.database.write(lambda tx: begin(engine, tx, looked))
         if not ready:
             return
         if ready[0].owed.operation is Operation.DELETE:
@@ -240,13 +241,6 @@ async def _delete(engine: Engine, owed: Owed) -> None:
         await record_failure(engine, owed, error, sent=True)
         return
     await engine.database.write(lambda tx: settle_done(engine, tx, owed, None, seen_at, "deleted"))
-
-
-async def _mark_sent(engine: Engine, owed: Sequence[Owed]) -> list[Owed]:
-    """Only what this answers may be sent: its intent is on disk."""
-    if not owed:
-        return []
-    return await engine.database.write(lambda tx: outbox.mark_sent(tx, owed, engine.clock.now()))
 
 
 async def _clear_up(engine: Engine, owed: Owed) -> None:

@@ -38,11 +38,7 @@ def no_idempotency_check(put: Put) -> None:
 
 def sent_not_committed(put: Put) -> None:
     """The intent is not on disk when the call is made."""
-
-    async def mark_sent(_engine: Any, owed: Any) -> Any:
-        return list(owed)
-
-    put(write, "_mark_sent", mark_sent)
+    put(outbox, "mark_sent", lambda _tx, owed, _at: list(owed))
 
 
 def cursor_before_commit(put: Put) -> None:
