@@ -160,11 +160,14 @@ def bury(tx: Connection, ref: Ref, evidence: Sequence[str], *, seen_at: Micros, 
 
 def load(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, Observation]:
     """The observations of these records, those that have one."""
+    keys = [_key(ref) for ref in set(refs)]
+    if not keys:
+        return {}
     rows = tx.execute(
         "SELECT o.system, o.collection, o.record_id, o.fields, o.changed, o.seen_at, o.read_at, o.modified_at, o.evidence"
         " FROM json_each(?) AS wanted CROSS JOIN observations AS o ON o.system = wanted.value ->> 0"
         " AND o.collection = wanted.value ->> 1 AND o.record_id = wanted.value ->> 2",
-        (pack([_key(ref) for ref in set(refs)]).decode(),),
+        (pack(keys).decode(),),
     )
     found = {}
     for system, collection, record_id, fields, changed, seen_at, read_at, modified_at, evidence in rows:
