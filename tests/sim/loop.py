@@ -193,6 +193,8 @@ class Loop(asyncio.BaseEventLoop):
             for task in self._tasks:
                 if not task.done():
                     _close(task.get_coro())
+                # What is kept there of a task holds the task itself, and with it the whole run, unless the task comes to its own end.
+                anyio_asyncio._task_states.pop(task, None)
         self._tasks.clear()
         self._timers.clear()
         self._suspended.clear()

@@ -146,11 +146,11 @@ def _copy(source: sqlite3.Connection) -> Watched:
     return made
 
 
-def _watch(connection: Watched, world: World) -> Watched:
+def _watch(connection: Watched, world: World | None = None) -> Watched:
     """Has a fresh connection tell this world."""
     connection.world = world
-    connection.create_function("edge", 1, lambda step: connection.world.edges.update([step]))
-    connection.create_function("loosed", 2, lambda system, record_id: connection.world.monitors.unlinked(system, record_id))  # noqa: PLW0108 (whose world it is changes)
+    connection.create_function("edge", 1, lambda step: connection.world and connection.world.edges.update([step]))
+    connection.create_function("loosed", 2, lambda *ref: connection.world and connection.world.monitors.unlinked(*ref))
     connection.executescript(TRIGGERS)
     return connection
 
@@ -158,7 +158,7 @@ def _watch(connection: Watched, world: World) -> Watched:
 @cache
 def _reused() -> tuple[Watched, list[str]]:
     """The database that every run begins with, emptied each time: its statements are prepared once. And its tables, children first."""
-    connection = _copy(_template())
+    connection = _watch(_copy(_template()))
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rootpage DESC")]
     return connection, ["shown", *tables]
 
@@ -166,13 +166,18 @@ def _reused() -> tuple[Watched, list[str]]:
 def _emptied(world: World) -> Watched:
     """A new database, for this world."""
     connection, tables = _reused()
-    if connection.world is None:
-        return _watch(connection, world)
     for table in tables:
         connection.execute(f"DELETE FROM {table}")
     connection.execute("UPDATE taken SET number = 0")
     connection.world = world
     return connection
+
+
+def _let_go(connection: Watched) -> None:
+    """Ends what a connection holds of its world: the garbage collector does not see into it."""
+    connection.world = None
+    if connection is not _reused()[0]:
+        connection.close()
 
 
 class Process:
@@ -292,16 +297,24 @@ class Process:
         if not old:
             return
         self.down(2.0)
-        self.connection = _watch(_copy(old[-1]), self.world)
+        self._replace(old[-1])
         self.world.operator.forget()
         self.world.restored_at.append(self.world.loop.vt)
 
     def lose(self) -> None:
         """The database is gone, and a new one is made in its place."""
         self.down(2.0)
-        self.connection = _watch(_copy(_template()), self.world)
+        self._replace(_template())
         self.world.operator.forget()
         self.world.restored_at.append(self.world.loop.vt)
+
+    def _replace(self, source: sqlite3.Connection) -> None:
+        _let_go(self.connection)
+        self.connection = _watch(_copy(source), self.world)
+
+    def end(self) -> None:
+        """The run is over, and has been judged."""
+        _let_go(self.connection)
 
     def back_up(self) -> None:
         """A copy as it would be made while the daemon runs."""
