@@ -168,7 +168,7 @@ def _keys_of(tx: Connection, items: Iterable[PlanItem]) -> dict[PlanItem, dict[F
     return found
 
 
-def _unlinked_with(tx: Connection, keys: set[tuple[str, str, str]]) -> list[PlanItem]:
+def _unlinked_with(tx: Connection, keys: set[tuple[SyncName, FieldName, str]]) -> list[PlanItem]:
     if not keys:
         return []
     rows = tx.execute(
