@@ -6,6 +6,7 @@ It must not know: what the daemon does.
 
 from __future__ import annotations
 
+import gc
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
@@ -39,6 +40,8 @@ def run(config: ConfigOption = None, log_format: LogFormatOption = None, as_json
     form = LogFormat.JSON if as_json else log_format
     settings = _first_settings(config, form)
     log = set_up_logs(settings.daemon.log_level, form)
+    # All that has been loaded stays for good: collecting garbage need not walk through it again and again.
+    gc.freeze()
     anyio.run(
         partial(
             daemon.run,

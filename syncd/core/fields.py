@@ -70,7 +70,7 @@ def read(kind: FieldType, raw: Json, region: str = "US") -> Json | Unreadable:
 def equal(kind: FieldType, left: Json, right: Json) -> bool:
     """Whether two normal forms are the same value: sets by their elements whatever the spelling, all else by identity."""
     if kind is FieldType.SET:
-        return elements(left).keys() == elements(right).keys()
+        return left == right or elements(left).keys() == elements(right).keys()
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if kind is FieldType.JSON:

@@ -236,7 +236,7 @@ def _leave(engine: Engine, tx: Connection, rules: SyncRules) -> None:
         left = links.moved_away(tx, rules.name, member.name, (member.system, member.collection))
         for link in links.load(tx, left).values():
             members = {name: each for name, each in link.members.items() if name != member.name}
-            outbox.cancel(tx, link.id, [member.name], engine.clock.now())
+            outbox.cancel(tx, [(link.id, member.name)], engine.clock.now())
             links.save(tx, [replace(link, members=members, revision=link.revision + 1)], engine.clock.now())
         if left:
             engine.log.warning("member.moved", sync=rules.name, member=member.name, links=len(left), now=f"{member.system}/{member.collection}")

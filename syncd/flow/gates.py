@@ -175,17 +175,18 @@ class Gates:
 
     def _read_guards(self, tx: Connection) -> None:
         """Streams that a person has not let go yet stay frozen; an approval starts the count anew."""
-        for member in self.rules.members:
-            for stream in Direction:
-                held = holds.find(tx, guard_question(self.rules.name, member, stream, "", []).key)
-                if held is None:
-                    continue
-                if held.state is HoldState.OPEN:
-                    self.frozen[member, stream] = held.reason
-                    self.samples[member, stream] = list(held.sides.get("sample", []))
-                elif held.updated_at > self.now - self.rules.guards.window:
-                    recent = outbox.count_recent(tx, self.rules.name, held.updated_at)
-                    self.owed[member, stream] = recent.get((member, stream), 0)
+        lanes = {
+            guard_question(self.rules.name, member, stream, "", []).key: (member, stream)
+            for member in self.rules.members
+            for stream in Direction
+        }
+        for key, held in holds.find_all(tx, lanes).items():
+            lane = lanes[key]
+            if held.state is HoldState.OPEN:
+                self.frozen[lane] = held.reason
+                self.samples[lane] = list(held.sides.get("sample", []))
+            elif held.updated_at > self.now - self.rules.guards.window:
+                self.owed[lane] = outbox.count_recent(tx, self.rules.name, held.updated_at).get(lane, 0)
 
 
 def ask_all(tx: Connection, questions: list[Question], now: Micros) -> None:

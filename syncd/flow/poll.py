@@ -9,7 +9,9 @@ It must not know: vendors' words, links, or what an observation leads to.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import anyio
 
@@ -29,6 +31,9 @@ from syncd.store.arrivals import Hearing
 from syncd.store.cursors import Cursor, PassMode
 from syncd.store.database import Connection
 from syncd.store.observations import Look, Place
+
+_Found: TypeAlias = tuple[int, str | None]
+"""What a pass that has ended came to: how many records it did not list, and why it is not believed, if it is not."""
 
 
 @dataclass(slots=True)
@@ -83,9 +88,8 @@ async def _rest(engine: Engine, place: Place, interval: Micros) -> None:
 
 async def run_pass(engine: Engine, place: Place, mode: PassMode | None = None) -> int:
     """Reads one pass to its end (resuming the one under way) and answers how many records showed something new."""
-    cursor = await engine.database.read(lambda tx: cursors.load(tx, place))
+    cursor, asked = await engine.database.read(lambda tx: (cursors.load(tx, place), cursors.is_asked(tx, place)))
     if cursor.mode is None or (mode is PassMode.COMPLETE and cursor.mode is not PassMode.COMPLETE):
-        asked = await engine.database.read(lambda tx: cursors.is_asked(tx, place))
         due = PassMode.COMPLETE if asked else _due_mode(engine, place, cursor)
         cursor = _begin(engine, place, cursor, mode or due)
     news = 0
@@ -94,12 +98,15 @@ async def run_pass(engine: Engine, place: Place, mode: PassMode | None = None) -
         urgency = Priority.SWEEP if cursor.complete_at is not None else Priority.BACKFILL
         with priority(urgency):
             page = await engine.connectors[place[0]].page(place[1], token=cursor.token, since=cursor.since)
-        fresh, cursor = await _commit_page(engine, place, cursor, page, seen_at)
+        shown = _looks(engine, place, cursor, page, seen_at)
+        cursor = _past(cursor, page)
+        fresh, unannounced, found = await engine.database.write(_commit(engine, place, cursor, page, shown))
+        engine.tally.add(place[0], Hearing.UNANNOUNCED, [place[1]] * unannounced, engine.clock.now())
         news += fresh
         if fresh:
             engine.bus.ring(Bell.PLAN)
-        if page.next is None:
-            await _finish(engine, place, cursor, page.total)
+        if found is not None:
+            _tell(engine, place, cursor, found)
             return news
 
 
@@ -140,12 +147,12 @@ def _begin(engine: Engine, place: Place, cursor: Cursor, mode: PassMode) -> Curs
     )
 
 
-async def _commit_page(engine: Engine, place: Place, cursor: Cursor, page: Page, seen_at: Micros) -> tuple[int, Cursor]:
+def _looks(engine: Engine, place: Place, cursor: Cursor, page: Page, seen_at: Micros) -> list[Look]:
+    """The records of a page as they were just read."""
     connector = engine.connectors[place[0]]
     facts, skew = connector.capabilities(place[1]), connector.skew()
-    complete = cursor.mode is PassMode.COMPLETE
     read_at = engine.clock.now()
-    looks = [
+    return [
         Look(
             record=record,
             seen_at=seen_at,
@@ -153,13 +160,17 @@ async def _commit_page(engine: Engine, place: Place, cursor: Cursor, page: Page,
             unchanged_at=None if cursor.looked_at is None else cursor.looked_at - facts.index_lag,
             skew=skew.offset,
             error=skew.error + facts.modified_resolution,
-            pass_id=cursor.pass_id if complete else 0,
+            pass_id=cursor.pass_id if cursor.mode is PassMode.COMPLETE else 0,
             lag=facts.index_lag,
         )
         for record in page.records
     ]
+
+
+def _past(cursor: Cursor, page: Page) -> Cursor:
+    """The cursor behind a page."""
     times = [record.modified_at for record in page.records if record.modified_at is not None]
-    after = replace(
+    return replace(
         cursor,
         token=page.next,
         listed=cursor.listed + len(page.records),
@@ -168,20 +179,35 @@ async def _commit_page(engine: Engine, place: Place, cursor: Cursor, page: Page,
         newest=max([*times, cursor.newest or 0]) or None,
     )
 
-    def commit(tx: Connection) -> tuple[int, set[Ref]]:
-        fresh = observations.observe(tx, looks, engine.routes, f"pass {cursor.pass_id}")
+
+def _commit(
+    engine: Engine, place: Place, after: Cursor, page: Page, looks: list[Look]
+) -> Callable[[Connection], tuple[int, int, _Found | None]]:
+    """A page and the cursor behind it, in one transaction; with the last page, the end of the pass.
+
+    Gives how many records showed something new, how many of them no webhook had announced, and what a pass that ended came to.
+    """
+
+    def commit(tx: Connection) -> tuple[int, int, _Found | None]:
+        fresh = observations.observe(tx, looks, engine.routes, f"pass {after.pass_id}")
+        unannounced = _unannounced(engine, tx, place, after, fresh)
+        if page.next is None:
+            return len(fresh), unannounced, _finish(engine, tx, place, after, page.total)
         cursors.save(tx, place, after)
-        # In the first pass everything is news, and nothing of it an edit that a webhook could have announced.
-        found_later = fresh if cursor.complete_at is not None and cursor.polled_at is not None and facts.webhooks is not News.NONE else set()
-        told = inbox.announced(tx, place[0], (cursor.polled_at or 0) - facts.index_lag) if found_later else set()
-        return len(fresh), found_later - told
+        return len(fresh), unannounced, None
 
-    news, unannounced = await engine.database.write(commit)
-    engine.tally.add(place[0], Hearing.UNANNOUNCED, [place[1]] * len(unannounced), read_at)
-    return news, after
+    return commit
 
 
-async def _finish(engine: Engine, place: Place, cursor: Cursor, total: int | None) -> None:
+def _unannounced(engine: Engine, tx: Connection, place: Place, cursor: Cursor, fresh: set[Ref]) -> int:
+    """How many of these no webhook announced. In the first pass everything is news, and nothing of it an edit that one could have."""
+    facts = engine.connectors[place[0]].capabilities(place[1])
+    if not fresh or cursor.complete_at is None or cursor.polled_at is None or facts.webhooks is News.NONE:
+        return 0
+    return len(fresh - inbox.announced(tx, place[0], cursor.polled_at - facts.index_lag))
+
+
+def _finish(engine: Engine, tx: Connection, place: Place, cursor: Cursor, total: int | None) -> _Found:
     """Ends a pass: the cursor moves, and a complete pass tells which records it did not list."""
     facts, skew = engine.connectors[place[0]].capabilities(place[1]), engine.connectors[place[0]].skew()
     began = cursor.started_at + skew.offset - skew.error
@@ -201,26 +227,27 @@ async def _finish(engine: Engine, place: Place, cursor: Cursor, total: int | Non
         calls_left=None,
         complete_calls=cursor.calls if complete else cursor.complete_calls,
     )
+    if not complete:
+        cursors.save(tx, place, ended)
+        return 0, None
+    return _conclude(engine, tx, place, ended, total)
 
-    def commit(tx: Connection) -> tuple[int, str | None]:
-        if not complete:
-            cursors.save(tx, place, ended)
-            return 0, None
-        return _conclude(engine, tx, place, ended, total)
 
-    missing, doubt = await engine.database.write(commit)
+def _tell(engine: Engine, place: Place, cursor: Cursor, found: _Found) -> None:
+    """Says what a pass that has ended came to."""
+    missing, doubt = found
     if doubt is not None:
         engine.log.warning("listing.not_believed", system=place[0], collection=place[1], reason=doubt)
     elif missing:
         engine.log.info("records.missing", system=place[0], collection=place[1], count=missing)
     engine.log.debug("pass.finished", system=place[0], collection=place[1], listed=cursor.listed, mode=str(cursor.mode))
-    if complete:
+    if cursor.mode is PassMode.COMPLETE:
         engine.bus.ring(Bell.PLAN, Bell.INBOX)
 
 
 def _conclude(
     engine: Engine, tx: Connection, place: Place, ended: Cursor, total: int | None
-) -> tuple[int, str | None]:
+) -> _Found:
     """What a complete pass proves. An unbelievable one opens a hold on every sync that reads this collection."""
     gone, known = observations.missing(tx, place, ended.pass_id, ended.started_at)
     readers = [sync for sync, _ in engine.routes[place]]

@@ -17,14 +17,14 @@ from syncd.core.outcome import Operation
 from syncd.core.record import Json, Micros, Record
 from syncd.core.rules import SyncRules
 from syncd.core.translate import from_hub
-from syncd.flow.binding import bind_for, bound_for
+from syncd.flow.binding import bind_for
 from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.failing import record_failure
 from syncd.flow.settle import already_holds, differs_from_expected, look_at, settle_done, settle_moved
 from syncd.store import cursors, inbox, links, observations, outbox, planning
 from syncd.store.database import Connection
-from syncd.store.observations import Observation
+from syncd.store.observations import Look, Observation
 from syncd.store.outbox import Owed, State
 
 LOOKERS = 8
@@ -33,79 +33,119 @@ MANY = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """A leased write with what its target holds: as a look showed it, and with what was known before. `look` is one made just now."""
+
+    owed: Owed
+    record: Record
+    shown: dict[str, Json]
+    look: Look | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """A leased write with what its target was last seen to hold, in the vendor's words."""
+    """A write that is marked as sent, with what its target was last seen to hold, in the vendor's words."""
 
     owed: Owed
     changes: dict[str, Json]
     before: dict[str, Json]
 
 
-async def prepare_all(engine: Engine, group: list[Owed]) -> list[Ready]:
-    """Looks at all targets side by side; those that cannot be looked at now are put back, the others go on."""
-    ready: list[Ready] = []
-    queue = iter(group)
+async def look_at_targets(engine: Engine, group: list[Owed]) -> list[Looked]:
+    """What the targets hold, read anew where the last look is not recent enough; those that cannot be looked at now are put back."""
     timing = engine.timing
     first_sync = group[0].priority > LIVE and not any(each.gate for each in group)
     # What waited behind a gate waited for a person, and others may have edited meanwhile.
     good_for = timing.fresh_first if first_sync else timing.fresh_many if len(group) > MANY else timing.fresh
 
-    async def prepare() -> None:
-        for owed in queue:
+    def standing(tx: Connection) -> tuple[list[tuple[Owed, Observation | None, bool]], list[Owed]]:
+        wanted, unwanted = _sorted_out(tx, group)
+        return [(each, *_last_look(engine, tx, each, good_for)) for each in wanted], unwanted
+
+    known, unwanted = await engine.database.read(standing)
+    if unwanted:
+        await engine.database.write(lambda tx: _take_back(engine, tx, unwanted))
+    looked: list[Looked] = []
+    queue = iter(known)
+
+    async def look() -> None:
+        for owed, last, fresh in queue:
             try:
-                prepared = await _prepared(engine, owed, good_for)
+                found = _remembered(owed, last) if last is not None and fresh else await _read_anew(engine, owed, last)
             except ConnectorError as error:
                 await record_failure(engine, owed, error, sent=False, alone=len(group) == 1)
             else:
-                ready.extend([prepared] if prepared is not None else [])
+                looked.extend([found] if found is not None else [])
 
     async with anyio.create_task_group() as tasks:
-        for _ in range(min(LOOKERS, len(group))):
-            tasks.start_soon(prepare)
-    return ready
+        for _ in range(min(LOOKERS, len(known))):
+            tasks.start_soon(look)
+    return looked
 
 
-async def _prepared(engine: Engine, owed: Owed, good_for: Micros) -> Ready | None:
-    """The write in the vendor's words, over a target that was looked at recently; None when it is settled already."""
-    if not await is_wanted(engine, owed):
+def begin(engine: Engine, tx: Connection, looked: list[Looked]) -> list[Ready]:
+    """What may be sent now: its intent is recorded, together with the looks it rests on. What needs no call any more is settled."""
+    observations.observe(tx, [each.look for each in looked if each.look is not None], engine.routes, "look before writing")
+    ready = [each for each in [_made_ready(engine, tx, each) for each in looked] if each is not None]
+    sent = {each.id for each in outbox.mark_sent(tx, [each.owed for each in ready], engine.clock.now())}
+    return [each for each in ready if each.owed.id in sent]
+
+
+def _sorted_out(tx: Connection, group: list[Owed]) -> tuple[list[Owed], list[Owed]]:
+    """The writes whose links are still alive, and the rest. (Deletions are what an ended link still owes, upon evidence.)"""
+    loaded = links.load(tx, [each.link for each in group])
+    wanted: list[Owed] = []
+    unwanted: list[Owed] = []
+    for owed in group:
+        ends = owed.operation in (Operation.DELETE, Operation.ARCHIVE)
+        holds_good = bool(owed.evidence) if ends else loaded[owed.link].state is LinkState.LIVE
+        (wanted if holds_good else unwanted).append(owed)
+    return wanted, unwanted
+
+
+def _take_back(engine: Engine, tx: Connection, unwanted: list[Owed]) -> None:
+    for owed in unwanted:
+        if owed.operation in (Operation.DELETE, Operation.ARCHIVE):
+            # It was owed before evidence was kept: it is decided anew.
+            settle_moved(engine, tx, owed)
+        else:
+            outbox.settle(tx, owed, State.CANCELLED, engine.clock.now(), error="its link has ended")
+
+
+def _remembered(owed: Owed, known: Observation) -> Looked:
+    return Looked(owed=owed, record=Record(ref=owed.ref, fields=known.fields or {}), shown=dict(known.fields or {}))
+
+
+async def _read_anew(engine: Engine, owed: Owed, known: Observation | None) -> Looked | None:
+    seen_at = engine.clock.now()
+    record = await engine.connectors[owed.ref.system].get(owed.ref)
+    if record is None:
+        await vanished(engine, owed)
         return None
-    if owed.operation in (Operation.DELETE, Operation.ARCHIVE) and not owed.evidence:
-        # It was owed before evidence was kept: it is decided anew.
-        await engine.database.write(lambda tx: settle_moved(engine, tx, owed))
-        return None
-    known, fresh = await engine.database.read(lambda tx: _last_look(engine, tx, owed, good_for))
-    if known is None or not fresh:
-        seen_at = engine.clock.now()
-        record = await engine.connectors[owed.ref.system].get(owed.ref)
-        if record is None:
-            await vanished(engine, owed)
-            return None
-        look = look_at(engine, record, seen_at)
-        await engine.database.write(lambda tx: observations.observe(tx, [look], engine.routes, "look before writing"))
-        shown = {**(known.fields or {} if known is not None else {}), **record.fields}
-    else:
-        record, shown = Record(ref=owed.ref, fields=known.fields or {}), dict(known.fields or {})
-    rules = await bound_for(engine, owed, shown)
+    shown = {**(known.fields or {} if known is not None else {}), **record.fields}
+    return Looked(owed=owed, record=record, shown=shown, look=look_at(engine, record, seen_at))
+
+
+def _made_ready(engine: Engine, tx: Connection, looked: Looked) -> Ready | None:
+    """The write in the vendor's words, over what its target holds; None when it is settled already."""
+    owed, record, shown = looked.owed, looked.record, looked.shown
+    rules = bind_for(tx, engine.syncs[owed.sync], owed, shown)
     if owed.operation is Operation.UPDATE and already_holds(rules, owed, record):
-        await engine.database.write(lambda tx: settle_done(engine, tx, owed, record, engine.clock.now(), "held already"))
+        settle_done(engine, tx, owed, record, engine.clock.now(), "held already")
         return None
     if differs_from_expected(rules, owed, record):
-        await engine.database.write(lambda tx: settle_moved(engine, tx, owed))
+        settle_moved(engine, tx, owed)
         return None
     changes = native(rules, owed, shown)
     return Ready(owed=owed, changes=changes, before={path: shown.get(path) for path in changes})
 
 
 async def is_wanted(engine: Engine, owed: Owed) -> bool:
-    """Whether the link of a write is still alive; else it is taken back. (Deletions are what an ended link still owes.)"""
-    if owed.operation in (Operation.DELETE, Operation.ARCHIVE):
-        return True
-    link = await engine.database.read(lambda tx: links.load(tx, [owed.link])[owed.link])
-    if link.state is LinkState.LIVE:
-        return True
-    now = engine.clock.now()
-    await engine.database.write(lambda tx: outbox.settle(tx, owed, State.CANCELLED, now, error="its link has ended"))
-    return False
+    """Whether the link of a write is still alive; else it is taken back."""
+    _, unwanted = await engine.database.read(lambda tx: _sorted_out(tx, [owed]))
+    if unwanted:
+        await engine.database.write(lambda tx: _take_back(engine, tx, unwanted))
+    return not unwanted
 
 
 def _last_look(engine: Engine, tx: Connection, owed: Owed, good_for: Micros) -> tuple[Observation | None, bool]:

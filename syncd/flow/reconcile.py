@@ -30,6 +30,7 @@ from syncd.store.database import Connection
 from syncd.store.holds import Question
 from syncd.store.journal import Entry
 from syncd.store.observations import Observation
+from syncd.store.outbox import Intent
 from syncd.store.planning import DuePlan
 
 BATCH = 200
@@ -174,6 +175,9 @@ class _Batch:
         self.outcomes: dict[LinkId, tuple[str, str]] = {}
         self.owed = 0
         self.held = 0
+        self._planned: list[tuple[Link, Plan, str]] = []
+        self._intents: list[Intent] = []
+        self._no_longer: list[tuple[LinkId, MemberName]] = []
         self._after: list[Link] = []
         self._entries: list[Entry] = []
         self._questions: dict[LinkId, list[Question]] = {}
@@ -209,14 +213,18 @@ class _Batch:
         if decided.link != link or self.answers.touches(link_id):
             self._after.append(decided.link)
         self.gates.decided(link_id, decided.decisions)
-        owed = self._owe(link, decided)
+        self._owe(link, decided)
         self._questions[link_id] = [self._question(link_id, hold) for hold in decided.holds]
         self._journal(link, decided, cause)
         self.held += len(decided.holds)
-        self.outcomes[link_id] = _outcome(link, decided, owed, cause)
+        self._planned.append((link, decided, cause))
 
     def commit(self) -> None:
         """Saves all of it."""
+        outbox.cancel(self.tx, self._no_longer, self.now)
+        fresh = outbox.owe(self.tx, self._intents, self.now)
+        self.owed, owing = len(fresh), {each.link for each in fresh}
+        self.outcomes = {link.id: _outcome(link, decided, cause, owed=link.id in owing) for link, decided, cause in self._planned}
         links.save(self.tx, self._after, self.now)
         for link in self._after:
             if self.answers.touches(link.id):
@@ -256,12 +264,11 @@ class _Batch:
         free = [each for each in alike if each not in linked]
         return ref_of(self.rules, (free or alike)[0]), not free
 
-    def _owe(self, before: Link, decided: Plan) -> int:
+    def _owe(self, before: Link, decided: Plan) -> None:
         targets = {write.member for write in decided.writes}
         if LinkState.LIVE in (before.state, decided.link.state):
             # An ended link still owes the deletions it ended with.
-            outbox.cancel(self.tx, before.id, [name for name in self.rules.members if name not in targets], self.now)
-        count = 0
+            self._no_longer.extend((before.id, name) for name in self.rules.members if name not in targets)
         for write in decided.writes:
             if write.operation is Operation.CREATE and (before.id, write.member) in self.doubtful:
                 # It may be there already, and only a person can say.
@@ -275,21 +282,19 @@ class _Batch:
             if write.evidence:
                 proof = (*write.evidence, self.gates.standing(write))
                 write = replace(write, evidence=proof)  # noqa: PLW2901 (the same write, with its last piece of evidence)
-            count += outbox.owe(
-                self.tx,
-                link=before.id,
-                sync=self.rules.name,
-                revision=decided.link.revision,
-                write=write,
-                target=target,
-                stream=direction(write),
-                gate=gate,
-                priority=LIVE if self.gates.settled else BULK,
-                run_id=self.engine.run_id,
-                at=self.now,
+            self._intents.append(
+                Intent(
+                    link=before.id,
+                    sync=self.rules.name,
+                    revision=decided.link.revision,
+                    write=write,
+                    target=target,
+                    stream=direction(write),
+                    gate=gate,
+                    priority=LIVE if self.gates.settled else BULK,
+                    run_id=self.engine.run_id,
+                )
             )
-        self.owed += count
-        return count
 
     def _question(self, link_id: LinkId, hold: Hold) -> Question:
         return Question(
@@ -329,7 +334,7 @@ class _Batch:
         )
 
 
-def _outcome(before: Link, decided: Plan, owed: int, cause: str) -> tuple[str, str]:
+def _outcome(before: Link, decided: Plan, cause: str, *, owed: bool) -> tuple[str, str]:
     """The one name under which this link's turn is counted."""
     if owed:
         return ("applied", "writes owed")

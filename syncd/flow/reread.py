@@ -59,11 +59,20 @@ async def reread_forever(engine: Engine, system: SystemName) -> None:
             continue
         engine.progress.turned(f"reread {system}", engine.clock.monotonic())
         if not worked:
-            await engine.bus.wait(Bell.INBOX, await _patience_s(engine, system))
+            await _rest(engine, system)
 
 
-async def _patience_s(engine: Engine, system: SystemName) -> float:
-    """How long nothing can fall due, unless a bell rings."""
+async def _rest(engine: Engine, system: SystemName) -> None:
+    """Returns when an event or a suspect may be due."""
+    rested = False
+    while (left_s := await _due_in_s(engine, system)) > 0 or not rested:
+        await engine.bus.wait(Bell.INBOX, min(engine.timing.tick_s, max(0.02, left_s)))
+        engine.progress.turned(f"reread {system}", engine.clock.monotonic())
+        rested = True
+
+
+async def _due_in_s(engine: Engine, system: SystemName) -> float:
+    """How long nothing can fall due, unless something new is heard of."""
     now = engine.clock.now()
     due = await engine.database.read(
         lambda tx: [
@@ -72,7 +81,7 @@ async def _patience_s(engine: Engine, system: SystemName) -> float:
         ]
     )
     known = [each - now for each in due if each is not None]
-    return min(engine.timing.tick_s, max(0.02, min(known) / SECOND)) if known else engine.timing.tick_s
+    return min(known) / SECOND if known else engine.timing.tick_s
 
 
 async def reread_once(engine: Engine, system: SystemName) -> bool:
@@ -88,9 +97,12 @@ async def reread_once(engine: Engine, system: SystemName) -> bool:
     hints, doubts, known = await engine.database.read(due)
     if not hints and not doubts:
         return False
-    stale = [hint for hint in hints if _brings_nothing(engine, hint, known.get(hint.ref))]
-    whole = [hint for hint in hints if hint not in stale and _is_observation(engine, hint, known.get(hint.ref))]
-    unclear = [hint for hint in hints if hint not in stale and hint not in whole]
+    stale: list[Waiting] = []
+    whole: list[Waiting] = []
+    unclear: list[Waiting] = []
+    for hint in hints:
+        seen = known.get(hint.ref)
+        (stale if _brings_nothing(engine, hint, seen) else whole if _is_observation(engine, hint, seen) else unclear).append(hint)
     if stale or whole:
         await engine.database.write(lambda tx: _take(engine, tx, stale, whole))
         engine.bus.ring(Bell.PLAN)
@@ -143,8 +155,8 @@ def _happened_at(engine: Engine, event: Arrival) -> Micros:
 
 def _take(engine: Engine, tx: Connection, stale: list[Waiting], whole: list[Waiting]) -> None:
     now = engine.clock.now()
-    for hint in stale:
-        inbox.finish(tx, hint.ids, "no news", now)
+    inbox.finish(tx, [number for hint in stale for number in hint.ids], "no news", now)
+    inbox.finish(tx, [number for hint in whole for number in hint.ids], "observed", now)
     looks = []
     for hint in whole:
         last = hint.arrivals[-1]
@@ -161,7 +173,6 @@ def _take(engine: Engine, tx: Connection, stale: list[Waiting], whole: list[Wait
                 error=engine.modified_error(hint.ref),
             )
         )
-        inbox.finish(tx, hint.ids, "observed", now)
     observations.observe(tx, looks, engine.routes, "webhook")
 
 

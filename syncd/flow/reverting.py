@@ -38,7 +38,7 @@ def revert(engine: Engine, tx: Connection, held: Held) -> str:
     for owed in parked:
         link = loaded[owed.link]
         undone = _undeleted(link) if owed.operation in (Operation.DELETE, Operation.ARCHIVE) else _undone(link, owed, now)
-        outbox.cancel(tx, owed.link, [owed.member], now)
+        outbox.cancel(tx, [(owed.link, owed.member)], now)
         links.save(tx, [replace(undone, revision=link.revision + 1)], now)
         planning.enqueue(tx, links.items_of(undone)[:1], now, "operator")
         _note(engine, tx, owed, link, undone, now)

@@ -17,13 +17,13 @@ from syncd.connectors.base import Created, Exists, Update
 from syncd.connectors.quota import Priority, priority
 from syncd.core.errors import ConnectorError, Unauthorized, Unavailable
 from syncd.core.outcome import Operation
-from syncd.core.record import Record, Ref, SystemName
+from syncd.core.record import SECOND, Record, Ref, SystemName
 from syncd.flow.binding import bind_for, bound_for
 from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.failing import record_failure
 from syncd.flow.pause import is_paused, pause_system, wait_while_paused
-from syncd.flow.prepare import Ready, is_wanted, native, prepare_all, vanished
+from syncd.flow.prepare import Ready, begin, is_wanted, look_at_targets, native, vanished
 from syncd.flow.probe import is_there_already, probe_create
 from syncd.flow.settle import (
     could_be_ours,
@@ -50,14 +50,21 @@ async def write_forever(engine: Engine, system: SystemName) -> None:
         worked = await write_once(engine, system)
         engine.progress.turned(f"write {system}", engine.clock.monotonic())
         if not worked:
-            await engine.bus.wait(Bell.OUTBOX, await _patience_s(engine, system))
+            await _rest(engine, system)
 
 
-async def _patience_s(engine: Engine, system: SystemName) -> float:
+async def _rest(engine: Engine, system: SystemName) -> None:
+    """Returns when a write may be due. Nothing is leased until then: whether anything is due is asked without a transaction that writes."""
+    rested = False
+    while (left_s := await _due_in_s(engine, system)) > 0 or not rested:
+        await engine.bus.wait(Bell.OUTBOX, min(engine.timing.tick_s, max(0.02, left_s)))
+        engine.progress.turned(f"write {system}", engine.clock.monotonic())
+        rested = True
+
+
+async def _due_in_s(engine: Engine, system: SystemName) -> float:
     due_at = await engine.database.read(lambda tx: outbox.next_due(tx, system))
-    if due_at is None:
-        return engine.timing.tick_s
-    return min(engine.timing.tick_s, max(0.02, (due_at - engine.clock.now()) / 1_000_000))
+    return engine.timing.tick_s if due_at is None else (due_at - engine.clock.now()) / SECOND
 
 
 async def write_once(engine: Engine, system: SystemName) -> bool:
@@ -157,7 +164,7 @@ async def _create(engine: Engine, owed: Owed) -> None:
         return
     fields = native(await bound_for(engine, owed), owed, {})
     with engine.finishing():
-        if not await _mark_sent(engine, [owed]):
+        if not await engine.database.write(lambda tx: outbox.mark_sent(tx, [owed], engine.clock.now())):
             return
         seen_at = engine.clock.now()
         try:
@@ -191,10 +198,11 @@ async def _adopt(engine: Engine, owed: Owed, answer: Exists) -> None:
 
 async def _change(engine: Engine, group: list[Owed]) -> None:
     """Updates, archivings and deletions: look, compare, write, record."""
-    ready = await prepare_all(engine, group)
+    looked = await look_at_targets(engine, group)
+    if not looked:
+        return
     with engine.finishing():
-        sent_ids = {each.id for each in await _mark_sent(engine, [each.owed for each in ready])}
-        ready = [each for each in ready if each.owed.id in sent_ids]
+        ready = await engine.database.write(lambda tx: begin(engine, tx, looked))
         if not ready:
             return
         if ready[0].owed.operation is Operation.DELETE:
@@ -233,13 +241,6 @@ async def _delete(engine: Engine, owed: Owed) -> None:
         await record_failure(engine, owed, error, sent=True)
         return
     await engine.database.write(lambda tx: settle_done(engine, tx, owed, None, seen_at, "deleted"))
-
-
-async def _mark_sent(engine: Engine, owed: Sequence[Owed]) -> list[Owed]:
-    """Only what this answers may be sent: its intent is on disk."""
-    if not owed:
-        return []
-    return await engine.database.write(lambda tx: outbox.mark_sent(tx, owed, engine.clock.now()))
 
 
 async def _clear_up(engine: Engine, owed: Owed) -> None:

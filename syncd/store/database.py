@@ -30,6 +30,8 @@ from syncd.store.codec import seal_packed
 T = TypeVar("T")
 Connection = sqlite3.Connection
 BATCH_MAX = 512
+STATEMENTS = 512
+"""So many prepared statements a connection keeps: more than there are in syncd, so that each is prepared once."""
 LOCK_TRIES = 25
 PROBE_S = 1.0
 """How often it is tried whether commits work again, while they do not."""
@@ -209,10 +211,10 @@ def _store_error(error: sqlite3.Error) -> StoreError:
 async def open_database(path: Path) -> AsyncIterator[Database]:
     """Opens the database file (made if missing, mode 0600), brought to the newest schema, and commits until the block ends."""
     _make_private(path)
-    async with aiosqlite.connect(path, isolation_level=None) as writer:
+    async with aiosqlite.connect(path, isolation_level=None, cached_statements=STATEMENTS) as writer:
         engine = ThreadEngine(writer)
         await engine.call(prepare)
-        async with aiosqlite.connect(path, isolation_level=None) as reader:
+        async with aiosqlite.connect(path, isolation_level=None, cached_statements=STATEMENTS) as reader:
             reading = ThreadEngine(reader)
             await reading.call(_prepare_reader)
             async with over_engines(engine, reading, path) as database:

@@ -153,8 +153,13 @@ def answers_about(tx: Connection, sync: SyncName) -> dict[tuple[MemberName, Reco
 
 def find(tx: Connection, key: str) -> Held | None:
     """The hold with this key."""
-    row = tx.execute(f"SELECT {_COLUMNS} FROM holds WHERE key = ?", (key,)).fetchone()  # noqa: S608
-    return None if row is None else _held(row)
+    return find_all(tx, [key]).get(key)
+
+
+def find_all(tx: Connection, keys: Iterable[str]) -> dict[str, Held]:
+    """The holds with these keys, those there are."""
+    rows = tx.execute(f"SELECT {_COLUMNS} FROM holds WHERE key IN (SELECT value FROM json_each(?))", (pack(list(keys)).decode(),))  # noqa: S608
+    return {held.key: held for held in map(_held, rows)}
 
 
 def get(tx: Connection, number: int) -> Held | None:

@@ -161,11 +161,14 @@ def bury(tx: Connection, ref: Ref, evidence: Sequence[str], *, seen_at: Micros, 
 
 def load(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, Observation]:
     """The observations of these records, those that have one."""
+    keys = [_key(ref) for ref in set(refs)]
+    if not keys:
+        return {}
     rows = tx.execute(
         "SELECT o.system, o.collection, o.record_id, o.fields, o.changed, o.seen_at, o.read_at, o.modified_at, o.evidence"
         " FROM json_each(?) AS wanted CROSS JOIN observations AS o ON o.system = wanted.value ->> 0"
         " AND o.collection = wanted.value ->> 1 AND o.record_id = wanted.value ->> 2",
-        (pack([_key(ref) for ref in set(refs)]).decode(),),
+        (pack(keys).decode(),),
     )
     found = {}
     for system, collection, record_id, fields, changed, seen_at, read_at, modified_at, evidence in rows:
@@ -173,13 +176,19 @@ def load(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, Observation]:
         found[ref] = Observation(
             ref=ref,
             fields=unseal(fields, "observations", *key),
-            changed={path: Interval(*each) for path, each in unseal(changed, "observations", *key).items()},
+            changed=_changed_out(unseal(changed, "observations", *key)),
             seen_at=seen_at,
             read_at=read_at,
             modified_at=modified_at,
             evidence=tuple(unseal(evidence, "observations", *key) or ()),
         )
     return found
+
+
+def _changed_out(stored: Mapping[str, Sequence[Json]]) -> dict[str, Interval]:
+    """The intervals by path; the many paths that came to their values together share one."""
+    spans = {span: Interval(*span) for span in set(map(tuple, stored.values()))}
+    return {path: spans[tuple(span)] for path, span in stored.items()}
 
 
 def missing(tx: Connection, place: Place, pass_id: int, started_at: Micros) -> tuple[list[Ref], int]:

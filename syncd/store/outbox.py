@@ -70,6 +70,21 @@ class Owed:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A write that is to be owed: for which revision of its link, to which record, behind which gate. `target.id` is empty for a create."""
+
+    link: LinkId
+    sync: SyncName
+    revision: int
+    write: Write
+    target: Ref
+    stream: Direction
+    gate: str | None
+    priority: int
+    run_id: int | None
+
+
 _COLUMNS = (
     "id, key, sync, link_id, member, system, collection, record_id, operation, stream, payload, revision, state, attempts,"
     " fence, gate, error, priority, run_id, created_at, due_at, evidence"
@@ -91,47 +106,47 @@ def key_of(link: LinkId, revision: int, write: Write) -> str:
     return hashlib.blake2b(pack(content), digest_size=16).hexdigest()
 
 
-def owe(
-    tx: Connection,
-    *,
-    link: LinkId,
-    sync: SyncName,
-    revision: int,
-    write: Write,
-    target: Ref,
-    stream: Direction,
-    gate: str | None,
-    priority: int,
-    run_id: int | None,
-    at: Micros,
-) -> bool:
-    """Puts one write in the outbox in place of what was pending for its target; False if it is there (or was given up) already."""
-    key = key_of(link, revision, write)
-    content = [dict(write.values), dict(write.expected)]
-    row = (key, link, write.member, target.system, target.collection, target.id or None, write.operation.value)
-    before = tx.execute(f"SELECT {_SEALED}, payload, state FROM outbox WHERE key = ?", (key,)).fetchone()  # noqa: S608
-    if before is not None and before[-1] != State.CANCELLED.value:
-        known = unseal(before[-2], "outbox", *before[:-2])
-        assert known[0] == unpack(pack(content))[0], f"idempotency key {key} was used with other content"
-        return False
-    cancel(tx, link, [write.member], at)
-    if before is not None:
-        tx.execute("DELETE FROM outbox WHERE key = ?", (key,))
-    tx.execute(
+def owe(tx: Connection, intents: Sequence[Intent], at: Micros) -> list[Intent]:
+    """Puts writes in the outbox, each in place of what was pending for its target; answers those that were not there (or given up) already."""
+    keyed = {key_of(each.link, each.revision, each.write): each for each in intents}
+    there, taken_back = set(), []
+    for *row, payload, state in tx.execute(
+        f"SELECT {_SEALED}, payload, state FROM outbox WHERE key IN (SELECT value FROM json_each(?))",  # noqa: S608
+        (pack(list(keyed)).decode(),),
+    ):
+        key = row[0]
+        if state == State.CANCELLED.value:
+            taken_back.append((key,))
+            continue
+        known = unseal(payload, "outbox", *row)
+        assert known[0] == unpack(pack(dict(keyed[key].write.values))), f"idempotency key {key} was used with other content"
+        there.add(key)
+    new = {key: each for key, each in keyed.items() if key not in there}
+    cancel(tx, [(each.link, each.write.member) for each in new.values()], at)
+    tx.executemany("DELETE FROM outbox WHERE key = ?", taken_back)
+    tx.executemany(
         "INSERT INTO outbox (key, sync, link_id, member, system, collection, record_id, operation, stream, payload, revision,"
         " priority, state, gate, due_at, run_id, created_at, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (key, sync, link, write.member, target.system, target.collection, target.id or None, write.operation.value,
-         stream.value, seal(content, "outbox", *row), revision, priority, (State.PARKED if gate else State.PENDING).value, gate, at, run_id, at,
-         seal(list(write.evidence), "outbox", *row) if write.evidence else None),
+        [_row(key, each, at) for key, each in new.items()],
     )
-    return True
+    return list(new.values())
 
 
-def cancel(tx: Connection, link: LinkId, members: Iterable[MemberName], at: Micros) -> None:
+def _row(key: str, each: Intent, at: Micros) -> tuple[Json, ...]:
+    write, target = each.write, each.target
+    sealed = (key, each.link, write.member, target.system, target.collection, target.id or None, write.operation.value)
+    return (
+        key, each.sync, *sealed[1:], each.stream.value, seal([dict(write.values), dict(write.expected)], "outbox", *sealed), each.revision,
+        each.priority, (State.PARKED if each.gate else State.PENDING).value, each.gate, at, each.run_id, at,
+        seal(list(write.evidence), "outbox", *sealed) if write.evidence else None,
+    )  # fmt: skip
+
+
+def cancel(tx: Connection, targets: Iterable[tuple[LinkId, MemberName]], at: Micros) -> None:
     """Takes back what was pending for these targets; a write in the air is not touched."""
     tx.executemany(
         "UPDATE outbox SET state = 'cancelled', done_at = ? WHERE link_id = ? AND member = ? AND state IN ('pending', 'parked')",
-        [(at, link, member) for member in members],
+        [(at, link, member) for link, member in targets],
     )
 
 
@@ -254,10 +269,10 @@ def in_flight(tx: Connection, links: Iterable[LinkId]) -> set[LinkId]:
 
 
 def next_due(tx: Connection, system: SystemName) -> Micros | None:
-    """When the next write of a system falls due."""
+    """When the next write of a system falls due, or the lease of one in the air ends."""
     (due_at,) = tx.execute(
-        f"SELECT min(max(o.due_at, coalesce(o.lease_until, 0))) FROM outbox AS o WHERE o.system = ? AND {NOT_PAUSED} AND {NOT_SUSPECT}"  # noqa: S608
-        " AND o.state IN ('pending', 'unknown')",
+        f"SELECT min(max(o.due_at, coalesce(o.lease_until, 0))) FROM outbox AS o WHERE o.system = ? AND {NOT_PAUSED}"  # noqa: S608
+        f" AND (o.state = 'sent' OR {NOT_SUSPECT}) AND o.state IN ('pending', 'sent', 'unknown')",
         (system,),
     ).fetchone()
     return None if due_at is None else int(due_at)

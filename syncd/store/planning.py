@@ -131,27 +131,46 @@ def is_waiting(tx: Connection, sync: SyncName, member: MemberName, record_id: Re
 
 def index_keys(tx: Connection, items: Sequence[tuple[DuePlan, Mapping[FieldName, str]]]) -> list[PlanItem]:
     """Replaces the keys of items; answers the unlinked records elsewhere that share an old or a new key of those that changed."""
-    touched: set[tuple[str, str, str]] = set()
-    for each, keys in items:
-        item = each.item
-        where = (item.sync, item.member, item.record_id)
-        old = dict(tx.execute(
-            "SELECT key, value FROM match_keys WHERE sync = ? AND member = ? AND record_id = ?", where
-        ).fetchall())
-        if old != dict(keys):
-            tx.execute("DELETE FROM match_keys WHERE sync = ? AND member = ? AND record_id = ?", where)
-            tx.executemany(
-                "INSERT INTO match_keys (sync, member, record_id, key, value) VALUES (?, ?, ?, ?, ?)",
-                [(*where, name, value) for name, value in keys.items()],
-            )
-            changed = (*old.items(), *keys.items())
-            touched |= {(item.sync, name, value) for name, value in changed if not name.startswith(_CHILD)}
-        tx.execute("UPDATE to_plan SET indexed = 1 WHERE sync = ? AND member = ? AND record_id = ? AND since = ?",
-                   (*where, each.since))
+    known = _keys_of(tx, [each.item for each, _ in items])
+    moved = [(each.item, known.get(each.item, {}), keys) for each, keys in items if known.get(each.item, {}) != keys]
+    tx.executemany("DELETE FROM match_keys WHERE sync = ? AND member = ? AND record_id = ?", [_where(item) for item, _, _ in moved])
+    tx.executemany(
+        "INSERT INTO match_keys (sync, member, record_id, key, value) VALUES (?, ?, ?, ?, ?)",
+        [(*_where(item), name, value) for item, _, keys in moved for name, value in keys.items()],
+    )
+    tx.executemany(
+        "UPDATE to_plan SET indexed = 1 WHERE sync = ? AND member = ? AND record_id = ? AND since = ?",
+        [(*_where(each.item), each.since) for each, _ in items],
+    )
+    touched = {
+        (item.sync, name, value)
+        for item, old, keys in moved
+        for name, value in (*old.items(), *keys.items())
+        if not name.startswith(_CHILD)
+    }
     return _unlinked_with(tx, touched)
 
 
-def _unlinked_with(tx: Connection, keys: set[tuple[str, str, str]]) -> list[PlanItem]:
+def _where(item: PlanItem) -> tuple[str, str, str]:
+    return (item.sync, item.member, item.record_id)
+
+
+def _keys_of(tx: Connection, items: Iterable[PlanItem]) -> dict[PlanItem, dict[FieldName, str]]:
+    """The keys by which these records stand in the index."""
+    rows = tx.execute(
+        "SELECT k.sync, k.member, k.record_id, k.key, k.value FROM json_each(?) AS wanted CROSS JOIN match_keys AS k"
+        " ON k.sync = wanted.value ->> 0 AND k.member = wanted.value ->> 1 AND k.record_id = wanted.value ->> 2",
+        (pack([_where(item) for item in items]).decode(),),
+    )
+    found: dict[PlanItem, dict[FieldName, str]] = {}
+    for sync, member, record_id, key, value in rows:
+        found.setdefault(PlanItem(sync, member, record_id), {})[key] = value
+    return found
+
+
+def _unlinked_with(tx: Connection, keys: set[tuple[SyncName, FieldName, str]]) -> list[PlanItem]:
+    if not keys:
+        return []
     rows = tx.execute(
         "SELECT DISTINCT k.sync, k.member, k.record_id FROM json_each(?) AS wanted CROSS JOIN match_keys AS k"
         " ON k.sync = wanted.value ->> 0 AND k.key = wanted.value ->> 1 AND k.value = wanted.value ->> 2"

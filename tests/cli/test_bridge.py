@@ -183,10 +183,11 @@ def test_a_create_that_is_owed_is_a_line(place: World) -> None:
         ref = Ref(SystemName("ghl"), CONTACTS, RecordId("g1"))
         link = links.create(tx, SyncName("contacts"), {MemberName("ghl"): ref}, 1)
         write = Write(member=MemberName("hats17"), operation=Operation.CREATE, values=values, expected={})
-        outbox.owe(
-            tx, link=link.id, sync=SyncName("contacts"), revision=1, write=write, target=Ref(HATS, CONTACTS, RecordId("")),
-            stream=Direction.CREATES, gate=None, priority=0, run_id=None, at=1,
+        intent = outbox.Intent(
+            link=link.id, sync=SyncName("contacts"), revision=1, write=write, target=Ref(HATS, CONTACTS, RecordId("")),
+            stream=Direction.CREATES, gate=None, priority=0, run_id=None,
         )  # fmt: skip
+        outbox.owe(tx, [intent], 1)
 
     leave(place.database, owe)
     result = place.here("export", "hats17", "contacts")

@@ -31,6 +31,17 @@ async def test_a_pass_reads_every_page(tmp_path):
         assert (None, None) == (cursor.mode, cursor.token)
 
 
+async def test_the_last_page_ends_the_pass_in_its_own_commit(tmp_path):
+    """One commit a page: what the last one shows and what the pass proves are known together or not at all."""
+    clock = Watch()
+    async with opened(tmp_path, far=systems(clock, crm={"page_size": 10})) as world:
+        people(world.crm, 25)
+        before = world.engine.database.commits
+        await world.poll(CRM)
+
+        assert 3 == world.engine.database.commits - before
+
+
 async def test_the_cursor_does_not_pass_what_was_not_committed(tmp_path):
     """A pass that fails between pages leaves the cursor where it was; what it committed is kept."""
     clock = Watch()

@@ -12,6 +12,7 @@ from syncd.core.errors import Rejected
 from syncd.core.record import SECOND
 from syncd.core.rules import DeleteRule
 from syncd.flow.engine import Timing
+from syncd.flow.write import write_forever
 from syncd.store import journal
 from syncd.store.outbox import State
 from tests.flow.hands import Slow, by_us, edited
@@ -349,6 +350,57 @@ async def test_writes_to_many_records_go_side_by_side(tmp_path):
 
         assert {"done": 8} == await world.counts()
 
+
+async def test_a_batch_is_committed_before_its_call_and_after_it(tmp_path):
+    """Lease, looks with the mark that all of it is sent, outcome: three commits, however many writes and however many looks."""
+    async with opened(tmp_path) as world:
+        ids = [world.crm.create_as_user({"email": f"p{n}@example.com", "name": f"P{n}"}) for n in range(8)]
+        await world.sync()
+        world.later(60)
+        for n, each in enumerate(ids):
+            world.crm.edit_as_user(each, {"name": f"Q{n}"})
+        await world.poll(CRM)
+        await world.plan()
+        world.calls(MAIL)
+        before = world.engine.database.commits
+        await world.write(MAIL)
+
+        assert 3 == world.engine.database.commits - before
+        assert ["get"] * 8 + ["update"] == world.calls(MAIL)
+        assert [f"Q{n}" for n in range(8)] == sorted(each["name"] for each in world.mail.records().values())
+
+
+async def test_a_writer_with_nothing_due_commits_nothing(tmp_path):
+    """It asks whether anything is due, again and again, and takes its turn at once when something is."""
+    async with opened(tmp_path, timing=Timing(tick_s=0.01)) as world:
+        crm, mail = await world.linked()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(write_forever, world.engine, MAIL)
+            await turned(world)
+            before = world.engine.database.commits
+            for _ in range(5):
+                await turned(world)
+            idle = world.engine.database.commits - before
+            await edited(world, crm, name="Ada L")
+            await until(lambda: holds(world, mail, "Ada L"), within_s=20)
+            tasks.cancel_scope.cancel()
+
+        assert 0 == idle
+
+
+async def turned(world):
+    """The writer comes round once more."""
+    known = world.engine.progress.turns.get(f"write {MAIL}")
+    world.later(1)
+
+    async def again():
+        return world.engine.progress.turns.get(f"write {MAIL}") != known
+
+    await until(again, within_s=20)
+
+
+async def holds(world, mail, name):
+    return world.mail.records()[mail]["name"] == name
 
 
 async def deleted(world):

@@ -38,20 +38,16 @@ def no_idempotency_check(put: Put) -> None:
 
 def sent_not_committed(put: Put) -> None:
     """The intent is not on disk when the call is made."""
-
-    async def mark_sent(_engine: Any, owed: Any) -> Any:
-        return list(owed)
-
-    put(write, "_mark_sent", mark_sent)
+    put(outbox, "mark_sent", lambda _tx, owed, _at: list(owed))
 
 
 def cursor_before_commit(put: Put) -> None:
     """The cursor moves to the moment a pass ended instead of to what it showed."""
     genuine = poll._finish
 
-    async def finish(engine: Any, place: Any, cursor: Any, total: Any) -> None:
+    def finish(engine: Any, tx: Any, place: Any, cursor: Any, total: Any) -> Any:
         now = engine.clock.now() + engine.connectors[place[0]].skew().offset + 60_000_000
-        await genuine(engine, place, replace(cursor, newest=now, started_at=now), total)
+        return genuine(engine, tx, place, replace(cursor, newest=now, started_at=now), total)
 
     put(poll, "_finish", finish)
 

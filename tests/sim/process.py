@@ -29,7 +29,7 @@ from syncd.flow.reread import reread_forever
 from syncd.flow.work import begin_run
 from syncd.flow.write import write_forever
 from syncd.store import control, observations, outbox, planning
-from syncd.store.database import over_engines, prepare
+from syncd.store.database import STATEMENTS, over_engines, prepare
 from tests.sim.connector import SimConnector
 from tests.sim.loop import Ordered, in_life
 
@@ -109,6 +109,29 @@ class LoopEngine:
         return result
 
 
+class Watched(sqlite3.Connection):
+    """A connection that tells the world whose run it serves what becomes of its rows."""
+
+    world: World | None = None
+
+
+TRIGGERS = (
+    # Every step a write takes from one state to another, and every record that leaves its link.
+    "CREATE TEMP TRIGGER made AFTER INSERT ON outbox BEGIN SELECT edge('new>' || new.state); END;"
+    "CREATE TEMP TRIGGER moved AFTER UPDATE OF state ON outbox WHEN old.state <> new.state"
+    " BEGIN SELECT edge(old.state || '>' || new.state); END;"
+    "CREATE TEMP TRIGGER loosed AFTER DELETE ON link_members BEGIN SELECT loosed(old.system, old.record_id); END;"
+    # What came of everything: which records showed something new and are not on the list, and how many left it.
+    "CREATE TEMP TABLE shown (record_id TEXT PRIMARY KEY); CREATE TEMP TABLE taken (number INTEGER);"
+    "INSERT INTO taken SELECT coalesce(sum(count), 0) FROM outcomes WHERE outcome <> 'failed';"
+    "CREATE TEMP TRIGGER first AFTER INSERT ON observations BEGIN INSERT OR IGNORE INTO shown VALUES (new.record_id); END;"
+    "CREATE TEMP TRIGGER next AFTER UPDATE OF fingerprint ON observations WHEN old.fingerprint <> new.fingerprint"
+    " BEGIN INSERT OR IGNORE INTO shown VALUES (new.record_id); END;"
+    "CREATE TEMP TRIGGER left AFTER DELETE ON to_plan BEGIN UPDATE taken SET number = number + 1;"
+    " DELETE FROM shown WHERE record_id = old.record_id; END;"
+)
+
+
 @cache
 def _template() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
@@ -116,11 +139,45 @@ def _template() -> sqlite3.Connection:
     return connection
 
 
-def _copy(source: sqlite3.Connection) -> sqlite3.Connection:
-    made = sqlite3.connect(":memory:", isolation_level=None)
+def _copy(source: sqlite3.Connection) -> Watched:
+    made = sqlite3.connect(":memory:", isolation_level=None, cached_statements=STATEMENTS, factory=Watched)
     source.backup(made)
     made.execute("PRAGMA foreign_keys=ON")
     return made
+
+
+def _watch(connection: Watched, world: World | None = None) -> Watched:
+    """Has a fresh connection tell this world."""
+    connection.world = world
+    connection.create_function("edge", 1, lambda step: connection.world and connection.world.edges.update([step]))
+    connection.create_function("loosed", 2, lambda *ref: connection.world and connection.world.monitors.unlinked(*ref))
+    connection.executescript(TRIGGERS)
+    return connection
+
+
+@cache
+def _reused() -> tuple[Watched, list[str]]:
+    """The database that every run begins with, emptied each time: its statements are prepared once. And its tables, children first."""
+    connection = _watch(_copy(_template()))
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rootpage DESC")]
+    return connection, ["shown", *tables]
+
+
+def _emptied(world: World) -> Watched:
+    """A new database, for this world."""
+    connection, tables = _reused()
+    for table in tables:
+        connection.execute(f"DELETE FROM {table}")
+    connection.execute("UPDATE taken SET number = 0")
+    connection.world = world
+    return connection
+
+
+def _let_go(connection: Watched) -> None:
+    """Ends what a connection holds of its world: the garbage collector does not see into it."""
+    connection.world = None
+    if connection is not _reused()[0]:
+        connection.close()
 
 
 class Process:
@@ -133,8 +190,7 @@ class Process:
         self.commits = 0
         self.restarts = 0
         self._asked = 0
-        self.connection = _copy(_template())
-        self._watch()
+        self.connection = _emptied(world)
         self.other_account = False
         self.mark = Mark()
         self.backups: list[tuple[float, sqlite3.Connection]] = []
@@ -144,29 +200,6 @@ class Process:
         self.disk_s: float = world.options["disk_s"]
         self.takes_time = bool(self.hops or self.disk_s)
         self.may_die = world.crash_at is not None or world.script.has("crash")
-
-    def _watch(self) -> None:
-        """Counts every step a write takes from one state to another."""
-        edges = self.world.edges
-        self.connection.create_function("edge", 1, lambda step: edges.update([step]))
-        self.connection.create_function("loosed", 2, self.world.monitors.unlinked)
-        self.connection.executescript(
-            "CREATE TEMP TRIGGER IF NOT EXISTS made AFTER INSERT ON outbox BEGIN SELECT edge('new>' || new.state); END;"
-            "CREATE TEMP TRIGGER IF NOT EXISTS moved AFTER UPDATE OF state ON outbox WHEN old.state <> new.state"
-            " BEGIN SELECT edge(old.state || '>' || new.state); END;"
-            "CREATE TEMP TRIGGER IF NOT EXISTS loosed AFTER DELETE ON link_members"
-            " BEGIN SELECT loosed(old.system, old.record_id); END;"
-        )
-        # What came of everything: which records showed something new and are not on the list, and how many left it.
-        self.connection.executescript(
-            "CREATE TEMP TABLE shown (record_id TEXT PRIMARY KEY); CREATE TEMP TABLE taken (number INTEGER);"
-            "INSERT INTO taken SELECT coalesce(sum(count), 0) FROM outcomes WHERE outcome <> 'failed';"
-            "CREATE TEMP TRIGGER first AFTER INSERT ON observations BEGIN INSERT OR IGNORE INTO shown VALUES (new.record_id); END;"
-            "CREATE TEMP TRIGGER next AFTER UPDATE OF fingerprint ON observations WHEN old.fingerprint <> new.fingerprint"
-            " BEGIN INSERT OR IGNORE INTO shown VALUES (new.record_id); END;"
-            "CREATE TEMP TRIGGER left AFTER DELETE ON to_plan BEGIN UPDATE taken SET number = number + 1;"
-            " DELETE FROM shown WHERE record_id = old.record_id; END;"
-        )
 
     def look_for_unplanned(self) -> None:
         """S21: whatever showed something new in a commit is on the list with it, or was planned in it."""
@@ -264,18 +297,24 @@ class Process:
         if not old:
             return
         self.down(2.0)
-        self.connection = _copy(old[-1])
-        self._watch()
+        self._replace(old[-1])
         self.world.operator.forget()
         self.world.restored_at.append(self.world.loop.vt)
 
     def lose(self) -> None:
         """The database is gone, and a new one is made in its place."""
         self.down(2.0)
-        self.connection = _copy(_template())
-        self._watch()
+        self._replace(_template())
         self.world.operator.forget()
         self.world.restored_at.append(self.world.loop.vt)
+
+    def _replace(self, source: sqlite3.Connection) -> None:
+        _let_go(self.connection)
+        self.connection = _watch(_copy(source), self.world)
+
+    def end(self) -> None:
+        """The run is over, and has been judged."""
+        _let_go(self.connection)
 
     def back_up(self) -> None:
         """A copy as it would be made while the daemon runs."""

@@ -122,6 +122,23 @@ def draw(seed: int, minutes: float | None = None) -> Script:
     return Script(seed=seed, minutes=minutes, options=options, habits=habits, acts=acts, strikes=strikes)
 
 
+def small(script: Script) -> Script:
+    """The same script in a small world: two systems, two people at most, the first four acts and the first two faults."""
+
+    def one_of_two(system: int | None) -> int | None:
+        return None if system is None else system % 2
+
+    options = script.options | {name: one_of_two(script.options[name]) for name in ("truth", "owner", "when")}
+    strikes = [replace(each, system=one_of_two(each.system)) for each in script.strikes[:2]]
+    return replace(
+        script,
+        options=options | {"systems": 2, "people": min(2, script.options["people"])},
+        habits=script.habits[:2],
+        acts=script.acts[:4],
+        strikes=tuple(strikes),
+    )
+
+
 def _options(rng: Random) -> dict[str, Any]:
     systems = rng.choice((2, 2, 3))
     delete = rng.choice(("propagate", "propagate", "archive", "unlink", "review"))

@@ -77,7 +77,8 @@ def owe(tx: Connection, link: LinkId, *, number: str = "1", at: Micros = 0, revi
     planned = what or write()
     target = ref("" if planned.operation is Operation.CREATE else number, "b")
     given = {"sync": S, "stream": Direction.UPDATES, "gate": None, "priority": 10, "run_id": None}
-    return outbox.owe(tx, link=link, revision=revision, write=planned, target=target, at=at, **(given | other))
+    intent = outbox.Intent(link=link, revision=revision, write=planned, target=target, **(given | other))
+    return outbox.owe(tx, [intent], at) == [intent]
 
 
 def only(tx: Connection) -> outbox.Owed:

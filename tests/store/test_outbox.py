@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from syncd.core.guard import Direction
 from syncd.core.outcome import Operation, Write
 from syncd.core.record import FieldName, LinkId, SystemName
-from syncd.store import outbox
+from syncd.store import observations, outbox
 from syncd.store.codec import seal
 from syncd.store.outbox import State
 from tests.store.build import OTHER, A, B, S, lease, linked, only, owe, write
@@ -100,7 +100,7 @@ def test_a_write_that_was_taken_back_can_be_owed_again(tx):
     """A plan that comes back to what it owed before owes it, afresh."""
     link = linked(tx, "1")
     owe(tx, link)
-    outbox.cancel(tx, link, [B], 1)
+    outbox.cancel(tx, [(link, B)], 1)
 
     assert owe(tx, link, at=2)
     assert {"pending": 1} == states(tx)
@@ -121,7 +121,7 @@ def test_a_write_in_the_air_is_not_taken_back(tx):
     link = linked(tx, "1")
     owe(tx, link)
     outbox.mark_sent(tx, lease(tx, 0), 1)
-    outbox.cancel(tx, link, [B], 2)
+    outbox.cancel(tx, [(link, B)], 2)
 
     assert {"sent": 1} == states(tx)
 
@@ -145,6 +145,16 @@ def test_the_most_urgent_comes_first(tx):
 
     assert ["3", "2", "1"] == [owed.ref.id for owed in lease(tx, 10)]
     assert 99 == outbox.next_due(tx, SYSTEM)
+
+
+def test_a_write_in_the_air_is_due_when_its_lease_ends(tx):
+    """Whoever made the call is then lost, and what became of it is looked into, though its target be a suspect."""
+    owe(tx, linked(tx, "1"))
+    outbox.mark_sent(tx, lease(tx, 0, until=50), 1)
+    observations.suspect(tx, [only(tx).ref], "why", 0)
+
+    assert 50 == outbox.next_due(tx, SYSTEM)
+    assert [State.UNKNOWN] == [each.state for each in lease(tx, 50)]
 
 
 def test_a_leased_write_is_not_leased_again(tx):
@@ -188,7 +198,7 @@ def test_a_cancelled_write_is_not_sent(tx):
     link = linked(tx, "1")
     owe(tx, link)
     leased = lease(tx, 0)
-    outbox.cancel(tx, link, [B], 1)
+    outbox.cancel(tx, [(link, B)], 1)
 
     assert [] == outbox.mark_sent(tx, leased, 2)
     assert not outbox.settle(tx, leased[0], State.DONE, 3)
