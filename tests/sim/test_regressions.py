@@ -416,3 +416,12 @@ def test_a_deletion_beside_an_unreadable_answer():
         Act(kind="delete", at=86.789, person=1, system=1, salt=796593593),
         habits=({}, {"webhooks": "hint"}, {}), people=2, fields=("name", "note", "tags"), minutes=5.0, seed=202720,
     ))  # fmt: skip
+
+
+@pytest.mark.parametrize("spelling", ["", "lower"])
+def test_an_edit_beside_a_write_that_was_not_kept(spelling):
+    """The vendor dropped our value while somebody edited the field: the edit passed for the vendor's spelling of our value, went nowhere, and nobody was told."""
+    holds(story(
+        *(Strike(kind=each, at=100, until=EVER, most=1, system=0, operation="update") for each in ("partial", "edit_during")),
+        Act(kind="edit", at=150, system=1), habits=({"normalise": spelling}, {}),
+    ))  # fmt: skip
