@@ -425,3 +425,21 @@ def test_an_edit_beside_a_write_that_was_not_kept(spelling):
         *(Strike(kind=each, at=100, until=EVER, most=1, system=0, operation="update") for each in ("partial", "edit_during")),
         Act(kind="edit", at=150, system=1), habits=({"normalise": spelling}, {}),
     ))  # fmt: skip
+
+
+def test_what_a_person_brings_back_while_it_is_made_again():
+    """A deleted record waited at a gate to be made again, and came out of the bin moments before, unseen in an index that runs behind: the simulator called it a double."""
+    holds(story(
+        Act(kind="delete", at=3.588, person=1, system=1, salt=620159345), Act(kind="edit", at=47.266, person=1, system=0, salt=260752614),
+        Act(kind="undelete", at=193.578, person=1, system=1, salt=783925068),
+        habits=({}, {"lag": 20_000_000}, {}), people=4, delete="archive", tight=True, start="one", minutes=4.0, seed=302456,
+    ))  # fmt: skip
+
+
+def test_an_old_copy_and_a_listing_without_addresses():
+    """An older copy was put back while the listing left the address out: two sources failed at once, which the simulator did not excuse."""
+    holds(story(
+        Strike(kind="masked", at=94.488, until=300.0, rate=0.5, operation="page", salt=99475618),
+        Strike(kind="restore", at=175.207, until=179.358, most=1, operation="create", amount=300, salt=1007987525),
+        habits=({"page_size": 1}, {"page_size": 1}), people=5, delete="review", start="one", latency=1.5, minutes=5.0, seed=302058,
+    ))  # fmt: skip
