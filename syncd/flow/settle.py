@@ -263,6 +263,7 @@ def settle_held(engine: Engine, tx: Connection, owed: Owed, reason: str, *candid
     )
     holds.ask(tx, [question], now)
     _note(engine, tx, owed, "write.held", {"key": owed.key, "reason": reason}, owed.ref.id, now)
+    _plan_what_stood_aside(tx, owed, now)
 
 
 def settle_dead(engine: Engine, tx: Connection, owed: Owed, error: str) -> None:
@@ -271,6 +272,13 @@ def settle_dead(engine: Engine, tx: Connection, owed: Owed, error: str) -> None:
     if outbox.settle(tx, owed, State.DEAD, now, error=error):
         _note(engine, tx, owed, "write.failed", {"key": owed.key, "error": error, "values": dict(owed.values)}, owed.ref.id, now)
         journal.tally(tx, engine.run_id, owed.sync, [("failed", owed.operation.value)])
+        _plan_what_stood_aside(tx, owed, now)
+
+
+def _plan_what_stood_aside(tx: Connection, owed: Owed, now: Micros) -> None:
+    """While its outcome was unknown the link may have been planned without this member."""
+    if owed.state is State.UNKNOWN:
+        planning.enqueue(tx, links.items_of(links.load(tx, [owed.link])[owed.link])[:1], now, "write")
 
 
 def settle_moved(engine: Engine, tx: Connection, owed: Owed) -> None:

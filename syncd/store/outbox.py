@@ -252,6 +252,21 @@ def in_flight(tx: Connection, links: Iterable[LinkId]) -> set[LinkId]:
     return {LinkId(link) for (link,) in rows}
 
 
+def in_doubt(tx: Connection, links: Iterable[LinkId], before: Micros) -> dict[LinkId, set[MemberName]]:
+    """Of these links, those on which nothing is in the air but writes sent before an instant whose outcome nobody could find out since, and their targets."""
+    rows = tx.execute(
+        "SELECT o.link_id, o.member, o.state = 'unknown' AND o.sent_at < ? FROM json_each(?) AS wanted"
+        " CROSS JOIN outbox AS o ON o.link_id = wanted.value AND o.state IN ('sent', 'unknown')",
+        (before, pack(sorted(set(links))).decode()),
+    ).fetchall()
+    busy = {link for link, _, is_old in rows if not is_old}
+    found: dict[LinkId, set[MemberName]] = {}
+    for link, member, _ in rows:
+        if link not in busy:
+            found.setdefault(LinkId(link), set()).add(MemberName(member))
+    return found
+
+
 def next_due(tx: Connection, system: SystemName) -> Micros | None:
     """When the next write of a system falls due."""
     (due_at,) = tx.execute(

@@ -44,7 +44,7 @@ def unrest(world: World, healed: float) -> list[str]:
     found += [f"suspect {row}" for row in tx.execute("SELECT system, record_id FROM suspects").fetchall() if row[0] not in down]
     waiting = "SELECT count(*) FROM to_plan AS t" + (
         " WHERE NOT EXISTS (SELECT 1 FROM link_members AS m JOIN outbox AS o ON o.link_id = m.link_id AND o.state IN ('sent', 'unknown')"
-        " WHERE m.member = t.member AND m.record_id = t.record_id)" if down else ""
+        " WHERE m.member = t.member AND m.record_id = t.record_id AND o.member = t.member)" if down else ""
     )
     if (not down or _all_were_listed(world)) and (plans := _count(world, waiting)):
         found.append(f"{plans} to plan")

@@ -443,3 +443,13 @@ def test_an_old_copy_and_a_listing_without_addresses():
         Strike(kind="restore", at=175.207, until=179.358, most=1, operation="create", amount=300, salt=1007987525),
         habits=({"page_size": 1}, {"page_size": 1}), people=5, delete="review", start="one", latency=1.5, minutes=5.0, seed=302058,
     ))  # fmt: skip
+
+
+def test_a_doubtful_write_to_a_system_that_is_down_for_good():
+    """A write's answer was lost and its target could not be asked any more: the two other records of the link were not kept equal either."""
+    holds(story(
+        Strike(kind="timeout_after", at=172.71, until=262.71, most=1, operation="update", amount=40.0, salt=57470942),
+        Strike(kind="stall", at=203.128, until=206.4, rate=0.9, most=1, system=2, operation="page", amount=300, salt=314646287),
+        Act(kind="tag", at=173.016, system=2, path="tags", salt=728929632), Act(kind="copy_edit", at=272.938, system=1, path="tags", salt=235891129),
+        habits=({}, {}, {"webhooks": "hint"}), fields=("tags",), delete="archive", heal="paused", minutes=5.0, seed=300436,
+    ))  # fmt: skip
