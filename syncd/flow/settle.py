@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncd.core.fields import FieldType, Unreadable, as_set, elements, equal, is_blank
+from syncd.core.fields import FieldType, Unreadable, alike, as_set, elements, equal, is_blank
 from syncd.core.link import Link, LinkMember, LinkState
 from syncd.core.match import parts_of
 from syncd.core.outcome import HoldKind, Operation
@@ -147,11 +147,6 @@ def _rebased(
     )
 
 
-def _alike(left: Json, right: Json) -> bool:
-    """Whether two texts differ in capitals and spaces only, as a vendor that tidies up would have it."""
-    return isinstance(left, str) and isinstance(right, str) and left.casefold().split() == right.casefold().split()
-
-
 def _set_base(expected: Json, value: Json, back: Json) -> Json:
     """What the set would be had only our additions and removals happened: whatever else the vendor shows is somebody's edit."""
     before, wanted, shown = elements(expected), elements(value), elements(back)
@@ -183,7 +178,7 @@ def _why_not_stored(kind: FieldType, back: Json, value: Json, before: Json) -> s
 
     What is neither the old value nor made of the new one may be the vendor's doing or an edit of the same moment: only a person can tell.
     """
-    if equal(kind, back, value) or _alike(back, value):
+    if equal(kind, back, value) or alike(back, value):
         return ""
     if equal(kind, back, before):
         return "accepted the write but did not keep"
@@ -332,7 +327,7 @@ def _arrived(kind: FieldType, shown: Json, sent: Json) -> bool:
 
 
 def _made_of(kind: FieldType, shown: Json, sent: Json) -> bool:
-    if equal(kind, shown, sent) or _alike(shown, sent):
+    if equal(kind, shown, sent) or alike(shown, sent):
         return True
     if isinstance(shown, (int, float)) and isinstance(sent, (int, float)):
         return any(round(sent, places) == shown for places in range(PLACES_MAX))

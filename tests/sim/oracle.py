@@ -109,7 +109,8 @@ def _check_decisions(world: World) -> None:
             continue
         if options["conflict"] == "source_of_truth" and truth in told["losers"]:
             world.fail("S14", f"{truth} is the source of truth and lost {told['field']} to {told['winner']}: {told['rule']}")
-        if options["conflict"] == "review":
+        alike = all(same(told["field"], told["value"], value) for value in told["losers"].values())
+        if options["conflict"] == "review" and not alike:
             world.fail("S14", f"{told['field']} was decided ({told['rule']}) where a person is to be asked")
         if told["rule"] == "last modified":
             _check_last(world, told)

@@ -453,3 +453,16 @@ def test_a_doubtful_write_to_a_system_that_is_down_for_good():
         Act(kind="tag", at=173.016, system=2, path="tags", salt=728929632), Act(kind="copy_edit", at=272.938, system=1, path="tags", salt=235891129),
         habits=({}, {}, {"webhooks": "hint"}), fields=("tags",), delete="archive", heal="paused", minutes=5.0, seed=300436,
     ))  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("heard", ["full", "none"])
+def test_one_word_in_two_spellings_is_no_conflict(seed, heard):
+    """The same words given to two vendors, of which one writes everything small and one in capitals, were held as a conflict."""
+    report = run(story(
+        Act(kind="copy_edit", at=200), habits=({"normalise": "title", "webhooks": heard}, {"normalise": "lower", "webhooks": heard}),
+        conflict="review", seed=seed,
+    ))  # fmt: skip
+
+    assert report.failure is None, report.failure
+    assert (0, 1) == (report.facts["people held"], report.facts["people equal"])
