@@ -466,3 +466,11 @@ def test_one_word_in_two_spellings_is_no_conflict(seed, heard):
 
     assert report.failure is None, report.failure
     assert (0, 1) == (report.facts["people held"], report.facts["people equal"])
+
+
+def test_an_edit_wins_outside_the_filter():
+    """Deleted at a member whose filter does not admit him, and edited elsewhere: the edit won and he was not made again; the simulator called it half a deletion."""
+    holds(story(
+        Act(kind="copy_edit", at=218.336, system=1, path="note", salt=37546128), Act(kind="delete", at=218.7, system=1, salt=765124192),
+        habits=({}, {}), fields=("name", "note", "tags"), when=1, seed=306684,
+    ))  # fmt: skip
