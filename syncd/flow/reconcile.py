@@ -26,6 +26,7 @@ from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.gates import Gates, ask_all
 from syncd.flow.linking import index_of, link_records, ref_of
+from syncd.flow.soundness import look_over
 from syncd.store import continuity, control, cursors, holds, journal, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.holds import Question
@@ -40,6 +41,8 @@ BULK = 30
 
 async def reconcile_forever(engine: Engine) -> None:
     """Plans whatever shows something new, until cancelled."""
+    for sync in engine.syncs:
+        await look_over(engine, sync)
     while True:
         worked = False
         for sync in engine.syncs:

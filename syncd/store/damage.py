@@ -73,22 +73,31 @@ def _take_apart(tx: Connection, link: LinkId, at: Micros) -> str | None:
 
 
 def _plan_anew(tx: Connection, key: str, at: Micros) -> str | None:
-    rows = tx.execute("SELECT link_id, sync, member, operation, state FROM outbox WHERE key = ?", (key,)).fetchall()
-    for link, sync, member, operation, state in rows:
+    rows = tx.execute(
+        "SELECT o.link_id, l.sync, o.member, o.operation, o.state, o.sent_at IS NOT NULL"
+        " FROM outbox AS o JOIN links AS l ON l.id = o.link_id WHERE o.key = ?",
+        (key,),
+    ).fetchall()
+    for link, sync, member, operation, state, was_sent in rows:
         if state == "sent":
             return None
-        if state not in ("pending", "parked", "unknown"):
+        if state in ("done", "dead", "cancelled", "skipped"):
             continue
+        in_doubt = state == "unknown" or (state not in ("pending", "parked") and was_sent and not _has_record(tx, link, member))
         tx.execute(
             "UPDATE outbox SET state = 'cancelled', error = 'its row was damaged', done_at = ?, lease_until = NULL, fence = fence + 1"
             " WHERE key = ?",
             (at, key),
         )
-        if operation == Operation.CREATE.value and state == "unknown":
+        if operation == Operation.CREATE.value and in_doubt:
             holds.ask(tx, [_unsure(sync, link, member)], at)
         items = tx.execute("SELECT sync, member, record_id FROM link_members WHERE link_id = ?", (link,)).fetchall()
         planning.enqueue(tx, [planning.PlanItem(*item) for item in items[:1]], at, "damaged row")
     return "the write is planned anew"
+
+
+def _has_record(tx: Connection, link: int, member: str) -> bool:
+    return tx.execute("SELECT 1 FROM link_members WHERE link_id = ? AND member = ?", (link, member)).fetchone() is not None
 
 
 def _unsure(sync: str, link: int, member: str) -> Question:

@@ -6,7 +6,8 @@ stays. It must not know: what a plan is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.core.record import FieldName, MemberName, Micros, RecordId, SyncName
@@ -41,6 +42,7 @@ class Kin:
 
 
 _CHILD = "ref:"
+_SUM = "match_keys "
 
 
 def child_key(name: FieldName) -> FieldName:
@@ -136,6 +138,7 @@ def is_waiting(tx: Connection, sync: SyncName, member: MemberName, record_id: Re
 def index_keys(tx: Connection, items: Sequence[tuple[DuePlan, Mapping[FieldName, str]]]) -> list[PlanItem]:
     """Replaces the keys of items; answers the unlinked records elsewhere that share an old or a new key of those that changed."""
     touched: set[tuple[str, str, str]] = set()
+    turned: dict[SyncName, int] = {}
     for each, keys in items:
         item = each.item
         where = (item.sync, item.member, item.record_id)
@@ -149,10 +152,59 @@ def index_keys(tx: Connection, items: Sequence[tuple[DuePlan, Mapping[FieldName,
                 [(*where, name, value) for name, value in keys.items()],
             )
             changed = (*old.items(), *keys.items())
+            turned[item.sync] = turned.get(item.sync, 0) ^ _sum_of((*where, *each) for each in changed)
             touched |= {(item.sync, name, value) for name, value in changed if not name.startswith(_CHILD)}
         tx.execute("UPDATE to_plan SET indexed = 1 WHERE sync = ? AND member = ? AND record_id = ? AND since = ?",
                    (*where, each.since))
+    for sync, changes in turned.items():
+        _keep_sum(tx, sync, (_kept_sum(tx, sync) or 0) ^ changes)
     return _unlinked_with(tx, touched)
+
+
+def _sum_of(rows: Iterable[tuple[str, ...]]) -> int:
+    """A number that every row of the index turns, and turns back when it goes."""
+    number = 0
+    for row in rows:
+        number ^= int.from_bytes(hashlib.blake2b("\x1f".join(row).encode(), digest_size=7).digest())
+    return number
+
+
+def _kept_sum(tx: Connection, sync: SyncName) -> int | None:
+    row = tx.execute("SELECT value FROM meta WHERE key = ?", (f"{_SUM}{sync}",)).fetchone()
+    return None if row is None or not row[0].isdecimal() else int(row[0])
+
+
+def _keep_sum(tx: Connection, sync: SyncName, number: int) -> None:
+    tx.execute(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (f"{_SUM}{sync}", str(number))
+    )
+
+
+def index_is_sound(tx: Connection, sync: SyncName) -> bool:
+    """Whether the index holds just what was put into it: a key that changed by itself hides the record it belongs to."""
+    return _kept_sum(tx, sync) == _sum_of(_index_rows(tx, sync))
+
+
+def begin_index(tx: Connection, sync: SyncName) -> bool:
+    """Empties an index that is not sound, for all records to be indexed anew. False where it is from before there was a sum: that is taken now."""
+    if tx.execute("SELECT 1 FROM meta WHERE key = ?", (f"{_SUM}{sync}",)).fetchone() is None:
+        _keep_sum(tx, sync, _sum_of(_index_rows(tx, sync)))
+        return False
+    tx.execute("DELETE FROM match_keys WHERE sync = ?", (sync,))
+    _keep_sum(tx, sync, 0)
+    return True
+
+
+def _index_rows(tx: Connection, sync: SyncName) -> Iterable[tuple[str, ...]]:
+    return tx.execute("SELECT sync, member, record_id, key, value FROM match_keys WHERE sync = ?", (sync,))
+
+
+def drop_strangers(tx: Connection, members: Container[tuple[str, str]]) -> bool:
+    """Takes items off the list that belong to no member there is; whether there were any."""
+    named = tx.execute("SELECT DISTINCT sync, member FROM to_plan").fetchall()
+    strangers = [each for each in named if tuple(each) not in members]
+    tx.executemany("DELETE FROM to_plan WHERE sync = ? AND member = ?", strangers)
+    return bool(strangers)
 
 
 def _unlinked_with(tx: Connection, keys: set[tuple[str, str, str]]) -> list[PlanItem]:
