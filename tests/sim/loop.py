@@ -193,6 +193,9 @@ class Loop(asyncio.BaseEventLoop):
             for task in self._tasks:
                 if not task.done():
                     _close(task.get_coro())
+        for task in self._tasks:
+            # What anyio keeps of a task that never came to its end holds the task itself, and with it the whole world.
+            anyio_asyncio._task_states.pop(task, None)
         self._tasks.clear()
         self._timers.clear()
         self._suspended.clear()

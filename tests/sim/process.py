@@ -134,6 +134,7 @@ class Process:
         self.commits = 0
         self.restarts = 0
         self._asked = 0
+        self._watched: list[sqlite3.Connection] = []
         self.connection = _copy(_template())
         self._watch()
         self.other_account = False
@@ -149,6 +150,7 @@ class Process:
     def _watch(self) -> None:
         """Counts every step a write takes from one state to another."""
         edges = self.world.edges
+        self._watched.append(self.connection)
         self.connection.create_function("edge", 1, lambda step: edges.update([step]))
         self.connection.create_function("loosed", 2, self.world.monitors.unlinked)
         self.connection.executescript(
@@ -251,6 +253,11 @@ class Process:
             self.connection.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (bytes(turned), held))
             # What it held is lost, as after a restore.
             self.world.restored_at.append(self.world.loop.vt)
+
+    def close(self) -> None:
+        """Lets go of every database there was: the functions they were given hold the world, where nothing that looks for cycles can see it."""
+        for each in self._watched:
+            each.close()
 
     def suspend(self, seconds: float) -> None:
         """The machine sleeps; the vendors and the people do not."""

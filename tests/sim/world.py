@@ -247,6 +247,7 @@ class World:
                 edges=self.edges, logged=self.logged, early=self.early, end=oracle.end_state(self), commits=self.commit_points, facts=self.facts,
             )  # fmt: skip
             self.loop.bury()
+            self.process.close()
         if self.error is not None and isinstance(self.error, KeyboardInterrupt):
             raise self.error
         return report
