@@ -474,3 +474,12 @@ def test_an_edit_wins_outside_the_filter():
         Act(kind="copy_edit", at=218.336, system=1, path="note", salt=37546128), Act(kind="delete", at=218.7, system=1, salt=765124192),
         habits=({}, {}), fields=("name", "note", "tags"), when=1, seed=306684,
     ))  # fmt: skip
+
+
+def test_somebody_made_anew_under_another_address():
+    """Deleted in one system and made in another at the same moment, under another address, while the first run waited for a word: the simulator called it a double."""
+    holds(story(
+        Act(kind="create", at=11.93, system=0, salt=390241337), Act(kind="delete", at=11.93, system=2, salt=128046242),
+        habits=({"webhooks": "full"}, {}, {}), start="mixed", first_run="review", shuffle=True, hops=2, disk_s=0.002, backlog=True,
+        minutes=4.0, seed=420148,
+    ))  # fmt: skip
