@@ -4,7 +4,8 @@
 |-----------------------------------------|-----------------------------------------------------------------------------------|
 | nobody                                  | the hub stays, even where members differ from it in form                          |
 | one, or several to the same value       | that value                                                                        |
-| several, to different values            | the owner; else as the conflict rule says; else the source of truth; else a hold  |
+| several, to different values            | the owner; else as the conflict rule says; else the source of truth; else a hold, |
+|                                         | but for texts alike but for capitals and spaces, of which no person need be asked |
 | a set                                   | element by element: every addition and every removal survives                     |
 | a member not allowed to                 | not heard, and a loser; `plan` puts it back (owner) or notes it (direction)       |
 | no base yet                             | equal: agreed; blank loses to non-blank, and a member not allowed to change it to |
@@ -20,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from syncd.core.fields import FieldType, as_set, elements, equal, is_blank, key
+from syncd.core.fields import FieldType, alike, as_set, elements, equal, is_blank, key
 from syncd.core.link import HubField, Interval
 from syncd.core.record import FieldName, Json, MemberName
 from syncd.core.rules import BlankRule, ConflictRule, FieldRule, SyncRules
@@ -184,14 +185,21 @@ def _resolve(
         return holder[pick], "picked by a person"
     if rule.owner in holder:
         return holder[rule.owner], f"owner {rule.owner}"
-    if rules.conflict is ConflictRule.REVIEW:
+    if rules.conflict is ConflictRule.REVIEW and not _are_alike(claims):
         return None, "the rule is review"
     if rules.conflict is ConflictRule.LAST_MODIFIED and (last := _surely_last(claims)) is not None:
         return last, "last modified"
     if truth in holder:
         tie = " (change times overlap)" if rules.conflict is ConflictRule.LAST_MODIFIED else ""
         return holder[truth], f"source of truth {truth}{tie}"
+    if _are_alike(claims):
+        # Vendors tidy up what several were given alike.
+        return claims[0], "the same but for capitals and spaces"
     return None, "several changed it and the source of truth is not among them"
+
+
+def _are_alike(claims: Sequence[_Claim]) -> bool:
+    return all(alike(claim.value, claims[0].value) for claim in claims)
 
 
 def _surely_last(claims: Sequence[_Claim]) -> _Claim | None:

@@ -78,6 +78,11 @@ def equal(kind: FieldType, left: Json, right: Json) -> bool:
     return bool(left == right)
 
 
+def alike(left: Json, right: Json) -> bool:
+    """Whether two texts differ in capitals and spaces only, as a vendor that tidies up would have it."""
+    return isinstance(left, str) and isinstance(right, str) and left.casefold().split() == right.casefold().split()
+
+
 def key(kind: FieldType, value: Json) -> str:
     """A string that is equal for equal normal forms; used for ordering, grouping and match keys."""
     if kind is FieldType.SET:

@@ -33,6 +33,7 @@ from syncd.flow.clock import SteadyClock
 from syncd.flow.engine import Clock, Engine, Timing
 from syncd.flow.pause import pause_system
 from syncd.flow.rebase import FileMark, notice
+from syncd.flow.soundness import look_over_times
 from syncd.flow.work import begin_run, end_run
 from syncd.store import control, holds, links, observations, outbox, planning
 from syncd.store.bridge import BridgeLedger
@@ -248,6 +249,7 @@ def _begin(engine: Engine, tx: Connection, settings: Settings, reason: str) -> N
     in_the_air = sum(outbox.recover(tx, system, engine.clock.now()) for system in engine.connectors)
     if in_the_air:
         engine.log.warning("writes.recovered", unknown=in_the_air)
+    look_over_times(engine, tx)
     for name, digest in settings.digest.items():
         if not control.meet_sync(tx, name, digest):
             continue

@@ -6,11 +6,12 @@ never moved by a key; a record that we may have made ourselves belongs to the li
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from syncd.core.fields import Unreadable
+from syncd.core.fields import FieldType, Unreadable
 from syncd.core.link import LinkMember, LinkState
-from syncd.core.match import Ambiguous, Candidate, Fresh, Join, Match, NoKey, Pair, key_of, match
+from syncd.core.match import Ambiguous, Candidate, Fresh, Join, Match, NoKey, Pair, key_of, match, parts_of
 from syncd.core.outcome import HoldKind
 from syncd.core.parents import named_parents
 from syncd.core.record import FieldName, Json, LinkId, MemberName, Micros, Ref
@@ -18,13 +19,13 @@ from syncd.core.rules import MemberRule, SyncRules
 from syncd.core.translate import to_hub
 from syncd.flow.binding import bind
 from syncd.flow.engine import Engine
-from syncd.store import holds, journal, links, outbox, planning
+from syncd.store import holds, journal, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.holds import Question
 from syncd.store.journal import Entry
 from syncd.store.observations import Observation
 from syncd.store.outbox import Owed
-from syncd.store.planning import DuePlan, PlanItem
+from syncd.store.planning import DuePlan, Kin, PlanItem
 
 MAKE_NEW = "new"
 
@@ -86,7 +87,14 @@ def link_records(
             outcomes[item] = ("skipped", "outside the member's `when`")
             continue
         keys = keys_of(rules, member, observation.fields)
-        candidates = _candidates(tx, rules, item, keys)
+        candidates, damaged = _candidates(tx, rules, item, keys)
+        if damaged:
+            # Whoever shares a key by mistake is somebody else: both are looked at again once their keys are made good.
+            outcomes[item] = ("skipped", "a damaged match key is made good")
+            planning.enqueue(tx, [item, *damaged], engine.clock.now(), "damaged row")
+            for each in damaged:
+                engine.log.error("row.damaged", table="match_keys", row=[each.sync, each.member, each.record_id], done="its keys are read anew")
+            continue
         answer = answers.get((item.member, item.record_id))
         verdict = match(rules.match, item.member, keys, candidates)
         if isinstance(verdict, Fresh):
@@ -99,8 +107,12 @@ def link_records(
 
 def _candidates(
     tx: Connection, rules: SyncRules, item: PlanItem, keys: Mapping[FieldName, str]
-) -> list[Candidate]:
+) -> tuple[list[Candidate], list[PlanItem]]:
+    """Who shares a key with this record; and records of which the index says what they do not show."""
     others = [each for each in planning.kin(tx, rules.name, keys.items()) if each.item != item]
+    damaged = _damaged(tx, rules, others)
+    if damaged:
+        return [], damaged
     linked = links.links_of(tx, [each.item for each in others])
     whole = links.load(tx, linked.values())
     return [
@@ -112,7 +124,23 @@ def _candidates(
             linked_members=frozenset(whole[linked[each.item]].members) if each.item in linked else frozenset(),
         )
         for each in others
-    ]
+    ], []
+
+
+def _damaged(tx: Connection, rules: SyncRules, found: Sequence[Kin]) -> list[PlanItem]:
+    """Those of these records whose keys in the index are not what they last showed."""
+    shown = observations.load(tx, [ref_of(rules, each.item) for each in found])
+    # What a reference stands for depends on the records at hand.
+    told = [name for name in rules.match if not any(rules.fields[part].type is FieldType.REF for part in parts_of(name))]
+    parts = {part for name in told for part in parts_of(name)}
+    narrow = replace(rules, match=tuple(told), fields={name: rule for name, rule in rules.fields.items() if name in parts})
+    damaged = []
+    for each in found:
+        last = shown.get(ref_of(rules, each.item))
+        keys = keys_of(narrow, rules.members[each.item.member], last.fields if last is not None else None)
+        if any(each.keys.get(name) != keys.get(name) for name in told):
+            damaged.append(each.item)
+    return damaged
 
 
 def _may_have_made(tx: Connection, rules: SyncRules, keys: Mapping[FieldName, str], doubtful: list[Owed]) -> list[Candidate]:

@@ -161,7 +161,8 @@ def _last_look(engine: Engine, tx: Connection, owed: Owed, good_for: Micros) -> 
     newest = max(known.seen_at, looked_at - lag)
     rumoured = inbox.is_waiting(tx, owed.ref) or planning.is_waiting(tx, owed.sync, owed.member, owed.ref.id)
     in_this_life = newest >= engine.started_at
-    return known, in_this_life and not rumoured and engine.clock.now() - newest <= good_for
+    # A look of later than now (the clock was set back, or the row is damaged) is of nobody knows when.
+    return known, in_this_life and not rumoured and 0 <= engine.clock.now() - newest <= good_for
 
 
 async def vanished(engine: Engine, owed: Owed) -> None:

@@ -2,7 +2,8 @@
 
 One turn is one transaction: links, holds, owed writes and the journal are committed together, and the items leave the list with them.
 The rule that keeps it true: nothing is planned before every member has been listed completely once and its keys are in the index; a link
-with a write in the air is not planned; every item ends in exactly one counted outcome.
+with a write in the air is not planned, or, where its outcome cannot be found out for long, without that member; every item ends in exactly
+one counted outcome.
 It must not know: how records are read or written.
 """
 
@@ -25,6 +26,7 @@ from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.gates import Gates, ask_all
 from syncd.flow.linking import index_of, link_records, ref_of
+from syncd.flow.soundness import look_over
 from syncd.store import continuity, control, cursors, holds, journal, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.holds import Question
@@ -40,6 +42,8 @@ BULK = 30
 
 async def reconcile_forever(engine: Engine) -> None:
     """Plans whatever shows something new, until cancelled."""
+    for sync in engine.syncs:
+        await look_over(engine, sync)
     while True:
         worked = False
         for sync in engine.syncs:
@@ -96,7 +100,7 @@ def take_turn(engine: Engine, tx: Connection, rules: SyncRules) -> Turn:
         return Turn(indexed=indexed)
     if not is_ready(tx, rules):
         return Turn()
-    due = planning.due(tx, rules.name, BATCH)
+    due = planning.due(tx, rules.name, BATCH, engine.clock.now() - engine.timing.doubt)
     if not due:
         _settle_first_run(tx, rules, engine.clock.now())
         return Turn(rebased=_end_rebasing(engine, tx))
@@ -143,10 +147,12 @@ def _plan_batch(engine: Engine, tx: Connection, rules: SyncRules, due: list[DueP
     seen = observations.load(tx, [ref_of(rules, each.item) for each in alone])
     found, outcomes = link_records(engine, tx, rules, alone, seen)
     linked |= found
-    in_flight = outbox.in_flight(tx, linked.values())
+    aside = outbox.in_doubt(tx, linked.values(), engine.clock.now() - engine.timing.doubt)
+    in_flight = outbox.in_flight(tx, linked.values()) - aside.keys()
     ready = [each for each in due if linked.get(each.item) not in in_flight]
     causes = {linked[each.item]: each.cause for each in ready if each.item in linked}
     batch = _Batch.load(engine, tx, rules, list(causes))
+    batch.aside = aside
     for link_id, cause in causes.items():
         batch.plan_link(link_id, cause)
     batch.commit()
@@ -172,6 +178,8 @@ class _Batch:
         self.seen: dict[Ref, Observation] = {}
         self.answers = Answers({})
         self.doubtful = holds.doubtful_creates(tx, ids)
+        self.aside: Mapping[LinkId, set[MemberName]] = {}
+        """Members about which nothing can be said for now: a write to them is in doubt."""
         self.outcomes: dict[LinkId, tuple[str, str]] = {}
         self.owed = 0
         self.held = 0
@@ -205,7 +213,8 @@ class _Batch:
         shown = {
             name: look
             for name, member in link.members.items()
-            if member.ref is not None and name in self.rules.members and (look := self._look(link, name, member.ref))
+            if member.ref is not None and name in self.rules.members and name not in self.aside.get(link_id, ())
+            and (look := self._look(link, name, member.ref))
         }
         decided = plan(
             self.rules, link, shown, picks=self.answers.picks(link_id), deletion=self.answers.deletion(link_id)
@@ -272,6 +281,8 @@ class _Batch:
         for write in decided.writes:
             if write.operation is Operation.CREATE and (before.id, write.member) in self.doubtful:
                 # It may be there already, and only a person can say.
+                continue
+            if write.member in self.aside.get(before.id, ()):
                 continue
             member = self.rules.members[write.member]
             known = decided.link.members.get(write.member)

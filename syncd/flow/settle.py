@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncd.core.fields import FieldType, Unreadable, as_set, elements, equal, is_blank
+from syncd.core.fields import FieldType, Unreadable, alike, as_set, elements, equal, is_blank
 from syncd.core.link import Link, LinkMember, LinkState
 from syncd.core.match import parts_of
 from syncd.core.outcome import HoldKind, Operation
@@ -28,6 +28,10 @@ from syncd.store.outbox import Owed, State
 
 CUT_MIN = 8
 """A text that a vendor cut short is at least this long."""
+PLACES_MAX = 7
+"""A number that a vendor rounded keeps fewer decimal places than this."""
+MINUTE_OF = len("2026-01-31T12:34")
+"""An instant that a vendor made coarser is still of the same minute."""
 
 
 def look_at(engine: Engine, record: Record, seen_at: Micros, *, settles: bool = False) -> Look:
@@ -131,20 +135,16 @@ def _rebased(
             continue
         base[name] = _set_base(owed.expected.get(name), value, back) if kind is FieldType.SET else back
         agreed[name] = value
-        if not equal(kind, back, value) and equal(kind, back, owed.expected.get(name)) and not _alike(back, value):
-            holds.ask(tx, [_not_stored(owed, name, back, value)], now)
+        question = _not_stored(owed, name, back, value, _why_not_stored(kind, back, value, owed.expected.get(name)))
+        if question.reason:
+            holds.ask(tx, [question], now)
         else:
-            holds.close(tx, _not_stored(owed, name, back, value).key, now)
+            holds.close(tx, question.key, now)
     if owed.operation is Operation.CREATE and not found_later:
         _first_sight(shown, base, agreed, link)
     return replace(
         link.with_member(owed.member, LinkMember(ref=ref, base=base, agreed=agreed)), revision=link.revision + 1
     )
-
-
-def _alike(left: Json, right: Json) -> bool:
-    """Whether two texts differ in capitals and spaces only, as a vendor that tidies up would have it."""
-    return isinstance(left, str) and isinstance(right, str) and left.casefold().split() == right.casefold().split()
 
 
 def _set_base(expected: Json, value: Json, back: Json) -> Json:
@@ -173,11 +173,23 @@ def _first_sight(
             agreed[name] = None
 
 
-def _not_stored(owed: Owed, name: FieldName, back: Json, value: Json) -> Question:
+def _why_not_stored(kind: FieldType, back: Json, value: Json, before: Json) -> str:
+    """What is wrong with what a vendor shows of the value it was just given; empty where it kept it, in its own spelling or not.
+
+    What is neither the old value nor made of the new one may be the vendor's doing or an edit of the same moment: only a person can tell.
+    """
+    if equal(kind, back, value) or alike(back, value):
+        return ""
+    if equal(kind, back, before):
+        return "accepted the write but did not keep"
+    return "" if kind is FieldType.SET or made_of(kind, back, value) else "accepted the write and shows something else, or was edited meanwhile:"
+
+
+def _not_stored(owed: Owed, name: FieldName, back: Json, value: Json, why: str) -> Question:
     return Question(
         sync=owed.sync,
         kind=HoldKind.NOT_STORED,
-        reason=f"{owed.member} accepted the write but did not keep {name}",
+        reason=why and f"{owed.member} {why} {name}",
         sides={"sent": value, owed.member: back},
         link=owed.link,
         member=owed.member,
@@ -246,6 +258,7 @@ def settle_held(engine: Engine, tx: Connection, owed: Owed, reason: str, *candid
     )
     holds.ask(tx, [question], now)
     _note(engine, tx, owed, "write.held", {"key": owed.key, "reason": reason}, owed.ref.id, now)
+    _plan_what_stood_aside(tx, owed, now)
 
 
 def settle_dead(engine: Engine, tx: Connection, owed: Owed, error: str) -> None:
@@ -254,6 +267,13 @@ def settle_dead(engine: Engine, tx: Connection, owed: Owed, error: str) -> None:
     if outbox.settle(tx, owed, State.DEAD, now, error=error):
         _note(engine, tx, owed, "write.failed", {"key": owed.key, "error": error, "values": dict(owed.values)}, owed.ref.id, now)
         journal.tally(tx, engine.run_id, owed.sync, [("failed", owed.operation.value)])
+        _plan_what_stood_aside(tx, owed, now)
+
+
+def _plan_what_stood_aside(tx: Connection, owed: Owed, now: Micros) -> None:
+    """While its outcome was unknown the link may have been planned without this member."""
+    if owed.state is State.UNKNOWN:
+        planning.enqueue(tx, links.items_of(links.load(tx, [owed.link])[owed.link])[:1], now, "write")
 
 
 def settle_moved(engine: Engine, tx: Connection, owed: Owed) -> None:
@@ -308,8 +328,12 @@ def _arrived(kind: FieldType, shown: Json, sent: Json) -> bool:
 
 def made_of(kind: FieldType, shown: Json, sent: Json) -> bool:
     """Whether a vendor may show this of a value that was sent: itself, tidied up, or cut short."""
-    if equal(kind, shown, sent) or _alike(shown, sent):
+    if equal(kind, shown, sent) or alike(shown, sent):
         return True
+    if isinstance(shown, (int, float)) and isinstance(sent, (int, float)):
+        return any(round(sent, places) == shown for places in range(PLACES_MAX))
+    if kind is FieldType.INSTANT:
+        return str(shown)[:MINUTE_OF] == str(sent)[:MINUTE_OF]
     return isinstance(shown, str) and isinstance(sent, str) and len(shown) >= CUT_MIN and sent.casefold().startswith(shown.casefold())
 
 

@@ -61,6 +61,12 @@ def unseal(sealed: bytes | None, table: str, *row: Json) -> Json:
     return orjson.loads(data)
 
 
+def check(sealed: bytes, table: str, *row: Json) -> None:
+    """As `unseal`, for who wants to know whether it fits and not what it says."""
+    if sealed[:_SUM_BYTES] != _sum(sealed[_SUM_BYTES:], table, row):
+        raise DamagedError(table, row)
+
+
 def fingerprint(value: Json) -> bytes:
     """Sixteen bytes that are equal for equal values."""
     return hashlib.blake2b(pack(value), digest_size=16).digest()

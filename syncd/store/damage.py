@@ -9,7 +9,7 @@ It must not know: how the damage was noticed, or who is told.
 from __future__ import annotations
 
 from syncd.core.outcome import HoldKind, Operation
-from syncd.core.record import LinkId, Micros, RecordId, Ref
+from syncd.core.record import LinkId, MemberName, Micros, RecordId, Ref, SyncName
 from syncd.store import bridge, holds, observations, planning
 from syncd.store.codec import DamagedError, seal
 from syncd.store.database import Connection
@@ -53,7 +53,7 @@ def _hint_only(tx: Connection, key: str) -> str:
 def _take_apart(tx: Connection, link: LinkId, at: Micros) -> str | None:
     if tx.execute("SELECT 1 FROM outbox WHERE link_id = ? AND state = 'sent'", (link,)).fetchone():
         return None
-    rows = tx.execute("SELECT sync, member, record_id FROM link_members WHERE link_id = ?", (link,)).fetchall()
+    rows = _records(tx, link)
     unsure = tx.execute(
         "SELECT sync, member FROM outbox WHERE link_id = ? AND operation = ? AND state = 'unknown'",
         (link, Operation.CREATE.value),
@@ -68,27 +68,42 @@ def _take_apart(tx: Connection, link: LinkId, at: Micros) -> str | None:
         (at, link),
     )
     holds.ask(tx, [_unsure(sync, link, member) for sync, member in unsure], at)
-    planning.enqueue(tx, [planning.PlanItem(sync, member, RecordId(record_id)) for sync, member, record_id in rows], at, "damaged row")
+    planning.enqueue(tx, [planning.PlanItem(*row) for row in rows], at, "damaged row")
     return "the link is taken apart and its records are linked anew"
 
 
 def _plan_anew(tx: Connection, key: str, at: Micros) -> str | None:
-    rows = tx.execute("SELECT link_id, sync, member, operation, state FROM outbox WHERE key = ?", (key,)).fetchall()
-    for link, sync, member, operation, state in rows:
+    rows = tx.execute(
+        "SELECT o.link_id, l.sync, o.member, o.operation, o.state, o.sent_at IS NOT NULL"
+        " FROM outbox AS o JOIN links AS l ON l.id = o.link_id WHERE o.key = ?",
+        (key,),
+    ).fetchall()
+    for link, sync, member, operation, state, was_sent in rows:
         if state == "sent":
             return None
-        if state not in ("pending", "parked", "unknown"):
+        if state in ("done", "dead", "cancelled", "skipped"):
             continue
+        in_doubt = state == "unknown" or (state not in ("pending", "parked") and was_sent and not _has_record(tx, link, member))
         tx.execute(
             "UPDATE outbox SET state = 'cancelled', error = 'its row was damaged', done_at = ?, lease_until = NULL, fence = fence + 1"
             " WHERE key = ?",
             (at, key),
         )
-        if operation == Operation.CREATE.value and state == "unknown":
+        if operation == Operation.CREATE.value and in_doubt:
             holds.ask(tx, [_unsure(sync, link, member)], at)
-        items = tx.execute("SELECT sync, member, record_id FROM link_members WHERE link_id = ?", (link,)).fetchall()
-        planning.enqueue(tx, [planning.PlanItem(*item) for item in items[:1]], at, "damaged row")
+        planning.enqueue(tx, [planning.PlanItem(*item) for item in _records(tx, link)[:1]], at, "damaged row")
     return "the write is planned anew"
+
+
+def _records(tx: Connection, link: int) -> list[tuple[SyncName, MemberName, RecordId]]:
+    """A link's records; the sync is the link's own, which is sealed with it."""
+    return tx.execute(
+        "SELECT l.sync, m.member, m.record_id FROM link_members AS m JOIN links AS l ON l.id = m.link_id WHERE m.link_id = ?", (link,)
+    ).fetchall()
+
+
+def _has_record(tx: Connection, link: int, member: str) -> bool:
+    return tx.execute("SELECT 1 FROM link_members WHERE link_id = ? AND member = ?", (link, member)).fetchone() is not None
 
 
 def _unsure(sync: str, link: int, member: str) -> Question:

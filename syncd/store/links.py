@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from syncd.core.link import HubField, Interval, Link, LinkMember, LinkState
 from syncd.core.record import FieldName, LinkId, MemberName, Micros, RecordId, Ref, SyncName
-from syncd.store import planning
-from syncd.store.codec import pack, seal, unseal
+from syncd.store import codec, planning
+from syncd.store.codec import DamagedError, pack, seal, unseal
 from syncd.store.database import Connection
 from syncd.store.planning import PlanItem
 
@@ -30,12 +30,14 @@ def load(tx: Connection, ids: Iterable[LinkId]) -> dict[LinkId, Link]:
     """These links, whole."""
     wanted = (pack(sorted(set(ids))).decode(),)
     members: dict[int, dict[MemberName, LinkMember]] = {}
-    for link, member, system, collection, record_id, gone, base, agreed in tx.execute(
-        "SELECT m.link_id, m.member, m.system, m.collection, m.record_id, m.gone, m.base, m.agreed"
+    named: dict[int, set[SyncName]] = {}
+    for link, member, system, collection, record_id, gone, base, agreed, sync in tx.execute(
+        "SELECT m.link_id, m.member, m.system, m.collection, m.record_id, m.gone, m.base, m.agreed, m.sync"
         " FROM json_each(?) AS wanted CROSS JOIN link_members AS m ON m.link_id = wanted.value",
         wanted,
     ):
         row = (link, member, system, collection, record_id, gone)
+        named.setdefault(link, set()).add(sync)
         members.setdefault(link, {})[member] = LinkMember(
             ref=Ref(system, collection, record_id),
             base=unseal(base, "link_members", *row),
@@ -52,7 +54,24 @@ def load(tx: Connection, ids: Iterable[LinkId]) -> dict[LinkId, Link]:
         found[LinkId(link)] = Link(
             id=LinkId(link), sync=sync, revision=revision, state=LinkState(state), hub=hub, members=own
         )
+        if any(each != sync for each in named.get(link, ())):
+            raise DamagedError("link_members", (link,))
     return found
+
+
+def check(tx: Connection, sync: SyncName, after: int, limit: int) -> int | None:
+    """Looks whether the records of the next links are still theirs; the number of the last one, None at the end. Raises DamagedError."""
+    rows = tx.execute(
+        "SELECT m.link_id, m.member, m.system, m.collection, m.record_id, m.gone, m.base, m.sync = ?1 FROM"
+        " (SELECT id FROM links WHERE sync = ?1 AND id > ?2 ORDER BY id LIMIT ?3) AS l JOIN link_members AS m ON m.link_id = l.id",
+        (sync, after, limit),
+    ).fetchall()
+    for *row, base, is_ours in rows:
+        codec.check(base, "link_members", *row)
+        if not is_ours:
+            raise DamagedError("link_members", tuple(row))
+    (last,) = tx.execute("SELECT max(id) FROM (SELECT id FROM links WHERE sync = ? AND id > ? ORDER BY id LIMIT ?)", (sync, after, limit)).fetchone()
+    return None if last is None else int(last)
 
 
 def create(tx: Connection, sync: SyncName, refs: Mapping[MemberName, Ref], at: Micros) -> Link:

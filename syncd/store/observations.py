@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from syncd.core.link import Interval
-from syncd.core.record import MINUTE, CollectionName, Json, MemberName, Micros, Record, RecordId, Ref, SyncName, SystemName
+from syncd.core.record import HOUR, MINUTE, CollectionName, Json, MemberName, Micros, Record, RecordId, Ref, SyncName, SystemName
 from syncd.core.translate import change_interval
 from syncd.store.codec import fingerprint, pack, seal, unpack, unseal
 from syncd.store.control import NOT_PAUSED
@@ -22,6 +22,9 @@ from syncd.store.planning import PlanItem, enqueue
 
 STALE_MAX: Micros = 15 * MINUTE
 """A vendor's caches and replicas are never longer behind than this: a modified time that went back further in the past is believed."""
+
+ALONE_MAX: Micros = HOUR
+"""Polls look at everything: no single record is the last one to be seen for longer than this."""
 
 Place = tuple[SystemName, CollectionName]
 Routes = Mapping[Place, Sequence[tuple[SyncName, MemberName]]]
@@ -202,9 +205,18 @@ def missing(tx: Connection, place: Place, pass_id: int, started_at: Micros) -> t
 
 
 def newest(tx: Connection) -> Micros:
-    """The latest moment anything was seen; 0 where nothing was."""
-    (at,) = tx.execute("SELECT coalesce(max(read_at), 0) FROM observations").fetchone()
-    return int(at)
+    """The latest moment anything was seen; 0 where nothing was. A single row that is far ahead of all others is damaged: it is not believed."""
+    times = [at for (at,) in tx.execute("SELECT read_at FROM observations ORDER BY read_at DESC LIMIT 2")]
+    alone = len(times) > 1 and times[0] - times[1] > ALONE_MAX
+    return int(times[alone]) if times else 0
+
+
+def distrust(tx: Connection, now: Micros) -> list[Ref]:
+    """Takes what was seen later than now, which cannot be, for seen long ago, so that the next look at it counts; answers those records."""
+    rows = tx.execute(
+        "UPDATE observations SET seen_at = 0, read_at = 0 WHERE read_at > ?1 OR seen_at > ?1 RETURNING system, collection, record_id", (now,)
+    ).fetchall()
+    return [Ref(*row) for row in rows]
 
 
 def count_alive(tx: Connection, place: Place) -> int:

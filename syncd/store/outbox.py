@@ -13,11 +13,12 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import pairwise
 
 from syncd.core.guard import Direction
 from syncd.core.outcome import Operation, Write
-from syncd.core.record import FieldName, Json, LinkId, MemberName, Micros, RecordId, Ref, SyncName, SystemName
-from syncd.store.codec import pack, seal, unpack, unseal
+from syncd.core.record import DAY, FieldName, Json, LinkId, MemberName, Micros, RecordId, Ref, SyncName, SystemName
+from syncd.store.codec import DamagedError, pack, seal, unpack, unseal
 from syncd.store.control import NOT_PAUSED
 from syncd.store.database import Connection
 
@@ -87,12 +88,18 @@ class Intent:
 
 _COLUMNS = (
     "id, key, sync, link_id, member, system, collection, record_id, operation, stream, payload, revision, state, attempts,"
-    " fence, gate, error, priority, run_id, created_at, due_at, evidence"
+    " fence, gate, error, priority, run_id, created_at, due_at, evidence,"
+    " (SELECT l.sync FROM links AS l WHERE l.id = link_id)"
 )
 
 
 _SEALED = "key, link_id, member, system, collection, record_id, operation"
 """The columns that say what a write is for: its payload is sealed with them."""
+
+_STATES = tuple(sorted(state.value for state in State))
+_STREAMS = tuple(stream.value for stream in Direction)
+WAIT_MAX: Micros = 2 * DAY
+"""No write is ever put off for longer than this."""
 
 NOT_SUSPECT = (
     "(o.state = 'unknown' OR NOT EXISTS (SELECT 1 FROM suspects AS s WHERE s.system = o.system AND s.collection = o.collection AND s.record_id = o.record_id))"
@@ -115,6 +122,8 @@ def owe(tx: Connection, intents: Sequence[Intent], at: Micros) -> list[Intent]:
         (pack(list(keyed)).decode(),),
     ):
         key = row[0]
+        if state not in _STATES:
+            raise DamagedError("outbox", tuple(row))
         if state == State.CANCELLED.value:
             taken_back.append((key,))
             continue
@@ -248,9 +257,24 @@ def doubt(tx: Connection, link: LinkId, member: MemberName, now: Micros) -> None
 
 
 def recover(tx: Connection, system: SystemName, now: Micros) -> int:
-    """When nobody carries out a system's writes: what was in the air has an unknown outcome, every lease is void. Answers how many were in the air."""
+    """When nobody carries out a system's writes: what was in the air has an unknown outcome, every lease is void. Answers how many were in the air.
+
+    What is put off for longer than anything ever is, is due.
+    """
+    tx.execute(
+        "UPDATE outbox SET due_at = ?2 WHERE system = ?1 AND state IN ('pending', 'unknown') AND due_at > ?3", (system, now, now + WAIT_MAX)
+    )
     tx.execute("UPDATE outbox SET lease_until = NULL, fence = fence + 1 WHERE system = ? AND lease_until IS NOT NULL", (system,))
     return tx.execute("UPDATE outbox SET state = 'unknown', due_at = ? WHERE system = ? AND state = 'sent'", (now, system)).rowcount
+
+
+def misplaced(tx: Connection) -> list[DamagedError]:
+    """Writes in no state there is: nobody would ever come upon them. Looks between the states in their index, whatever the number of writes."""
+    return [
+        DamagedError("outbox", row)
+        for low, high in pairwise(["", *_STATES, "\U0010ffff"])
+        for row in tx.execute(f"SELECT {_SEALED} FROM outbox WHERE state > ? AND state < ?", (low, high)).fetchall()  # noqa: S608
+    ]
 
 
 def hurry(tx: Connection, link: LinkId, member: MemberName, now: Micros) -> None:
@@ -266,6 +290,21 @@ def in_flight(tx: Connection, links: Iterable[LinkId]) -> set[LinkId]:
         (pack(sorted(set(links))).decode(),),
     )
     return {LinkId(link) for (link,) in rows}
+
+
+def in_doubt(tx: Connection, links: Iterable[LinkId], before: Micros) -> dict[LinkId, set[MemberName]]:
+    """Of these links, those on which nothing is in the air but writes sent before an instant whose outcome nobody could find out since, and their targets."""
+    rows = tx.execute(
+        "SELECT o.link_id, o.member, o.state = 'unknown' AND o.sent_at < ? FROM json_each(?) AS wanted"
+        " CROSS JOIN outbox AS o ON o.link_id = wanted.value AND o.state IN ('sent', 'unknown')",
+        (before, pack(sorted(set(links))).decode()),
+    ).fetchall()
+    busy = {link for link, _, is_old in rows if not is_old}
+    found: dict[LinkId, set[MemberName]] = {}
+    for link, member, _ in rows:
+        if link not in busy:
+            found.setdefault(LinkId(link), set()).add(MemberName(member))
+    return found
 
 
 def next_due(tx: Connection, system: SystemName) -> Micros | None:
@@ -357,6 +396,8 @@ def revive(tx: Connection, owed: Owed, now: Micros) -> None:
 
 def _owed(row: tuple[Json, ...]) -> Owed:
     values, expected = unseal(row[10], "outbox", row[1], *row[3:9])
+    if row[2] != row[22] or row[9] not in _STREAMS or row[12] not in _STATES:
+        raise DamagedError("outbox", (row[1], *row[3:9]))
     return Owed(
         id=row[0],
         key=row[1],

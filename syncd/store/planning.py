@@ -6,7 +6,8 @@ stays. It must not know: what a plan is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.core.record import FieldName, MemberName, Micros, RecordId, SyncName
@@ -41,6 +42,7 @@ class Kin:
 
 
 _CHILD = "ref:"
+_SUM = "match_keys "
 
 
 def child_key(name: FieldName) -> FieldName:
@@ -85,14 +87,18 @@ def unindexed(tx: Connection, sync: SyncName, limit: int) -> list[DuePlan]:
     ))
 
 
-def due(tx: Connection, sync: SyncName, limit: int) -> list[DuePlan]:
-    """The oldest items of a sync. An item waits while a write to one of its link's members is in the air."""
+def due(tx: Connection, sync: SyncName, limit: int, doubt_before: Micros = 0) -> list[DuePlan]:
+    """The oldest items of a sync. An item waits while a write to one of its link's members is in the air.
+
+    One sent before `doubt_before` whose outcome is still unknown holds up its own target only.
+    """
     return _due(tx.execute(
         "SELECT t.sync, t.member, t.record_id, t.since, t.cause FROM to_plan AS t WHERE t.sync = ?1 AND NOT EXISTS ("
         " SELECT 1 FROM link_members AS m JOIN outbox AS o ON o.link_id = m.link_id AND o.state IN ('sent', 'unknown')"
+        " AND NOT (o.state = 'unknown' AND o.sent_at < ?3 AND o.member <> t.member)"
         " WHERE m.sync = t.sync AND m.member = t.member AND m.record_id = t.record_id)"
         " ORDER BY t.since LIMIT ?2",
-        (sync, limit),
+        (sync, limit, doubt_before),
     ))
 
 
@@ -142,6 +148,11 @@ def index_keys(tx: Connection, items: Sequence[tuple[DuePlan, Mapping[FieldName,
         "UPDATE to_plan SET indexed = 1 WHERE sync = ? AND member = ? AND record_id = ? AND since = ?",
         [(*_where(each.item), each.since) for each, _ in items],
     )
+    turned: dict[SyncName, int] = {}
+    for item, old, keys in moved:
+        turned[item.sync] = turned.get(item.sync, 0) ^ _sum_of((*_where(item), *each) for each in (*old.items(), *keys.items()))
+    for sync, changes in turned.items():
+        _keep_sum(tx, sync, (_kept_sum(tx, sync) or 0) ^ changes)
     touched = {
         (item.sync, name, value)
         for item, old, keys in moved
@@ -166,6 +177,52 @@ def _keys_of(tx: Connection, items: Iterable[PlanItem]) -> dict[PlanItem, dict[F
     for sync, member, record_id, key, value in rows:
         found.setdefault(PlanItem(sync, member, record_id), {})[key] = value
     return found
+
+
+def _sum_of(rows: Iterable[tuple[str, ...]]) -> int:
+    """A number that every row of the index turns, and turns back when it goes."""
+    number = 0
+    for row in rows:
+        number ^= int.from_bytes(hashlib.blake2b("\x1f".join(row).encode(), digest_size=7).digest())
+    return number
+
+
+def _kept_sum(tx: Connection, sync: SyncName) -> int | None:
+    row = tx.execute("SELECT value FROM meta WHERE key = ?", (f"{_SUM}{sync}",)).fetchone()
+    return None if row is None or not row[0].isdecimal() else int(row[0])
+
+
+def _keep_sum(tx: Connection, sync: SyncName, number: int) -> None:
+    tx.execute(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (f"{_SUM}{sync}", str(number))
+    )
+
+
+def index_is_sound(tx: Connection, sync: SyncName) -> bool:
+    """Whether the index holds just what was put into it: a key that changed by itself hides the record it belongs to."""
+    return _kept_sum(tx, sync) == _sum_of(_index_rows(tx, sync))
+
+
+def begin_index(tx: Connection, sync: SyncName) -> bool:
+    """Empties an index that is not sound, for all records to be indexed anew. False where it is from before there was a sum: that is taken now."""
+    if tx.execute("SELECT 1 FROM meta WHERE key = ?", (f"{_SUM}{sync}",)).fetchone() is None:
+        _keep_sum(tx, sync, _sum_of(_index_rows(tx, sync)))
+        return False
+    tx.execute("DELETE FROM match_keys WHERE sync = ?", (sync,))
+    _keep_sum(tx, sync, 0)
+    return True
+
+
+def _index_rows(tx: Connection, sync: SyncName) -> Iterable[tuple[str, ...]]:
+    return tx.execute("SELECT sync, member, record_id, key, value FROM match_keys WHERE sync = ?", (sync,))
+
+
+def drop_strangers(tx: Connection, members: Container[tuple[str, str]]) -> bool:
+    """Takes items off the list that belong to no member there is; whether there were any."""
+    named = tx.execute("SELECT DISTINCT sync, member FROM to_plan").fetchall()
+    strangers = [each for each in named if tuple(each) not in members]
+    tx.executemany("DELETE FROM to_plan WHERE sync = ? AND member = ?", strangers)
+    return bool(strangers)
 
 
 def _unlinked_with(tx: Connection, keys: set[tuple[SyncName, FieldName, str]]) -> list[PlanItem]:

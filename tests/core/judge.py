@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import syncd.core.plan
-from syncd.core.fields import FieldType, Unreadable, elements, read
+from syncd.core.fields import FieldType, Unreadable, elements, key, read
 from syncd.core.link import Gone, Interval, Link, LinkState, Seen
 from syncd.core.outcome import Decision, HoldKind, Operation, Plan, Write
 from syncd.core.record import FieldName, Json, MemberName
@@ -307,7 +307,9 @@ def _winner(rules: SyncRules, row: FieldRule, before: Link, seen: Shown) -> obje
 def _contest(rules: SyncRules, row: FieldRule, spoken: Mapping[MemberName, tuple[Json, Interval | None]]) -> object:
     if row.owner in spoken:
         return spoken[row.owner][0]
-    if rules.conflict is ConflictRule.REVIEW:
+    texts = [value for value, _ in spoken.values() if isinstance(value, str)]
+    tidy = len(texts) == len(spoken) and len({" ".join(each.casefold().split()) for each in texts}) == 1
+    if rules.conflict is ConflictRule.REVIEW and not tidy:
         return HELD
     if rules.conflict is ConflictRule.LAST_MODIFIED:
         ends: dict[Json, list[Interval]] = {}
@@ -319,7 +321,9 @@ def _contest(rules: SyncRules, row: FieldRule, spoken: Mapping[MemberName, tuple
                 others = [each.until for other, each in newest.items() if other != value]
                 if mine.since is not None and mine.since >= max(others):
                     return value
-    return spoken[rules.source_of_truth][0] if rules.source_of_truth in spoken else HELD
+    if rules.source_of_truth in spoken:
+        return spoken[rules.source_of_truth][0]
+    return min(texts, key=lambda each: key(row.type, each)) if tidy else HELD
 
 
 # ---- what must hold when all is quiet

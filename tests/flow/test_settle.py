@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from syncd.core.fields import FieldType
+from syncd.flow.settle import _why_not_stored
 from syncd.store.holds import HoldState
 from tests.flow.hands import by_us, edited
 from tests.flow.world import ADA, Watch, opened, systems
@@ -40,6 +44,40 @@ async def test_a_value_that_is_not_kept_is_held(tmp_path):
         assert ("not_stored", "name", {"sent": "Ada L", "mail": "Ada"}) == (asked.kind.value, asked.field, asked.sides)
         assert ("Ada L", "Ada") == (world.crm.records()[crm]["name"], world.mail.records()[mail]["name"])
         assert 1 == len(by_us(world.mail))
+
+
+async def test_a_value_that_is_neither_old_nor_ours_is_held(tmp_path):
+    """The vendor shows something that nobody here wrote: its own doing or an edit of the same moment, a person is asked."""
+    clock = Watch()
+    far = systems(clock, mail={"normalise": lambda path, value: "Grace" if path == "name" and value == "Ada L" else value})
+    async with opened(tmp_path, far=far) as world:
+        crm, _ = await world.linked()
+        await edited(world, crm, name="Ada L")
+        await world.work()
+        await world.sync()
+        (asked,) = await world.holds()
+
+        assert ("not_stored", "name", {"sent": "Ada L", "mail": "Grace"}) == (asked.kind.value, asked.field, asked.sides)
+        assert "mail accepted the write and shows something else, or was edited meanwhile: name" == asked.reason
+        assert 1 == len(by_us(world.mail))
+
+
+@pytest.mark.parametrize(("kind", "shown", "sent", "before", "asked"), [
+    (FieldType.NUMBER, 3.14, 3.14159, None, False),
+    (FieldType.NUMBER, 3, 3.14159, 5, False),
+    (FieldType.NUMBER, 7, 3.14159, 5, True),
+    (FieldType.NUMBER, 5, 3.14159, 5, True),
+    (FieldType.INSTANT, "2026-01-31T12:34:00.000Z", "2026-01-31T12:34:56.789Z", None, False),
+    (FieldType.INSTANT, "2026-01-31T13:34:56.789Z", "2026-01-31T12:34:56.789Z", None, True),
+    (FieldType.TEXT, "Ada  LOVELACE", "ada Lovelace", "Grace", False),
+    (FieldType.TEXT, "Ada Love", "Ada Lovelace", "Grace", False),
+    (FieldType.TEXT, None, "Ada Lovelace", "Grace", True),
+    (FieldType.BOOL, False, True, None, True),
+    (FieldType.SET, ["a", "c"], ["a", "b"], None, False),
+])  # fmt: skip
+def test_what_a_vendor_may_make_of_a_value(kind, shown, sent, before, asked):
+    """Rounded, coarser, tidied up or cut short is the vendor's own spelling; anything else is asked about."""
+    assert asked == bool(_why_not_stored(kind, shown, sent, before))
 
 
 async def test_a_hold_about_a_lost_value_closes_when_it_is_kept(tmp_path):

@@ -149,12 +149,13 @@ class Monitors:
         if person in world.users.irregular or person in world.touched_by_operator:
             return person
         there = vendor.live(person)
-        made = [rec for rec in there if rec.born_by == "syncd"]
+        # What a person just brought back from the bin, nobody can know of yet.
+        made = [rec for rec in there if rec.born_by == "syncd" and not self._was_deleted(rec)]
         if world.restored_at:
             # What was made after the copy is found again by its address alone.
             made = [rec for rec in made if same("email", (rec.now.fields or {}).get("email"), fields.get("email"))]
-            if world.script.has("empty", "short", "skipped_page", "hidden"):
-                # Two sources failed at once: the copy knows nothing of it, and the listing that should show it lied.
+            if world.script.has("empty", "short", "skipped_page", "hidden", "masked", "garbled"):
+                # Two sources failed at once: the copy knows nothing of it, and the listing that should show it, or its address, did not.
                 made = []
         if there:
             # Excused or not, there are two from now on.

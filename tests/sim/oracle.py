@@ -44,7 +44,7 @@ def unrest(world: World, healed: float) -> list[str]:
     found += [f"suspect {row}" for row in tx.execute("SELECT system, record_id FROM suspects").fetchall() if row[0] not in down]
     waiting = "SELECT count(*) FROM to_plan AS t" + (
         " WHERE NOT EXISTS (SELECT 1 FROM link_members AS m JOIN outbox AS o ON o.link_id = m.link_id AND o.state IN ('sent', 'unknown')"
-        " WHERE m.member = t.member AND m.record_id = t.record_id)" if down else ""
+        " WHERE m.member = t.member AND m.record_id = t.record_id AND o.member = t.member)" if down else ""
     )
     if (not down or _all_were_listed(world)) and (plans := _count(world, waiting)):
         found.append(f"{plans} to plan")
@@ -109,7 +109,8 @@ def _check_decisions(world: World) -> None:
             continue
         if options["conflict"] == "source_of_truth" and truth in told["losers"]:
             world.fail("S14", f"{truth} is the source of truth and lost {told['field']} to {told['winner']}: {told['rule']}")
-        if options["conflict"] == "review":
+        alike = all(same(told["field"], told["value"], value) for value in told["losers"].values())
+        if options["conflict"] == "review" and not alike:
             world.fail("S14", f"{told['field']} was decided ({told['rule']}) where a person is to be asked")
         if told["rule"] == "last modified":
             _check_last(world, told)
@@ -251,6 +252,9 @@ def _check_deleted(world: World, person: int, records: dict[str, list[Rec]]) -> 
         return
     live = sorted(name for name, each in records.items() if any(rec.alive for rec in each))
     compared = all(each for each in records.values())
+    if live and _is_outside(world, {name: [rec for rec in each if rec.alive] for name, each in records.items()}):
+        # An edit won, and the filter of the member that lost him does not let him in again.
+        return
     if live and len(live) < len(records) and compared and not world.script.has("rejected") and not _state_is(world, records, ("unlinked", "archived")):
         world.fail("L1", f"person {person} was deleted somewhere and still lives in {live} only")
 

@@ -186,7 +186,7 @@ def in_flight_planned(put: Put) -> None:
     put(planning, "due", _due_all)
 
 
-def _due_all(tx: Any, sync: Any, limit: int) -> Any:
+def _due_all(tx: Any, sync: Any, limit: int, _doubt_before: int = 0) -> Any:
     return planning._due(tx.execute("SELECT sync, member, record_id, since, cause FROM to_plan WHERE sync = ? LIMIT ?", (sync, limit)))
 
 
@@ -310,7 +310,7 @@ def old_dates_refused(put: Put) -> None:
 def list_cleared(put: Put) -> None:
     """Of a long list only the beginning is planned, and all of it is taken for done."""
     genuine = planning.due
-    put(planning, "due", lambda tx, sync, limit: genuine(tx, sync, min(limit, 6)))
+    put(planning, "due", lambda tx, sync, limit, *more: genuine(tx, sync, min(limit, 6), *more))
     put(planning, "done", lambda tx, _items: tx.execute("DELETE FROM to_plan"))
 
 

@@ -26,6 +26,7 @@ from syncd.flow.poll import poll_forever
 from syncd.flow.reconcile import reconcile_forever
 from syncd.flow.requests import answer_forever
 from syncd.flow.reread import reread_forever
+from syncd.flow.soundness import look_over_times
 from syncd.flow.work import begin_run
 from syncd.flow.write import write_forever
 from syncd.store import control, observations, outbox, planning
@@ -403,6 +404,7 @@ class Process:
             engine.run_id = begin_run(engine, tx, "live", "simulated")
             for system in engine.connectors:
                 outbox.recover(tx, system, now)
+            look_over_times(engine, tx)
             if control.meet_sync(tx, self.world.rules.name, self.world.digest):
                 plan_everything(engine, tx, self.world.rules)
                 for place in engine.places:

@@ -48,7 +48,7 @@ STORIES: dict[str, Script] = {
 }  # fmt: skip
 SEEDS: dict[str, tuple[int, ...]] = {
     "base_not_updated": (7, 35, 51, 70),
-    "cursor_before_commit": (7, 35, 37, 61),
+    "cursor_before_commit": (130, 171, 201, 234),
     "damage_trusted": (33, 72, 79, 231),
     "delete_beats_edit": (70, 107, 127, 157),
     "echo_by_timer": (34, 54),

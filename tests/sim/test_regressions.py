@@ -416,3 +416,70 @@ def test_a_deletion_beside_an_unreadable_answer():
         Act(kind="delete", at=86.789, person=1, system=1, salt=796593593),
         habits=({}, {"webhooks": "hint"}, {}), people=2, fields=("name", "note", "tags"), minutes=5.0, seed=202720,
     ))  # fmt: skip
+
+
+@pytest.mark.parametrize("spelling", ["", "lower"])
+def test_an_edit_beside_a_write_that_was_not_kept(spelling):
+    """The vendor dropped our value while somebody edited the field: the edit passed for the vendor's spelling of our value, went nowhere, and nobody was told."""
+    holds(story(
+        *(Strike(kind=each, at=100, until=EVER, most=1, system=0, operation="update") for each in ("partial", "edit_during")),
+        Act(kind="edit", at=150, system=1), habits=({"normalise": spelling}, {}),
+    ))  # fmt: skip
+
+
+def test_what_a_person_brings_back_while_it_is_made_again():
+    """A deleted record waited at a gate to be made again, and came out of the bin moments before, unseen in an index that runs behind: the simulator called it a double."""
+    holds(story(
+        Act(kind="delete", at=3.588, person=1, system=1, salt=620159345), Act(kind="edit", at=47.266, person=1, system=0, salt=260752614),
+        Act(kind="undelete", at=193.578, person=1, system=1, salt=783925068),
+        habits=({}, {"lag": 20_000_000}, {}), people=4, delete="archive", tight=True, start="one", minutes=4.0, seed=302456,
+    ))  # fmt: skip
+
+
+def test_an_old_copy_and_a_listing_without_addresses():
+    """An older copy was put back while the listing left the address out: two sources failed at once, which the simulator did not excuse."""
+    holds(story(
+        Strike(kind="masked", at=94.488, until=300.0, rate=0.5, operation="page", salt=99475618),
+        Strike(kind="restore", at=175.207, until=179.358, most=1, operation="create", amount=300, salt=1007987525),
+        habits=({"page_size": 1}, {"page_size": 1}), people=5, delete="review", start="one", latency=1.5, minutes=5.0, seed=302058,
+    ))  # fmt: skip
+
+
+def test_a_doubtful_write_to_a_system_that_is_down_for_good():
+    """A write's answer was lost and its target could not be asked any more: the two other records of the link were not kept equal either."""
+    holds(story(
+        Strike(kind="timeout_after", at=172.71, until=262.71, most=1, operation="update", amount=40.0, salt=57470942),
+        Strike(kind="stall", at=203.128, until=206.4, rate=0.9, most=1, system=2, operation="page", amount=300, salt=314646287),
+        Act(kind="tag", at=173.016, system=2, path="tags", salt=728929632), Act(kind="copy_edit", at=272.938, system=1, path="tags", salt=235891129),
+        habits=({}, {}, {"webhooks": "hint"}), fields=("tags",), delete="archive", heal="paused", minutes=5.0, seed=300436,
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("heard", ["full", "none"])
+def test_one_word_in_two_spellings_is_no_conflict(seed, heard):
+    """The same words given to two vendors, of which one writes everything small and one in capitals, were held as a conflict."""
+    report = run(story(
+        Act(kind="copy_edit", at=200), habits=({"normalise": "title", "webhooks": heard}, {"normalise": "lower", "webhooks": heard}),
+        conflict="review", seed=seed,
+    ))  # fmt: skip
+
+    assert report.failure is None, report.failure
+    assert (0, 1) == (report.facts["people held"], report.facts["people equal"])
+
+
+def test_an_edit_wins_outside_the_filter():
+    """Deleted at a member whose filter does not admit him, and edited elsewhere: the edit won and he was not made again; the simulator called it half a deletion."""
+    holds(story(
+        Act(kind="copy_edit", at=218.336, system=1, path="note", salt=37546128), Act(kind="delete", at=218.7, system=1, salt=765124192),
+        habits=({}, {}), fields=("name", "note", "tags"), when=1, seed=306684,
+    ))  # fmt: skip
+
+
+def test_somebody_made_anew_under_another_address():
+    """Deleted in one system and made in another at the same moment, under another address, while the first run waited for a word: the simulator called it a double."""
+    holds(story(
+        Act(kind="create", at=11.93, system=0, salt=390241337), Act(kind="delete", at=11.93, system=2, salt=128046242),
+        habits=({"webhooks": "full"}, {}, {}), start="mixed", first_run="review", shuffle=True, hops=2, disk_s=0.002, backlog=True,
+        minutes=4.0, seed=420148,
+    ))  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -46,6 +48,18 @@ def test_same_seed_same_run(seed):
     first, second = run(draw(seed)), run(draw(seed))
 
     assert (first.digest, first.end, first.edges) == (second.digest, second.end, second.edges)
+
+
+@pytest.mark.parametrize("kind", ["crash", "restore"])
+def test_a_run_is_forgotten(kind):
+    """Nothing of a run is left when it is over: many thousands are made in one process."""
+    world = World(next(each for each in map(draw, range(500)) if each.has(kind)))
+    kept = weakref.ref(world)
+    world.run()
+    del world
+    gc.collect()
+
+    assert kept() is None
 
 
 def test_script_survives_json():

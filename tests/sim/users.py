@@ -198,6 +198,9 @@ class Users:
                         # Only people know yet that this is his address.
                         self.irregular.add(person)
                     return str(rec.now.fields["email"])
+        if any(rec.person == person and rec.now.actor == "user" for vendor in self.world.vendors.values() for rec in vendor.records.values()):
+            # Deleted by somebody, and now made anew under another address: to all but people that is somebody else.
+            self.irregular.add(person)
         return None
 
     # ---- writing

@@ -9,7 +9,7 @@ import pytest
 from syncd.core.link import HubField, LinkMember, LinkState
 from syncd.core.outcome import Operation
 from syncd.core.record import Ref
-from syncd.store import damage, holds, inbox, links, observations, outbox
+from syncd.store import damage, holds, inbox, links, observations, outbox, planning
 from syncd.store.codec import DamagedError, seal, unseal
 from syncd.store.database import migrations, prepare
 from syncd.store.holds import HoldState
@@ -18,8 +18,8 @@ from tests.store.build import NAME, ROUTES, A, B, arrival, item, linked, look, o
 COLUMNS = {
     "observations": ("system", "collection", "record_id", "fields", "changed"),
     "links": ("id", "sync", "revision", "state", "hub"),
-    "link_members": ("link_id", "member", "system", "collection", "record_id", "gone", "base", "agreed"),
-    "outbox": ("key", "link_id", "member", "system", "collection", "record_id", "operation", "payload"),
+    "link_members": ("link_id", "sync", "member", "system", "collection", "record_id", "gone", "base", "agreed"),
+    "outbox": ("key", "sync", "link_id", "member", "system", "collection", "record_id", "operation", "stream", "payload", "state"),
     "events": ("dedupe_key", "payload"),
 }
 
@@ -41,6 +41,8 @@ def read_all(tx, link):
     """Everything that a write could come from."""
     observations.load(tx, [Ref(*row) for row in tx.execute("SELECT system, collection, record_id FROM observations")])
     links.load(tx, [link, *(row[0] for row in tx.execute("SELECT id FROM links"))])
+    for error in outbox.misplaced(tx):
+        raise error
     outbox.lease(tx, ref("1", "b").system, 10**6, until=10**7, limit=9)
     outbox.select(tx, list(outbox.State))
     inbox.due(tx, ref().system, 10**9, quiet=0, quiet_max=0, limit=9)
@@ -103,6 +105,96 @@ def test_a_damaged_link_is_taken_apart(tx, table):
     assert (LinkState.UNLINKED, {}, {}) == (after.state, dict(after.members), dict(after.hub))
     assert {item("1"), item("2", B)} <= set(planned(tx))
     assert ["cancelled"] == [each.state.value for each in outbox.select(tx, list(outbox.State))]
+
+
+@pytest.mark.parametrize(("state", "was_sent", "is_linked", "asked"), [
+    ("pdnding", False, False, False), ("unknovn", True, False, True), ("sdnt", True, False, True), ("dond", True, True, False),
+])  # fmt: skip
+def test_a_write_in_no_state_there_is(tx, state, was_sent, is_linked, asked):
+    """Nobody would come upon it: it is planned anew, and held where a record may have been made that nobody knows."""
+    link = linked(tx, "1", "2")
+    owe(tx, link, what=write(B, Operation.CREATE))
+    tx.execute("UPDATE outbox SET state = ?, sent_at = ?", (state, 5 if was_sent else None))
+    if not is_linked:
+        tx.execute("DELETE FROM link_members WHERE member = 'b'")
+    (error,) = outbox.misplaced(tx)
+    damage.mend(tx, error, ROUTES, 9)
+
+    assert [] == outbox.misplaced(tx)
+    assert "cancelled" == only(tx).state.value
+    assert item("1") in planned(tx)
+    assert (["unknown_create"] if asked else []) == [each.kind.value for each in holds.select(tx, [HoldState.OPEN])]
+
+
+def test_a_write_put_off_for_ever_is_due(tx):
+    """A flipped bit in its due time must not put a write off for a thousand years."""
+    link = linked(tx, "1", "2")
+    owe(tx, link)
+    tx.execute("UPDATE outbox SET due_at = due_at + (1 << 55)")
+    assert [] == outbox.lease(tx, ref("1", "b").system, 5, until=9, limit=9)
+    outbox.recover(tx, ref("1", "b").system, 5)
+
+    assert 1 == len(outbox.lease(tx, ref("1", "b").system, 5, until=9, limit=9))
+
+
+@pytest.mark.parametrize("column", ["seen_at", "read_at"])
+def test_a_look_of_later_than_now(tx, column):
+    """One flipped time does not set the clock, and does not make every later look old."""
+    observe(tx, look(at=10), look("2", at=11))
+    tx.execute(f"UPDATE observations SET {column} = {column} + (1 << 52) WHERE record_id = '1'")
+    newest = observations.newest(tx)
+    doubted = observations.distrust(tx, 12)
+    observe(tx, look(at=13, fields={"name": "Grace"}))
+
+    assert (11, [ref()]) == (newest, doubted)
+    assert {"name": "Grace"} == observations.load(tx, [ref()])[ref()].fields
+
+
+@pytest.mark.parametrize("column", ["sync", "member", "record_id", "key", "value"])
+def test_a_match_key_that_changed_by_itself(tx, column):
+    """The index as a whole knows what was put into it, and is made anew."""
+    for number in "12":
+        planning.enqueue(tx, [item(number)], 1, "test")
+    found = planning.unindexed(tx, item().sync, 9)
+    planning.index_keys(tx, [(each, {NAME: f"key {each.item.record_id}"}) for each in found])
+    assert planning.index_is_sound(tx, item().sync)
+    tx.execute(f"UPDATE match_keys SET {column} = ? WHERE record_id = '1'", (flipped(tx.execute(f"SELECT {column} FROM match_keys").fetchone()[0]),))
+
+    assert not planning.index_is_sound(tx, item().sync)
+    assert planning.begin_index(tx, item().sync)
+    assert planning.index_is_sound(tx, item().sync)
+
+
+def test_an_index_from_before_there_was_a_sum(tx):
+    """It is believed once, and summed up then."""
+    tx.execute("INSERT INTO match_keys VALUES (?, 'a', '1', 'name', 'Ada')", (item().sync,))
+    assert not planning.index_is_sound(tx, item().sync)
+
+    assert not planning.begin_index(tx, item().sync)
+    assert planning.index_is_sound(tx, item().sync)
+
+
+@pytest.mark.parametrize("column", ["sync", "member", "record_id"])
+def test_a_record_that_seems_to_have_no_link(tx, column):
+    """Its link is gone over without being looked for by it."""
+    linked(tx, "1", "2")
+    linked(tx, "3", "4")
+    sync = item().sync
+    assert (1, 2, None) == (links.check(tx, sync, 0, 1), links.check(tx, sync, 1, 1), links.check(tx, sync, 2, 1))
+    tx.execute(f"UPDATE link_members SET {column} = ? WHERE record_id = '4'", (flipped(tx.execute(f"SELECT {column} FROM link_members").fetchone()[0]),))
+
+    assert 1 == links.check(tx, sync, 0, 1)
+    with pytest.raises(DamagedError, match="link_members"):
+        links.check(tx, sync, 1, 1)
+
+
+def test_items_of_nobody_leave_the_list(tx):
+    """A member or sync that there is not could never be planned."""
+    planning.enqueue(tx, [item("1"), item("2", "c"), item("3", sync="other")], 1, "test")
+
+    assert planning.drop_strangers(tx, {(item().sync, A), (item().sync, B)})
+    assert [item("1")] == planned(tx)
+    assert not planning.drop_strangers(tx, {(item().sync, A)})
 
 
 @pytest.mark.parametrize("state", ["pending", "sent", "unknown", "done", "dead"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from syncd.store import links, outbox, planning
-from tests.store.build import EMAIL, NAME, OTHER, A, B, S, item, lease, linked, owe, planned
+from tests.store.build import EMAIL, NAME, OTHER, A, B, S, item, lease, linked, owe, planned, write
 
 
 def test_an_item_is_on_the_list_once(tx):
@@ -49,6 +49,27 @@ def test_an_item_waits_for_its_links_write(tx):
     assert [item("2")] == planned(tx)
     outbox.settle(tx, owed, outbox.State.DONE, 3)
     assert 3 == len(planned(tx))
+
+
+def test_a_write_in_doubt_holds_up_its_own_target_only(tx):
+    """Once it was sent long ago, the other records of its link are due; not while another write is in the air."""
+    link = linked(tx, "1", "1")
+    planning.enqueue(tx, [item("1"), item("1", B)], 5, "test")
+    owe(tx, link)
+    (owed,) = lease(tx, 0)
+    outbox.mark_sent(tx, [owed], 10)
+
+    def due(before):
+        return [each.item for each in planning.due(tx, S, 10, before)]
+
+    assert ([], {}) == (due(99), outbox.in_doubt(tx, [link], 99))
+    outbox.settle(tx, owed, outbox.State.UNKNOWN, 11, due_at=12)
+    assert ([], {}) == (due(10), outbox.in_doubt(tx, [link], 10))
+    assert ([item("1")], {link: {B}}) == (due(11), outbox.in_doubt(tx, [link], 11))
+    owe(tx, link, what=write(A), number="9")
+    (other,) = lease(tx, 0)
+    outbox.mark_sent(tx, [other], 12)
+    assert ([], {}) == (due(11), outbox.in_doubt(tx, [link], 11))
 
 
 def index(tx, *items):
