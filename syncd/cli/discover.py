@@ -47,8 +47,7 @@ def discover(system: SystemArgument, config: ConfigOption = None, as_json: JsonO
 
 
 async def _ask(settings: Settings, system: SystemName) -> list[Schema]:
-    members = [member for sync in settings.syncs.values() for member in sync.members.values()]
-    collections = sorted({member.collection for member in members if member.system == system})
+    collections = sorted({collection for sync in settings.syncs.values() for name, collection in sync.places if name == system})
     if not collections:
         raise UserError(f"no sync has a member in {system}", hint="add one; what a system has is asked per collection")
     async with AsyncExitStack() as stack:

@@ -21,7 +21,7 @@ from syncd.store.observations import Place
 
 def state_of(tx: Connection, settings: Settings) -> dict[str, Json]:
     """Everything, as JSON-able values."""
-    places = sorted({(m.system, m.collection) for sync in settings.syncs.values() for m in sync.members.values()})
+    places = sorted({place for sync in settings.syncs.values() for place in sync.places})
     rebasing = continuity.rebasing(tx)
     return {
         "rebasing": None if rebasing is None else rebasing.value,

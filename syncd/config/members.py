@@ -20,7 +20,7 @@ from syncd.core.fields import FieldType
 from syncd.core.record import CollectionName, Json, MemberName, SystemName
 
 _EXAMPLE = '{ collection = "contacts" }'
-ROW_WORDS = frozenset({"type", "owner", "direction", "blank", "values", "to"})
+ROW_WORDS = frozenset({"type", "owner", "direction", "blank", "values", "to", "derive"})
 _OURS = ("system", "collection", "when", "create", "archive")
 
 

@@ -127,7 +127,7 @@ def _unreadable(rule: FieldRule, drafts: Mapping[MemberName, Draft]) -> list[Hol
     for draft in drafts.values():
         shown = draft.seen.fields.get(rule.name) if draft.seen is not None else None
         if isinstance(shown, Unreadable) and not shown.waits:
-            draft.unclear = draft.unclear or (rule.name in draft.was.base and may_speak(rule, draft.name))
+            draft.unclear = draft.unclear or (rule.name in draft.was.base and may_speak(rule, draft.name) and rule.derived is None)
             holds.append(
                 Hold(
                     kind=HoldKind.UNREADABLE,
@@ -145,8 +145,10 @@ def _mark_edited(
 ) -> None:
     """Notes whose edits a deletion elsewhere must not undo, held ones too.
 
-    To have come to the hub's value is no edit: it may be our own write.
+    To have come to the hub's value is no edit: it may be our own write. Nor is what other records come to an edit of this one.
     """
+    if rule.derived is not None:
+        return
     known = link.hub.get(rule.name)
     for voice in voices:
         arrived = known is not None and equal(rule.type, voice.value, known.value)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from syncd.core.conditions import ALWAYS, Condition
+from syncd.core.derive import Derivation
 from syncd.core.fields import FieldType
 from syncd.core.record import HOUR, MINUTE, CollectionName, FieldName, Json, MemberName, Micros, SyncName, SystemName
 
@@ -84,6 +85,8 @@ class FieldRule:
     choices: frozenset[str] | None = None
     to: SyncName | None = None
     """The sync that keeps the records equal which a reference names."""
+    derived: Derivation | None = None
+    """Where its owner's value comes from, of a field that is no field of any record but what other records come to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,3 +148,14 @@ class SyncRules:
     delete: DeleteRule = DeleteRule.ARCHIVE
     first_run: FirstRun = FirstRun.REVIEW
     guards: Guards = Guards()
+
+    @property
+    def children(self) -> dict[MemberName, tuple[SystemName, CollectionName]]:
+        """The collections that derived fields are made from, by the names under which their records stand beside the members."""
+        derived = (row.derived for row in self.fields.values() if row.derived is not None)
+        return {each.children: (each.system, each.collection) for each in derived}
+
+    @property
+    def places(self) -> set[tuple[SystemName, CollectionName]]:
+        """Every collection that this sync reads."""
+        return {(each.system, each.collection) for each in self.members.values()} | set(self.children.values())
