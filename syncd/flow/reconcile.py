@@ -52,7 +52,7 @@ async def reconcile_forever(engine: Engine) -> None:
 async def reconcile_once(engine: Engine, sync: SyncName) -> bool:
     """One turn for one sync; whether there was anything to do."""
     now = engine.clock.now()
-    if not await engine.database.read(lambda tx: _has_work(tx, sync, now)):
+    if not await engine.database.read(lambda tx: _has_work(tx, engine.syncs[sync], now)):
         return False
     turn = await engine.database.write(lambda tx: take_turn(engine, tx, engine.syncs[sync]))
     if turn.owed:
@@ -81,10 +81,10 @@ class Turn:
     fights: tuple[tuple[LinkId, list[FieldName]], ...] = ()
 
 
-def _has_work(tx: Connection, sync: SyncName, now: Micros) -> bool:
+def _has_work(tx: Connection, rules: SyncRules, now: Micros) -> bool:
     """Whether a turn may come to anything; what it comes to, it decides upon what it sees itself."""
-    waits = planning.any_waiting(tx, sync) or children.any_passed(tx, sync, now)
-    return waits or not control.settled(tx, sync) or continuity.rebasing(tx) is not None
+    waits = planning.any_waiting(tx, rules.name) or (bool(rules.children) and children.any_passed(tx, rules.name, now))
+    return waits or not control.settled(tx, rules.name) or continuity.rebasing(tx) is not None
 
 
 def take_turn(engine: Engine, tx: Connection, rules: SyncRules) -> Turn:
@@ -93,7 +93,8 @@ def take_turn(engine: Engine, tx: Connection, rules: SyncRules) -> Turn:
     Both in one transaction: a record that was read after the last indexing is known to nobody who looks for its keys, and would be made
     a second time.
     """
-    children.wake_passed(tx, rules.name, engine.clock.now())
+    if rules.children:
+        children.wake_passed(tx, rules.name, engine.clock.now())
     indexed = _index(engine, tx, rules)
     if indexed:
         return Turn(indexed=indexed)
@@ -134,8 +135,10 @@ def _index(engine: Engine, tx: Connection, rules: SyncRules) -> int:
     items = planning.unindexed(tx, rules.name, BATCH * 5)
     if not items:
         return 0
-    index_children(tx, rules, [each for each in items if each.item.member not in rules.members], engine.clock.now())
-    total, items = len(items), [each for each in items if each.item.member in rules.members]
+    total = len(items)
+    if others := [each for each in items if each.item.member not in rules.members]:
+        index_children(tx, rules, others, engine.clock.now())
+        items = [each for each in items if each.item.member in rules.members]
     seen = observations.load(tx, [ref_of(rules, each.item) for each in items])
     shown = {each.item: found.fields for each in items if (found := seen.get(ref_of(rules, each.item))) is not None}
     bound = bind(tx, rules, [(item.member, fields) for item, fields in shown.items() if fields is not None])
