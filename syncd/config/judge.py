@@ -137,7 +137,7 @@ def _judge_doubles(draft: Draft) -> None:
 
 def _judge_required(draft: Draft) -> None:
     for side in draft.sides.values():
-        if side.facts is None or not any(side.name in row.targets for row in draft.rows.values()):
+        if side.facts is None or not side.creates or not any(side.name in row.targets for row in draft.rows.values()):
             continue
         for path in sorted(_asked_of(side)) if _all_understood(draft, side) else ():
             rows = [(row, held) for row, held in _rows_of(draft, side.name) if path in held.paths]

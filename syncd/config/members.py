@@ -35,6 +35,7 @@ class Side:
     facts: CollectionFacts | None
     when: Condition
     create: Mapping[str, Json]
+    creates: bool
     archive: Mapping[str, Json] | None
 
     def path(self, path: str) -> PathFacts | None:
@@ -62,6 +63,7 @@ def _read_member(name: MemberName, section: Section, systems: Mapping[SystemName
     system = _read_system(name, section, systems)
     facts = _read_collection(section, system)
     when = _read_when(section)
+    creates = section.take("create") is not False
     side = Side(
         name=name,
         system=system.name,
@@ -69,7 +71,8 @@ def _read_member(name: MemberName, section: Section, systems: Mapping[SystemName
         collection=CollectionName(facts.collection if facts is not None else ""),
         facts=facts,
         when=when,
-        create=_read_constants(section, "create", facts) or {},
+        create=(_read_constants(section, "create", facts) or {}) if creates else {},
+        creates=creates,
         archive=_read_constants(section, "archive", facts),
     )
     if facts is None:

@@ -6,6 +6,7 @@ The table, case by case (field by field in `decide`):
 |----------------------------------------------------|-----------------------------------------------------------------------|
 | a record where it was expected                     | each field decided; members that are behind are owed an update        |
 | no record yet at a member whose `when` admits it   | a create, with every field that member may receive                    |
+| no record yet at a member that makes none          | nothing: the link waits until somebody makes one there                |
 | deleted here, untouched everywhere else            | the delete rule: archive, propagate, unlink, or review                |
 | deleted here, edited elsewhere                     | the edit wins: the record is made again here                          |
 | deleted here, its keys live on in another record   | a merge: held, with the relink proposed                               |
@@ -212,6 +213,9 @@ def _owe_update(rules: SyncRules, member: MemberRule, draft: Draft, fields: Fiel
 def _owe_create(
     rules: SyncRules, member: MemberRule, drafts: Mapping[MemberName, Draft], fields: Fields
 ) -> None:
+    if not member.creates:
+        fields.notes.append(f"no record is made in {member.name}: its `create` is false")
+        return
     hub = {name: each.value for name, each in fields.hub.items() if name not in fields.held}
     if not any(_admitted(rules, each) for each in drafts.values()):
         fields.notes.append(f"no record is made in {member.name}: outside the `when` of the member that has it")

@@ -93,7 +93,8 @@ class FieldRule:
 class MemberRule:
     """One side of a sync.
 
-    `when` admits records of this member to the sync and new records into it; it reads hub field names.
+    `when` admits records of this member to the sync and new records into it; it reads hub field names. Where it does not `creates`, what is
+    there is kept equal and nothing is ever made.
     `create` are constants (vendor paths) for new records; `archive` the vendor fields that stand for "deleted elsewhere".
     `required` are hub fields without which the vendor accepts no new record. `region` is the default region of phone numbers.
     """
@@ -103,6 +104,7 @@ class MemberRule:
     collection: CollectionName
     when: Condition = ALWAYS
     create: Mapping[str, Json] = field(default_factory=dict)
+    creates: bool = True
     archive: Mapping[str, Json] | None = None
     required: frozenset[FieldName] = frozenset()
     region: str = "US"
