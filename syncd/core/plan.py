@@ -34,6 +34,7 @@ from syncd.core.link import Gone, HubField, Link, LinkState, Seen
 from syncd.core.outcome import Decision, Hold, HoldKind, Operation, Plan, Write
 from syncd.core.record import FieldName, Json, MemberName
 from syncd.core.rules import DeleteRule, FieldRule, MemberRule, SyncRules
+from syncd.core.translate import to_hub
 
 
 def plan(
@@ -220,7 +221,7 @@ def _owe_create(
     if not any(_admitted(rules, each) for each in drafts.values()):
         fields.notes.append(f"no record is made in {member.name}: outside the `when` of the member that has it")
         return
-    if not member.when.admits(hub):
+    if not member.when.admits(_as_made(rules, member, hub)):
         fields.notes.append(f"no record is made in {member.name}: its `when` does not admit this ({member.when.text})")
         return
     orphaned = sorted(rule.name for rule in rules.fields.values() if _orphaned(rule, member, hub.get(rule.name), drafts))
@@ -242,6 +243,12 @@ def _owe_create(
         fields.notes.append(f"no record is made in {member.name}: it needs {', '.join(missing)}")
     elif values:
         fields.writes.append(Write(member=member.name, operation=Operation.CREATE, values=values, expected={}))
+
+
+def _as_made(rules: SyncRules, member: MemberRule, hub: Mapping[FieldName, Json]) -> dict[FieldName, Json]:
+    """What a new record would show: the hub's values, and where there is none the constants it is made with."""
+    constants = {name: value for name, value in to_hub(rules, member, member.create).items() if not isinstance(value, Unreadable)}
+    return {**constants, **{name: value for name, value in hub.items() if not is_blank(value)}}
 
 
 def _orphaned(rule: FieldRule, member: MemberRule, value: Json, drafts: Mapping[MemberName, Draft]) -> bool:
