@@ -7,10 +7,7 @@ It must not know: how the daemon does its work; it is started as anybody would s
 
 from __future__ import annotations
 
-import signal
-import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,6 +21,8 @@ from syncd.cli import screen
 from syncd.cli.demo_daemon import Daemon, running
 from syncd.cli.demo_edits import Edits, make_edits, told
 from syncd.cli.demo_follow import follow
+from syncd.cli.demo_recipe import show_recipe
+from syncd.cli.demo_stage import stage_directory, until_stopped
 from syncd.cli.demo_story import (
     Tally,
     Teller,
@@ -47,11 +46,15 @@ LOOK_S = 0.2
 REST_S = 2.5 * POLL_MAX_S
 CHAOS_S = 300.0
 KILL_AFTER_WRITES = 3
+PEOPLE = 50
 
 OnceOption = Annotated[bool, typer.Option("--once", help="Make a fixed set of edits, compare both sides, and end.")]
 KeepOption = Annotated[
     Path | None,
     typer.Option("--keep", metavar="DIR", help="Keep the configuration, the log and the database here.", show_default=False),
+]
+RecipeOption = Annotated[
+    str | None, typer.Option("--recipe", metavar="NAME", help="Show this recipe; `syncd init --list` names them.", show_default=False)
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="The same seed makes the same people.")]
 ChaosOption = Annotated[bool, typer.Option("--chaos", help="With failing vendors, lost webhooks, and one kill -9.")]
@@ -85,15 +88,20 @@ def demo(
     keep: KeepOption = None,
     seed: SeedOption = 1,
     chaos: ChaosOption = False,
-    people: PeopleOption = 50,
+    people: PeopleOption = PEOPLE,
     minutes: MinutesOption = None,
+    recipe: RecipeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """See syncd at work between two emulated vendors, on this machine alone.
 
     Everything is invented and nothing leaves the machine. Stop it with Ctrl-C. With --once it ends with 0 when both sides agree
-    record by record, else with 1 and a list of what differs.
+    record by record, else with 1 and a list of what differs. With --recipe the configuration is that recipe's own.
     """
+    if recipe is not None:
+        if chaos or people != PEOPLE or minutes is not None:
+            raise UserError("--chaos, --people and --minutes are not for --recipe", hint="a recipe is shown with few people and fixed edits")
+        raise typer.Exit(show_recipe(recipe, Teller(as_json), seed=seed, keep=keep, once=once))
     tally, teller = Tally(seed=seed, chaos=chaos), Teller(as_json)
     started = monotonic()
     opening = partial(open_world, seed=seed, people=people, chaos=chaos)
@@ -118,8 +126,8 @@ def demo(
                     _tell_around(show)
                 await _perform(show)
 
-    with _directory(keep) as directory:
-        finished = anyio.run(_until_stopped, partial(act, directory))
+    with stage_directory(keep) as directory:
+        finished = anyio.run(until_stopped, partial(act, directory))
     tally.seconds = round(monotonic() - started, 1)
     code = _end(tally, teller, once=once, finished=finished)
     if keep is not None:
@@ -139,39 +147,6 @@ def _end(tally: Tally, teller: Teller, *, once: bool, finished: bool) -> Code:
     if teller.as_json:
         screen.show_json(tally.as_json(), lines=True)
     return Code.ERROR if tally.differences else Code.OK
-
-
-@contextmanager
-def _directory(keep: Path | None) -> Iterator[Path]:
-    """Where the daemon's files lie: a place that goes away, or the one that was asked for."""
-    if keep is None:
-        with tempfile.TemporaryDirectory(prefix="syncd-demo-") as name:
-            yield Path(name)
-        return
-    try:
-        keep.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(keep.iterdir()):
-            raise UserError(f"{keep} is not empty", hint="name a directory that is empty or does not exist yet")
-    except OSError as error:
-        raise UserError(f"{keep} cannot be used: {error.strerror}", hint="name a directory you may write to") from error
-    yield keep.absolute()
-
-
-async def _until_stopped(act: Callable[[], Awaitable[None]]) -> bool:
-    """Acts until it is over or a signal comes; whether it came to its end. A second signal changes nothing: stopping is under way."""
-    async with anyio.create_task_group() as tasks:
-        stage = anyio.CancelScope()
-
-        async def watch() -> None:
-            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-                async for _ in signals:
-                    stage.cancel()
-
-        tasks.start_soon(watch)
-        with stage:
-            await act()
-        tasks.cancel_scope.cancel()
-    return not stage.cancelled_caught
 
 
 def _tell_around(show: _Show) -> None:

@@ -8,7 +8,6 @@ It must not know: what the daemon does with it, or how it is told.
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from random import Random
 
 import anyio
 
+from syncd.cli.demo_stage import free_port, write_secret
 from syncd.sandbox import EmailOctopusOptions, FaultKind, GoHighLevelOptions, Sandbox, SandboxOptions
 from syncd.sandbox.options import LOOPBACK
 from syncd.sandbox.people import Population, populate
@@ -125,7 +125,7 @@ async def open_world(directory: Path, *, seed: int, people: int, chaos: bool) ->
         ghl=GoHighLevelOptions(index_lag_s=1.5 if chaos else 0.3), octopus=EmailOctopusOptions(buffer_s=0.2), seed=seed
     )
     async with _running(Sandbox(options)) as sandbox:
-        port = _free_port()
+        port = free_port()
         world = World(
             sandbox=sandbox,
             people=populate(sandbox, seed, people),
@@ -150,9 +150,9 @@ async def _running(sandbox: Sandbox) -> AsyncIterator[Sandbox]:
 
 def _write_files(world: World, port: int) -> None:
     ghl, octopus = world.sandbox.ghl.describe(), world.sandbox.octopus.describe()
-    _write_secret(world.directory / "ghl-token", ghl["token"])
-    _write_secret(world.directory / "octopus-key", octopus["api_key"])
-    _write_secret(world.directory / "octopus-webhook-secret", octopus["webhook_secret"])
+    write_secret(world.directory / "ghl-token", ghl["token"])
+    write_secret(world.directory / "octopus-key", octopus["api_key"])
+    write_secret(world.directory / "octopus-webhook-secret", octopus["webhook_secret"])
     text = _CONFIG.format(
         ghl_url=json.dumps(ghl["base_url"]),
         location_id=json.dumps(ghl["location_id"]),
@@ -163,19 +163,6 @@ def _write_files(world: World, port: int) -> None:
         poll_max_s=POLL_MAX_S,
     )
     world.config.write_text(text, encoding="utf-8")
-
-
-def _write_secret(path: Path, secret: str) -> None:
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(secret + "\n", encoding="utf-8")
-
-
-def _free_port() -> int:
-    """A port nobody uses now. The daemon keeps it over a restart, so that the webhooks still find it."""
-    with socket.socket() as found:
-        found.bind((LOOPBACK, 0))
-        return int(found.getsockname()[1])
 
 
 def order_faults(world: World) -> None:

@@ -13,12 +13,14 @@ from syncd.cli.owed import label_of
 from syncd.cli.tell import between, entry_as_json
 from syncd.cli.text import iso
 from syncd.cli.whois import Meant
+from syncd.connectors.clock import SystemClock
 from syncd.core.fields import Unreadable
 from syncd.core.link import HubField, Link, LinkMember
 from syncd.core.record import FieldName, Json, MemberName, Ref
 from syncd.core.rules import SyncRules
 from syncd.core.translate import to_hub
 from syncd.flow.binding import bind
+from syncd.flow.folding import Folded, fold
 from syncd.flow.linking import keys_of
 from syncd.flow.reconcile import is_ready
 from syncd.store import holds, journal, links, observations, outbox, overview
@@ -48,8 +50,9 @@ def _link(tx: Connection, rules: SyncRules, link: Link) -> dict[str, Json]:
         for name, member in link.members.items()
         if member.ref is not None and (look := seen.get(member.ref)) is not None and look.fields is not None
     ]
+    folded, _later = fold(tx, rules, [(name, each.ref) for name, each in link.members.items() if each.ref], SystemClock().now())
     rules = bind(tx, rules, looks, [link.values()])
-    shown = {name: _shown(rules, name, member, seen) for name, member in link.members.items()}
+    shown = {name: _shown(rules, name, member, seen, folded) for name, member in link.members.items()}
     entries = journal.of_link(tx, link.id)
     runs = overview.runs(tx, sorted({each.run_id for each in entries if each.run_id is not None}))
     return {
@@ -67,11 +70,11 @@ def _link(tx: Connection, rules: SyncRules, link: Link) -> dict[str, Json]:
     }
 
 
-def _shown(rules: SyncRules, name: MemberName, member: LinkMember, seen: Mapping[Ref, Observation]) -> Shown:
+def _shown(rules: SyncRules, name: MemberName, member: LinkMember, seen: Mapping[Ref, Observation], folded: Folded) -> Shown:
     observation = seen.get(member.ref) if member.ref is not None else None
-    if observation is None or observation.fields is None or name not in rules.members:
+    if member.ref is None or observation is None or observation.fields is None or name not in rules.members:
         return {}
-    return to_hub(rules, rules.members[name], observation.fields)
+    return to_hub(rules, rules.members[name], {**observation.fields, **folded.get(member.ref, {})})
 
 
 def _member(

@@ -23,6 +23,9 @@ app = typer.Typer()
 _STDOUT = Path("-")
 
 RecipeArgument = Annotated[str | None, typer.Argument(metavar="RECIPE", help="Which recipe; --list shows them.", show_default=False)]
+RecipeOption = Annotated[
+    str | None, typer.Option("--recipe", metavar="NAME", help="Which recipe, the same.", show_default=False)
+]
 ListOption = Annotated[bool, typer.Option("--list", help="Show the recipes there are.")]
 OutputOption = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where to write it; - is standard output.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Write over a file that is there.")]
@@ -31,6 +34,7 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Write over a file th
 @app.command(rich_help_panel=SET_UP, epilog="Example: syncd init ghl-emailoctopus -o /etc/syncd/syncd.toml")
 def init(
     recipe: RecipeArgument = None,
+    named: RecipeOption = None,
     show_list: ListOption = False,
     output: OutputOption = Path("syncd.toml"),
     force: ForceOption = False,
@@ -43,12 +47,15 @@ def init(
     if show_list:
         _show_recipes(as_json=as_json)
         return
-    name = recipe or _only_recipe()
+    asks = screen.on_terminal() and output != _STDOUT and not as_json
+    if recipe is not None and named not in (None, recipe):
+        raise UserError(f"`{recipe}` and --recipe {named} are two recipes", hint="a configuration begins with one of them")
+    name = recipe or named or _asked_recipe(asks=asks)
     text = recipes.read(name)
     if output != _STDOUT and output.exists() and not force:
         raise UserError(f"{output} is there already", hint="choose another name with -o, or write over it with --force")
     questions = recipes.questions(text)
-    answers = _ask(questions) if screen.on_terminal() and output != _STDOUT and not as_json else {}
+    answers = _ask(questions) if asks else {}
     filled = recipes.fill(text, answers)
     if output == _STDOUT:
         screen.show_json({"recipe": name, "text": filled, "to_fill": questions}) if as_json else screen.show_text(filled)
@@ -69,10 +76,11 @@ def _show_recipes(*, as_json: bool) -> None:
         screen.show_rows([[each.name, each.about] for each in known], indent=0)
 
 
-def _only_recipe() -> str:
+def _asked_recipe(*, asks: bool) -> str:
     known = [each.name for each in recipes.list_recipes()]
-    if len(known) == 1:
-        return known[0]
+    if asks:
+        _show_recipes(as_json=False)
+        return Prompt.ask("Which recipe", choices=known, show_choices=False, console=screen.console(messages=True))
     raise UserError("which recipe?", hint=f"there are: {', '.join(known)}; `syncd init --list` says what they are for")
 
 

@@ -79,7 +79,7 @@ async def look(settings: Settings, report: Progress) -> Looked:
 
 
 async def _discover(settings: Settings, connectors: Mapping[SystemName, Connector], looked: Looked) -> dict[Place, Schema]:
-    places = sorted({(m.system, m.collection) for sync in settings.syncs.values() for m in sync.members.values()})
+    places = sorted({place for sync in settings.syncs.values() for place in sync.places})
     schemas: dict[Place, Schema] = {}
     for system, collection in places:
         try:
@@ -126,6 +126,8 @@ def _mapped(settings: Settings) -> Iterator[tuple[SyncRules, FieldRule, MemberRu
     for sync in settings.syncs.values():
         for rule in sync.fields.values():
             for name, held in rule.members.items():
+                if rule.derived is not None and rule.derived.member == name:
+                    continue
                 yield sync, rule, sync.members[name], held.paths
 
 

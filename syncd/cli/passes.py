@@ -67,7 +67,7 @@ class Passes:
 
 def places_of(settings: Settings) -> list[Place]:
     """Every collection that a sync reads."""
-    return sorted({(each.system, each.collection) for sync in settings.syncs.values() for each in sync.members.values()})
+    return sorted({place for sync in settings.syncs.values() for place in sync.places})
 
 
 def facts_of(settings: Settings, place: Place) -> Capabilities:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+from syncd.core.derive import Derivation
 from syncd.core.record import Json
 from syncd.core.rules import FieldRule, MemberField, MemberRule, SyncRules
 
@@ -43,8 +44,13 @@ def _row(row: FieldRule) -> Json:
         "sources": sorted(row.sources),
         "targets": sorted(row.targets),
         **({"to": row.to} if row.to is not None else {}),
+        **({"derived": _derived(row.derived)} if row.derived is not None else {}),
         "choices": sorted(row.choices) if row.choices is not None else None,
     }
+
+
+def _derived(derived: Derivation) -> Json:
+    return [derived.member, *derived.children.split("/"), derived.by, derived.take.value, derived.path, derived.order, derived.where.text]
 
 
 def _held(held: MemberField) -> Json:

@@ -76,7 +76,7 @@ def _parties(row: FieldRule) -> frozenset[MemberName]:
 
 def _all_understood(draft: Draft, side: Side) -> bool:
     """Whether every path of this member was understood, so that one which is missing is truly missing."""
-    rows = [row for row in draft.rows.values() if side.name in _parties(row)]
+    rows = [row for row in draft.rows.values() if side.name in _parties(row) and not (row.derived and row.derived.member == side.name)]
     return all(side.name in row.members and all(side.path(path) for path in row.members[side.name].paths) for row in rows)
 
 
@@ -101,6 +101,8 @@ def _judge_match(draft: Draft) -> None:
             row = draft.rows.get(part)
             if row is None:
                 draft.section.problem(f"`{part}` is no field of this sync", "match", place, near=part, known=draft.rows)
+            elif row.derived is not None:
+                draft.section.problem(f"`{key}` is derived from other records, which tell nobody apart", "match", place)
             elif len(parts) == 1 and row.type in _NO_IDENTITY:
                 mend = f'match by it together with another field: "{key}+…"' if row.type is FieldType.REF else "match by e-mail or phone"
                 draft.section.problem(f"`{key}` is a {row.type.value}, which tells nobody apart", "match", place, mend=mend)
@@ -136,7 +138,7 @@ def _judge_doubles(draft: Draft) -> None:
 
 def _judge_required(draft: Draft) -> None:
     for side in draft.sides.values():
-        if side.facts is None or not any(side.name in row.targets for row in draft.rows.values()):
+        if side.facts is None or not side.creates or not any(side.name in row.targets for row in draft.rows.values()):
             continue
         for path in sorted(_asked_of(side)) if _all_understood(draft, side) else ():
             rows = [(row, held) for row, held in _rows_of(draft, side.name) if path in held.paths]
@@ -169,7 +171,9 @@ def _judge_targets(draft: Draft, row: FieldRule) -> None:
             what = f"{path} of {member} is set when a record is made and never again, so later edits do not arrive"
             draft.section.note(what, "fields", row.name, member)
             continue
-        if "direction" in draft.written(row.name):
+        if row.derived is not None:
+            mend = f"name a field of {member} that can be written"
+        elif "direction" in draft.written(row.name):
             mend = f"take {member} from the right of the arrow"
         elif row.owner is not None:
             mend = f'write owner = "{member}", or leave its path out'
@@ -217,6 +221,9 @@ def _judge_when(draft: Draft, side: Side) -> None:
             what = f"reads `{name}`, which is no field of this sync"
             mend = "" if draft.rows else "write the `fields` table"
             draft.section.problem(what, "members", side.name, "when", near=name, known=draft.rows, mend=mend)
+        elif row.derived is not None:
+            what = f"reads `{name}`, which is derived from other records: nobody takes part because of it"
+            draft.section.problem(what, "members", side.name, "when", mend="read a field of the record itself")
         elif side.name not in row.members:
             what = f"reads `{name}`, which {side.name} does not hold: there it always looks blank"
             draft.section.note(what, "members", side.name, "when")

@@ -22,7 +22,7 @@ from syncd.core.fields import FieldType
 from syncd.core.record import CollectionName, Json, MemberName, Micros, SystemName
 
 _EXAMPLE = '{ collection = "contacts" }'
-ROW_WORDS = frozenset({"type", "owner", "direction", "blank", "values", "to"})
+ROW_WORDS = frozenset({"type", "owner", "direction", "blank", "values", "to", "derive"})
 _OURS = ("system", "collection", "when", "create", "archive", "pass_every")
 _SHORTEST_PASS = 100 * MILLISECOND
 
@@ -38,6 +38,7 @@ class Side:
     facts: CollectionFacts | None
     when: Condition
     create: Mapping[str, Json] = field(repr=False)
+    creates: bool
     archive: Mapping[str, Json] | None
     pass_every: Micros | None
 
@@ -66,6 +67,7 @@ def _read_member(name: MemberName, section: Section, systems: Mapping[SystemName
     system = _read_system(name, section, systems)
     facts = _read_collection(section, system)
     when = _read_when(section)
+    creates = section.take("create") is not False
     side = Side(
         name=name,
         system=system.name,
@@ -73,7 +75,8 @@ def _read_member(name: MemberName, section: Section, systems: Mapping[SystemName
         collection=CollectionName(facts.collection if facts is not None else ""),
         facts=facts,
         when=when,
-        create=_read_constants(section, "create", facts, secrets) or {},
+        create=(_read_constants(section, "create", facts, secrets) or {}) if creates else {},
+        creates=creates,
         archive=_read_constants(section, "archive", facts, secrets),
         pass_every=section.duration("pass_every", 0, least=_SHORTEST_PASS) or None,
     )

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from syncd.config.derived import read_derivation
 from syncd.config.findings import suggest
 from syncd.config.kinds import PathFacts
 from syncd.config.members import ROW_WORDS, Side
 from syncd.config.section import Section, describe
 from syncd.config.words import Words, read_words
+from syncd.core.derive import derived_path
 from syncd.core.fields import FieldType
 from syncd.core.record import FieldName, MemberName, SyncName
 from syncd.core.rules import BlankRule, FieldRule, MemberField
@@ -43,6 +45,8 @@ def read_row(name: FieldName, row: Section, sides: Mapping[MemberName, Side]) ->
         if member in row and (cell := _read_cell(row, member)) is not None
     }
     _report_types(row, kind, {member: sides[member] for member in members}, members)
+    if "derive" in row:
+        return _derived_row(name, row, kind, sides, members)
     owner = _read_owner(row, held, sides)
     sources, targets = _read_direction(row, held, sides)
     blank = row.one_of("blank", BlankRule, BlankRule.PROPAGATE)
@@ -54,6 +58,29 @@ def read_row(name: FieldName, row: Section, sides: Mapping[MemberName, Side]) ->
     row.finish(also=sides)
     return FieldRule(
         name=name, type=kind, members=members, owner=owner, sources=sources, targets=targets, blank=blank, choices=words.choices, to=to
+    )
+
+
+def _derived_row(
+    name: FieldName, row: Section, kind: FieldType, sides: Mapping[MemberName, Side], members: Mapping[MemberName, MemberField]
+) -> FieldRule:
+    """A row that is read from other records: its member says the value, and all others are written."""
+    derived = read_derivation(row, kind, sides)
+    if not members:
+        row.problem("no member takes it", mend='write MEMBER = "path" for each member that is to be told')
+    row.finish(also=sides)
+    if derived is None:
+        return FieldRule(name=name, type=kind, members=members, sources=frozenset(), targets=frozenset(members))
+    source = MemberField(paths=(derived_path(name),), writable=False, creatable=False)
+    targets = {member: held for member, held in members.items() if member != derived.member}
+    return FieldRule(
+        name=name,
+        type=kind,
+        members={**targets, derived.member: source},
+        owner=derived.member,
+        sources=frozenset({derived.member}),
+        targets=frozenset(targets),
+        derived=derived,
     )
 
 

@@ -59,6 +59,7 @@ def _member_rule(draft: Draft, side: Side) -> MemberRule:
         collection=side.collection,
         when=side.when,
         create=side.create,
+        creates=side.creates,
         archive=side.archive,
         required=required_fields(draft, side),
         region=side.region,

@@ -8,6 +8,7 @@
 |                                         | but for texts alike but for capitals and spaces, of which no person need be asked |
 | a set                                   | element by element: every addition and every removal survives                     |
 | a member not allowed to                 | not heard, and a loser; `plan` puts it back (owner) or notes it (direction)       |
+| a derived field                         | what the derivation says; any other value is put back                             |
 | no base yet                             | equal: agreed; blank loses to non-blank, and a member not allowed to change it to |
 |                                         | those that are; else as several changed it; sets: union                           |
 
@@ -21,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from syncd.core.derive import Derivation
 from syncd.core.fields import FieldType, alike, as_set, elements, equal, is_blank, key
 from syncd.core.link import HubField, Interval
 from syncd.core.record import FieldName, Json, MemberName
@@ -76,8 +78,21 @@ def decide(
     rules: SyncRules, rule: FieldRule, hub: HubField | None, voices: Sequence[Voice], pick: MemberName | None
 ) -> Verdict:
     """The verdict on one field. `voices` are the members that show it readably; `pick` is a person's choice, if one was made."""
-    verdict = _merge_sets(rule, hub, voices) if rule.type is FieldType.SET else _weigh(rules, rule, hub, voices, pick)
+    if rule.derived is not None:
+        verdict = _follow(rule, rule.derived, hub, voices)
+    elif rule.type is FieldType.SET:
+        verdict = _merge_sets(rule, hub, voices)
+    else:
+        verdict = _weigh(rules, rule, hub, voices, pick)
     return verdict if verdict.conflict else _with_unheard(rule, hub, voices, verdict)
+
+
+def _follow(rule: FieldRule, derived: Derivation, hub: HubField | None, voices: Sequence[Voice]) -> Verdict:
+    """Blank too: what the children come to is all there is to know of it. Where they are not known yet, nobody speaks for them."""
+    said = next((voice for voice in voices if voice.member == derived.member), None)
+    if said is None or (hub is not None and equal(rule.type, hub.value, said.value)):
+        return Verdict(hub=hub, losers={})
+    return Verdict(hub=HubField(value=said.value, winner=said.member, rule=derived.text, interval=said.interval), losers={})
 
 
 def _weigh(
@@ -111,13 +126,17 @@ def _with_unheard(rule: FieldRule, hub: HubField | None, voices: Sequence[Voice]
             if rule.type is not FieldType.SET and not is_blank(voice.value):
                 unheard[voice.member], why = voice.value, why or f"{voice.member} may not change it"
         elif rule.owner is not None:
-            unheard[voice.member], why = voice.value, why or f"owner {rule.owner}: put back"
+            unheard[voice.member], why = voice.value, why or f"{_keeper(rule)}: put back"
         elif moved or voice.behind:
             unheard[voice.member], why = voice.value, why or f"{voice.member} may not change it"
     if not unheard:
         return verdict
     same = not moved and not verdict.losers
     return replace(verdict, losers={**verdict.losers, **unheard}, why=why if same else "")
+
+
+def _keeper(rule: FieldRule) -> str:
+    return rule.derived.text if rule.derived is not None else f"owner {rule.owner}"
 
 
 def _claims(rule: FieldRule, hub: HubField | None, voices: Sequence[Voice]) -> list[_Claim]:

@@ -38,7 +38,7 @@ def deletion_rule(rules: SyncRules, drafts: Mapping[MemberName, Draft], fields: 
 def _holds_undecided(rules: SyncRules, draft: Draft) -> bool:
     shown = draft.seen.fields if draft.seen is not None else {}
     return any(
-        name in rules.fields and name not in draft.was.base and not isinstance(value, Unreadable) and not is_blank(value)
+        name in rules.fields and rules.fields[name].derived is None and name not in draft.was.base and not isinstance(value, Unreadable) and not is_blank(value)
         for name, value in shown.items()
     )
 
@@ -107,7 +107,7 @@ def _edited_since(rules: SyncRules, gone: list[Draft], live: list[Draft], fields
         and undeliverable(rule, rules.members[draft.name], fields.hub[rule.name].value) is None
         for draft in gone
         for rule in rules.fields.values()
-        if receives(rule, draft.name)
+        if rule.derived is None and receives(rule, draft.name)
     )
 
 

@@ -6,6 +6,7 @@ The table, case by case (field by field in `decide`):
 |----------------------------------------------------|-----------------------------------------------------------------------|
 | a record where it was expected                     | each field decided; members that are behind are owed an update        |
 | no record yet at a member whose `when` admits it   | a create, with every field that member may receive                    |
+| no record yet at a member that makes none          | nothing: the link waits until somebody makes one there                |
 | deleted here, untouched everywhere else            | the delete rule: archive, propagate, unlink, or review                |
 | deleted here, edited elsewhere                     | the edit wins: the record is made again here                          |
 | deleted here, its keys live on in another record   | a merge: held, with the relink proposed                               |
@@ -33,6 +34,7 @@ from syncd.core.link import Gone, HubField, Link, LinkState, Seen
 from syncd.core.outcome import Decision, Hold, HoldKind, Operation, Plan, Write
 from syncd.core.record import FieldName, Json, MemberName
 from syncd.core.rules import DeleteRule, FieldRule, MemberRule, SyncRules
+from syncd.core.translate import to_hub
 
 
 def plan(
@@ -127,7 +129,7 @@ def _unreadable(rule: FieldRule, drafts: Mapping[MemberName, Draft]) -> list[Hol
     for draft in drafts.values():
         shown = draft.seen.fields.get(rule.name) if draft.seen is not None else None
         if isinstance(shown, Unreadable) and not shown.waits:
-            draft.unclear = draft.unclear or (rule.name in draft.was.base and may_speak(rule, draft.name))
+            draft.unclear = draft.unclear or (rule.name in draft.was.base and may_speak(rule, draft.name) and rule.derived is None)
             holds.append(
                 Hold(
                     kind=HoldKind.UNREADABLE,
@@ -145,8 +147,10 @@ def _mark_edited(
 ) -> None:
     """Notes whose edits a deletion elsewhere must not undo, held ones too.
 
-    To have come to the hub's value is no edit: it may be our own write.
+    To have come to the hub's value is no edit: it may be our own write. Nor is what other records come to an edit of this one.
     """
+    if rule.derived is not None:
+        return
     known = link.hub.get(rule.name)
     for voice in voices:
         arrived = known is not None and equal(rule.type, voice.value, known.value)
@@ -210,11 +214,14 @@ def _owe_update(rules: SyncRules, member: MemberRule, draft: Draft, fields: Fiel
 def _owe_create(
     rules: SyncRules, member: MemberRule, drafts: Mapping[MemberName, Draft], fields: Fields
 ) -> None:
+    if not member.creates:
+        fields.notes.append(f"no record is made in {member.name}: its `create` is false")
+        return
     hub = {name: each.value for name, each in fields.hub.items() if name not in fields.held}
     if not any(_admitted(rules, each) for each in drafts.values()):
         fields.notes.append(f"no record is made in {member.name}: outside the `when` of the member that has it")
         return
-    if not member.when.admits(hub):
+    if not member.when.admits(_as_made(rules, member, hub)):
         fields.notes.append(f"no record is made in {member.name}: its `when` does not admit this ({member.when.text})")
         return
     orphaned = sorted(rule.name for rule in rules.fields.values() if _orphaned(rule, member, hub.get(rule.name), drafts))
@@ -236,6 +243,12 @@ def _owe_create(
         fields.notes.append(f"no record is made in {member.name}: it needs {', '.join(missing)}")
     elif values:
         fields.writes.append(Write(member=member.name, operation=Operation.CREATE, values=values, expected={}))
+
+
+def _as_made(rules: SyncRules, member: MemberRule, hub: Mapping[FieldName, Json]) -> dict[FieldName, Json]:
+    """What a new record would show: the hub's values, and where there is none the constants it is made with."""
+    constants = {name: value for name, value in to_hub(rules, member, member.create).items() if not isinstance(value, Unreadable)}
+    return {**constants, **{name: value for name, value in hub.items() if not is_blank(value)}}
 
 
 def _orphaned(rule: FieldRule, member: MemberRule, value: Json, drafts: Mapping[MemberName, Draft]) -> bool:

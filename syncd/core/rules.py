@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from syncd.core.conditions import ALWAYS, Condition
+from syncd.core.derive import Derivation
 from syncd.core.fields import FieldType
 from syncd.core.record import HOUR, MINUTE, CollectionName, FieldName, Json, MemberName, Micros, SyncName, SystemName
 
@@ -84,13 +85,16 @@ class FieldRule:
     choices: frozenset[str] | None = None
     to: SyncName | None = None
     """The sync that keeps the records equal which a reference names."""
+    derived: Derivation | None = None
+    """Where its owner's value comes from, of a field that is no field of any record but what other records come to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberRule:
     """One side of a sync.
 
-    `when` admits records of this member to the sync and new records into it; it reads hub field names.
+    `when` admits records of this member to the sync and new records into it; it reads hub field names. Where it does not `creates`, what is
+    there is kept equal and nothing is ever made.
     `create` are constants (vendor paths) for new records, which may be secrets and are not shown; `archive` the vendor fields that stand for "deleted elsewhere".
     `required` are hub fields without which the vendor accepts no new record. `region` is the default region of phone numbers.
     `pass_every` is how often all of its records are listed (None: the usual of its collection).
@@ -101,6 +105,7 @@ class MemberRule:
     collection: CollectionName
     when: Condition = ALWAYS
     create: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    creates: bool = True
     archive: Mapping[str, Json] | None = None
     required: frozenset[FieldName] = frozenset()
     region: str = "US"
@@ -147,3 +152,14 @@ class SyncRules:
     delete: DeleteRule = DeleteRule.ARCHIVE
     first_run: FirstRun = FirstRun.REVIEW
     guards: Guards = Guards()
+
+    @property
+    def children(self) -> dict[MemberName, tuple[SystemName, CollectionName]]:
+        """The collections that derived fields are made from, by the names under which their records stand beside the members."""
+        derived = (row.derived for row in self.fields.values() if row.derived is not None)
+        return {each.children: (each.system, each.collection) for each in derived}
+
+    @property
+    def places(self) -> set[tuple[SystemName, CollectionName]]:
+        """Every collection that this sync reads."""
+        return {(each.system, each.collection) for each in self.members.values()} | set(self.children.values())

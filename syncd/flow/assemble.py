@@ -256,6 +256,6 @@ def _begin(engine: Engine, tx: Connection, settings: Settings, reason: str) -> N
         engine.log.info("rules.changed", sync=name)
         _leave(engine, tx, engine.syncs[name])
         plan_everything(engine, tx, engine.syncs[name])
-        for member in engine.syncs[name].members.values():
-            refs = observations.all_refs(tx, (member.system, member.collection))
+        for place in sorted(engine.syncs[name].places):
+            refs = observations.all_refs(tx, place)
             planning.enqueue(tx, observations.routed(refs, engine.routes), engine.clock.now(), "rules changed")

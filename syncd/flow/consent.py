@@ -46,6 +46,8 @@ def needed_scopes(settings: Settings, system: SystemName) -> frozenset[str]:
                 read, written = kind.scopes(member.collection)
                 is_target = any(member.name in rule.targets for rule in sync.fields.values())
                 needed |= read | (written if is_target else frozenset())
+        for place in sync.children.values():
+            needed |= kind.scopes(place[1])[0] if place[0] == system else frozenset()
     return frozenset(needed)
 
 

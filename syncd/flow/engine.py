@@ -123,11 +123,13 @@ class Engine:
 
     @property
     def routes(self) -> Routes:
-        """Which syncs read each collection, as which member."""
+        """Which syncs read each collection, as which member; or, for a derived field, as what its children stand beside the members."""
         routes: dict[Place, list[tuple[SyncName, MemberName]]] = {}
         for sync in self.syncs.values():
             for member in sync.members.values():
                 routes.setdefault((member.system, member.collection), []).append((sync.name, member.name))
+            for name, place in sync.children.items():
+                routes.setdefault(place, []).append((sync.name, name))
         return routes
 
     @property
@@ -141,13 +143,14 @@ class Engine:
 
     def mapped_paths(self, place: Place) -> frozenset[str]:
         """The vendor paths of a collection that any sync reads."""
-        return frozenset(
-            path
-            for sync, member in self.routes.get(place, ())
-            for rule in self.syncs[sync].fields.values()
-            if member in rule.members
-            for path in rule.members[member].paths
-        )
+        found: set[str] = set()
+        for sync, member in self.routes.get(place, ()):
+            for rule in self.syncs[sync].fields.values():
+                if rule.derived is not None and rule.derived.children == member:
+                    found |= rule.derived.paths
+                elif member in rule.members and (rule.derived is None or rule.derived.member != member):
+                    found.update(rule.members[member].paths)
+        return frozenset(found)
 
     def grace(self, place: Place) -> Micros:
         """How long a record of this collection must stay away before it counts as deleted: the most careful sync decides."""

@@ -173,7 +173,7 @@ async def _ask(settings: Settings, checkup: Checkup, kind: Kind, opened: Opened,
 
 
 def _collections(settings: Settings, system: SystemName) -> list[CollectionName]:
-    return sorted({m.collection for sync in settings.syncs.values() for m in sync.members.values() if m.system == system})
+    return sorted({collection for sync in settings.syncs.values() for name, collection in sync.places if name == system})
 
 
 def _grade(error: SyncdError) -> Grade:

@@ -26,7 +26,7 @@ from syncd.core.rules import Guards
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
 from syncd.flow.pause import pause_system, wait_while_paused
-from syncd.store import cursors, holds, inbox, observations
+from syncd.store import cursors, holds, inbox, links, observations, planning
 from syncd.store.arrivals import Hearing
 from syncd.store.cursors import Cursor, PassMode
 from syncd.store.database import Connection
@@ -282,4 +282,13 @@ def _conclude(
     evidence = f"complete pass {ended.pass_id} listed {ended.listed} records, not this one"
     observations.suspect(tx, gone, evidence, now)
     cursors.save(tx, place, replace(ended, complete_at=ended.started_at))
+    if ended.complete_at is None:
+        _children_known(engine, tx, place, now)
     return len(gone), None
+
+
+def _children_known(engine: Engine, tx: Connection, place: Place, now: Micros) -> None:
+    """From now on a record without children has none: fields that are derived from this collection can be told of every record."""
+    for sync, member in engine.routes[place]:
+        if member not in engine.syncs[sync].members:
+            planning.enqueue(tx, links.every_item(tx, sync), now, "what belongs to it is known")

@@ -24,16 +24,17 @@ from syncd.flow.answers import Answers
 from syncd.flow.binding import bind
 from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
+from syncd.flow.folding import Folded, fold, index_children
 from syncd.flow.gates import Gates, ask_all
 from syncd.flow.linking import index_of, link_records, ref_of
 from syncd.flow.soundness import look_over
-from syncd.store import continuity, control, cursors, holds, journal, links, observations, outbox, planning
+from syncd.store import children, continuity, control, cursors, holds, journal, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.holds import Question
 from syncd.store.journal import Entry
 from syncd.store.observations import Observation
 from syncd.store.outbox import Intent
-from syncd.store.planning import DuePlan
+from syncd.store.planning import DuePlan, PlanItem
 
 BATCH = 200
 BULK = 30
@@ -55,7 +56,8 @@ async def reconcile_forever(engine: Engine) -> None:
 
 async def reconcile_once(engine: Engine, sync: SyncName) -> bool:
     """One turn for one sync; whether there was anything to do."""
-    if not await engine.database.read(lambda tx: _has_work(tx, sync)):
+    now = engine.clock.now()
+    if not await engine.database.read(lambda tx: _has_work(tx, engine.syncs[sync], now)):
         return False
     turn = await engine.database.write(lambda tx: take_turn(engine, tx, engine.syncs[sync]))
     if turn.owed:
@@ -84,9 +86,10 @@ class Turn:
     fights: tuple[tuple[LinkId, list[FieldName]], ...] = ()
 
 
-def _has_work(tx: Connection, sync: SyncName) -> bool:
+def _has_work(tx: Connection, rules: SyncRules, now: Micros) -> bool:
     """Whether a turn may come to anything; what it comes to, it decides upon what it sees itself."""
-    return planning.any_waiting(tx, sync) or not control.settled(tx, sync) or continuity.rebasing(tx) is not None
+    waits = planning.any_waiting(tx, rules.name) or (bool(rules.children) and children.any_passed(tx, rules.name, now))
+    return waits or not control.settled(tx, rules.name) or continuity.rebasing(tx) is not None
 
 
 def take_turn(engine: Engine, tx: Connection, rules: SyncRules) -> Turn:
@@ -95,6 +98,8 @@ def take_turn(engine: Engine, tx: Connection, rules: SyncRules) -> Turn:
     Both in one transaction: a record that was read after the last indexing is known to nobody who looks for its keys, and would be made
     a second time.
     """
+    if rules.children:
+        children.wake_passed(tx, rules.name, engine.clock.now())
     indexed = _index(engine, tx, rules)
     if indexed:
         return Turn(indexed=indexed)
@@ -108,10 +113,13 @@ def take_turn(engine: Engine, tx: Connection, rules: SyncRules) -> Turn:
 
 
 def is_ready(tx: Connection, rules: SyncRules) -> bool:
-    """Whether every member was listed completely at least once, so that "nobody else has it" can be believed."""
-    return all(
-        cursors.load(tx, (member.system, member.collection)).complete_at is not None for member in rules.members.values()
-    )
+    """Whether every member was listed completely at least once, so that "nobody else has it" can be believed.
+
+    A first sync waits for what its derived fields come from as well: every record would be written a second time for it.
+    """
+    members = {(member.system, member.collection) for member in rules.members.values()}
+    places = members if control.settled(tx, rules.name) else rules.places
+    return all(cursors.load(tx, place).complete_at is not None for place in places)
 
 
 def _settle_first_run(tx: Connection, rules: SyncRules, now: Micros) -> None:
@@ -132,13 +140,17 @@ def _index(engine: Engine, tx: Connection, rules: SyncRules) -> int:
     items = planning.unindexed(tx, rules.name, BATCH * 5)
     if not items:
         return 0
+    total = len(items)
+    if others := [each for each in items if each.item.member not in rules.members]:
+        index_children(tx, rules, others, engine.clock.now())
+        items = [each for each in items if each.item.member in rules.members]
     seen = observations.load(tx, [ref_of(rules, each.item) for each in items])
     shown = {each.item: found.fields for each in items if (found := seen.get(ref_of(rules, each.item))) is not None}
     bound = bind(tx, rules, [(item.member, fields) for item, fields in shown.items() if fields is not None])
     keyed = [(each, index_of(bound, rules.members[each.item.member], shown.get(each.item))) for each in items]
     again = planning.index_keys(tx, keyed)
     planning.enqueue(tx, again, engine.clock.now(), "a shared key changed")
-    return len(items)
+    return total
 
 
 def _plan_batch(engine: Engine, tx: Connection, rules: SyncRules, due: list[DuePlan]) -> Turn:
@@ -176,6 +188,8 @@ class _Batch:
         self.gates = Gates.open(tx, rules, self.now, ids)
         self.links: dict[LinkId, Link] = {}
         self.seen: dict[Ref, Observation] = {}
+        self.folded: Folded = {}
+        self.later: Mapping[PlanItem, Micros | None] = {}
         self.answers = Answers({})
         self.doubtful = holds.doubtful_creates(tx, ids)
         self.aside: Mapping[LinkId, set[MemberName]] = {}
@@ -204,6 +218,8 @@ class _Batch:
             for name, member in link.members.items()
             if member.ref is not None and (found := batch.seen.get(member.ref)) is not None and found.fields is not None
         ]
+        records = [(name, member.ref) for link in batch.links.values() for name, member in link.members.items() if member.ref]
+        batch.folded, batch.later = fold(tx, rules, records, batch.now)
         batch.rules = bind(tx, rules, shown, [link.values() for link in batch.links.values()])
         return batch
 
@@ -235,6 +251,7 @@ class _Batch:
         self.owed, owing = len(fresh), {each.link for each in fresh}
         self.outcomes = {link.id: _outcome(link, decided, cause, owed=link.id in owing) for link, decided, cause in self._planned}
         links.save(self.tx, self._after, self.now)
+        children.plan_later(self.tx, self.later)
         for link in self._after:
             if self.answers.touches(link.id):
                 self._close_questions_about(link)
@@ -256,7 +273,8 @@ class _Batch:
         if observation.fields is None:
             survivor, is_linked = self._survivor(link, name, ref)
             return Gone(evidence=observation.evidence, survivor=survivor, survivor_linked=is_linked)
-        return see(self.rules, self.rules.members[name], observation.fields, observation.changed)
+        shown = {**observation.fields, **self.folded.get(ref, {})}
+        return see(self.rules, self.rules.members[name], shown, observation.changed)
 
     def _survivor(self, link: Link, name: MemberName, ref: Ref) -> tuple[Ref | None, bool]:
         """Another record of the same member that now carries the gone record's keys, and whether it has a link of its own."""

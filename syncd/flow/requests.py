@@ -118,7 +118,7 @@ def _begin(engine: Engine, tx: Connection, names: list[SyncName], at: Micros) ->
 
 
 def _places(engine: Engine, names: list[SyncName]) -> list[Place]:
-    return sorted({(m.system, m.collection) for name in names for m in engine.syncs[name].members.values()})
+    return sorted({place for name in names for place in engine.syncs[name].places})
 
 
 def _listed(engine: Engine, tx: Connection, names: list[SyncName]) -> bool:

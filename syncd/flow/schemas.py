@@ -64,7 +64,8 @@ def resolve(
         members: dict[MemberName, MemberField] = {}
         for member, held in row.members.items():
             rule = rules.members[member]
-            schema = schemas.get((rule.system, rule.collection))
+            is_ours = row.derived is not None and row.derived.member == member
+            schema = None if is_ours else schemas.get((rule.system, rule.collection))
             found = held if schema is None else _with_paths(held, schema, settings.systems[rule.system].kind)
             if found is not None:
                 members[member] = found

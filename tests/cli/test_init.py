@@ -27,7 +27,7 @@ def test_it_writes_a_first_configuration(world: World) -> None:
 def test_check_says_what_is_to_fill_in(world: World) -> None:
     """What `init` leaves open, `check` asks for, each at its line."""
     path = world.folder / "first.toml"
-    world.here("init", "-o", str(path))
+    world.here("init", RECIPE, "-o", str(path))
     result = world.here("check", "-c", str(path))
 
     assert 3 == result.code
@@ -37,13 +37,13 @@ def test_check_says_what_is_to_fill_in(world: World) -> None:
 def test_nothing_is_written_over(world: World) -> None:
     """A file that is there stays, unless --force says otherwise."""
     before = world.config.read_text()
-    result = world.here("init", "-o", str(world.config))
+    result = world.here("init", RECIPE, "-o", str(world.config))
 
     assert 1 == result.code
     assert "--force" in result.err
     assert before == world.config.read_text()
     world.config.chmod(0o644)
-    assert 0 == world.here("init", "-o", str(world.config), "--force").code
+    assert 0 == world.here("init", RECIPE, "-o", str(world.config), "--force").code
     assert before != world.config.read_text()
     assert 0o600 == world.config.stat().st_mode & 0o777
 
@@ -71,9 +71,21 @@ def test_a_recipe_that_is_not_there(world: World) -> None:
     assert f"did you mean `{RECIPE}`" in result.err
 
 
+def test_which_recipe(world: World) -> None:
+    """Off a terminal it has to be said, once, in either way."""
+    nameless = world.here("init", "-o", "-")
+    twice = world.here("init", RECIPE, "--recipe", "17hats-ghl-users", "-o", "-")
+
+    assert (1, 1) == (nameless.code, twice.code)
+    assert "which recipe?" in nameless.err
+    assert RECIPE in nameless.err
+    assert "two recipes" in twice.err
+    assert world.here("init", RECIPE, "-o", "-").out == world.here("init", "--recipe", RECIPE, "-o", "-").out
+
+
 def test_json(world: World) -> None:
     """Where it was written, and what is still to be filled in."""
-    result = world.here("init", "--json", "-o", str(world.folder / "first.toml"))
+    result = world.here("init", "--recipe", RECIPE, "--json", "-o", str(world.folder / "first.toml"))
 
     assert {"REPLACE_ME_LOCATION_ID", "REPLACE_ME_LIST_ID"} == result.json["to_fill"].keys()
 
@@ -87,7 +99,7 @@ def test_on_a_terminal_it_asks(world: World) -> None:
         stdin=theirs, stdout=theirs, stderr=theirs,
     )
     os.close(theirs)
-    for question, answer in ((b"Location ID", b'ab"c\n'), (b"list's id", b"\n")):
+    for question, answer in ((b"Which recipe", RECIPE.encode() + b"\n"), (b"Location ID", b'ab"c\n'), (b"list's id", b"\n")):
         shown = b""
         while question not in shown:
             shown += os.read(ours, 4096)

@@ -108,7 +108,16 @@ CRM = StandIn(
             Spec(path="password", readable=False, writable=False, secret=True),
         ),
         "companies": (Spec(path="name"), Spec(path="email", type=FieldType.EMAIL)),
+        "jobs": (
+            Spec(path="contactId"),
+            Spec(path="title"),
+            Spec(path="done", type=FieldType.BOOL),
+            Spec(path="due", type=FieldType.INSTANT),
+            Spec(path="labels", type=FieldType.SET),
+        ),
+        "whispers": (Spec(path="contactId"),),
     },
+    can={"whispers": Can(can_list=False)},
 )
 MAILER = StandIn(
     name="mailer",

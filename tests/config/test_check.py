@@ -42,6 +42,16 @@ def test_members(settings: Settings) -> None:
     assert ({"dnd": True}, {"status": "unsubscribed"}) == (crm.archive, mail.archive)
 
 
+def test_a_member_may_make_none(good: str, checking: Callable[[str], Report]) -> None:
+    """Then what its vendor asks of a new record is asked of nobody."""
+    text = good.replace('create = { status = "subscribed" }', "create = false").replace('mail = "email_address" }', 'mail = "fields.Email" }')
+    report = checking(text)
+
+    assert () == report.problems
+    assert report.settings is not None
+    assert [True, False] == [each.creates for each in report.settings.syncs["people"].members.values()]  # type: ignore[index]
+
+
 def test_create_gives_what_is_required(good: str, checking: Callable[[str], Report]) -> None:
     """What `create` gives need not be mapped, and is not asked of the hub."""
     report = checking(good.replace('create = { status = "subscribed" }', 'create = { email_address = "nobody@example.com" }'))

@@ -251,3 +251,24 @@ def test_sets_owe_their_whole_new_value() -> None:
     made = plan(sync(row(TAGS)), agreed({TAGS: ["t"]}), seen(a={TAGS: ["t", "x"]}, b={TAGS: ["T", "y"]}))
 
     assert {A: {TAGS: ["t", "x", "y"]}, B: {TAGS: ["t", "x", "y"]}} == updates(made)
+
+
+def test_a_member_that_makes_none() -> None:
+    """What is there is kept equal; nothing is made there, neither at first nor because an edit won over a deletion."""
+    rules = sync(members={B: {"creates": False}})
+    only_a = replace(fresh(), members={A: LinkMember(ref=ref("a"))})
+    decided = plan(rules, only_a, {A: Seen(fields={F: "x"})})
+
+    assert ((), ("no record is made in b: its `create` is false",)) == (decided.writes, decided.notes)
+    assert [Operation.UPDATE] == [each.operation for each in plan(rules, agreed({F: "x"}), {A: Seen(fields={F: "y"}), B: Seen(fields={F: "x"})}).writes]
+
+
+def test_a_new_record_is_judged_as_it_would_be_made() -> None:
+    """The constants it is made with count for its `when`, where the hub has nothing to say; a hub value goes before them."""
+    staff = compile_condition({"field": "g", "op": "eq", "value": "staff"})
+    rules = sync(row(), row(G, among="b"), members={B: {"when": staff, "create": {"g": "staff"}}})
+    only_a = replace(fresh(), members={A: LinkMember(ref=ref("a"))})
+
+    assert [B] == [each.member for each in plan(rules, only_a, {A: Seen(fields={F: "x"})}).writes]
+    other = replace(only_a, hub={G: HubField(value="guest")})
+    assert () == plan(rules, other, {A: Seen(fields={F: "x"})}).writes

@@ -1,0 +1,246 @@
+"""What people do in the demo's scenes with a mailing program: EmailOctopus, and ActiveTrail.
+
+The rule that keeps it true: each step says before syncd sees it what must come of it, by the recipe's own words.
+It must not know: how anything is run, waited for or judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from syncd.cli.demo_expected import Step
+from syncd.cli.demo_places import EO, EO_CONTACTS, GHL, GHL_CONTACTS, GHL_USERS, TRAIL, TRAIL_CONTACTS
+from syncd.sandbox import Sandbox
+
+ADA, BEN, CLEO, DAN, EVE, FAY, GIL = (f"{name}@example.com" for name in ("ada", "ben", "cleo", "dan", "eve", "fay", "gil"))
+_DAYS_AHEAD = 3
+
+
+def _appointment(days: int) -> tuple[str, str]:
+    """A moment so many days ahead as a calendar writes it, and its day there."""
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
+    return at.isoformat(), at.date().isoformat()
+
+
+def _task(sandbox: Sandbox, contact: str, title: str) -> str:
+    fields = {"title": title, "dueDate": _appointment(_DAYS_AHEAD)[0], "completed": False, "contactId": contact}
+    return str(sandbox.ghl.create_record_as_user("tasks", fields)["id"])
+
+
+def _busy_ada(sandbox: Sandbox) -> str:
+    """A contact with two tasks, a note and an appointment; the day of that."""
+    ada = sandbox.ghl.seed({"email": ADA, "firstName": "Ada", "lastName": "Vance", "phone": "+12025550101", "tags": ["vip"]})["id"]
+    for title in ("Call", "Write"):
+        _task(sandbox, ada, title)
+    sandbox.ghl.create_record_as_user("notes", {"body": "Met at the fair", "contactId": ada})
+    calendar = sandbox.ghl.create_record_as_user("calendars", {"name": "Front"})["id"]
+    at, day = _appointment(_DAYS_AHEAD)
+    fields = {"title": "Talk", "calendarId": calendar, "contactId": ada, "startTime": at, "appointmentStatus": "confirmed"}
+    sandbox.ghl.create_record_as_user("appointments", fields)
+    return day
+
+
+# ---- EmailOctopus
+
+
+def octopus_first(sandbox: Sandbox) -> Sequence[Step]:
+    """One person on each side, and one on both."""
+    day = _busy_ada(sandbox)
+    sandbox.octopus.seed({"email_address": BEN, "fields": {"FirstName": "Ben", "LastName": "Holm"}, "tags": ["newsletter"]})
+    sandbox.ghl.seed({"email": CLEO, "firstName": "Cleo"})
+    sandbox.octopus.seed({"email_address": CLEO, "fields": {"FirstName": "Cleo"}})
+    derived = {"fields.OpenTasks": 2, "fields.LastNote": "Met at the fair", "fields.NextAppointment": day}
+    return [
+        Step(
+            deed="create",
+            system=GHL,
+            told=f"Ada is a contact in {GHL}, with two tasks, a note and an appointment. {EO} gets her, and what these come to.",
+            expected=[EO_CONTACTS.shows(sandbox, ADA, {"fields.FirstName": "Ada", "tags": ["vip"], **derived})],
+        ),
+        Step(
+            deed="create",
+            system=EO,
+            told=f"Ben is on the list in {EO}. {GHL} gets him.",
+            expected=[GHL_CONTACTS.shows(sandbox, BEN, {"firstName": "Ben", "lastName": "Holm", "tags": ["newsletter"]})],
+        ),
+        Step(
+            deed="create",
+            system=GHL,
+            told="Cleo is in both. She is linked, and made nowhere.",
+            expected=[GHL_CONTACTS.shows(sandbox, CLEO), EO_CONTACTS.shows(sandbox, CLEO, {"fields.OpenTasks": 0})],
+        ),
+    ]
+
+
+def octopus_edits(sandbox: Sandbox) -> Sequence[Step]:
+    """Edits both ways, and edits of what belongs to a contact."""
+    ada, cleo = GHL_CONTACTS.id_of(sandbox, ADA), GHL_CONTACTS.id_of(sandbox, CLEO)
+    sandbox.ghl.edit_as_user(ada, {"firstName": "Adah", "custom": {"plan": "gold"}})
+    sandbox.octopus.edit_as_user(EO_CONTACTS.id_of(sandbox, BEN), {"fields": {"LastName": "Holmes"}, "tags": {"customer": True}})
+    task = next(row["id"] for row in sandbox.ghl.records.rows("tasks") if row["title"] == "Call")
+    sandbox.ghl.edit_record_as_user("tasks", task, {"completed": True})
+    sandbox.ghl.create_record_as_user("notes", {"body": "Likes tea", "contactId": cleo})
+    sandbox.octopus.edit_as_user(EO_CONTACTS.id_of(sandbox, CLEO), {"fields": {"OpenTasks": 9}})
+    sandbox.octopus.create_as_user({"email_address": DAN, "fields": {"FirstName": "Dan"}})
+    return [
+        Step(
+            deed="update",
+            system=GHL,
+            told="Ada's first name and plan are changed.",
+            expected=[EO_CONTACTS.shows(sandbox, ADA, {"fields.FirstName": "Adah", "fields.Plan": "Gold"})],
+        ),
+        Step(
+            deed="update",
+            system=EO,
+            told="Ben's last name is changed, and he gets a tag.",
+            expected=[GHL_CONTACTS.shows(sandbox, BEN, {"lastName": "Holmes", "tags": ["customer", "newsletter"]})],
+        ),
+        Step(
+            deed="update",
+            system=GHL,
+            told="One of Ada's tasks is done.",
+            expected=[EO_CONTACTS.shows(sandbox, ADA, {"fields.OpenTasks": 1})],
+        ),
+        Step(
+            deed="update",
+            system=GHL,
+            told=f"Cleo gets a note, and somebody in {EO} writes 9 where her tasks are counted: that is put back.",
+            expected=[EO_CONTACTS.shows(sandbox, CLEO, {"fields.LastNote": "Likes tea", "fields.OpenTasks": 0})],
+        ),
+        Step(deed="create", system=EO, told="Dan joins the list.", expected=[GHL_CONTACTS.shows(sandbox, DAN, {"firstName": "Dan"})]),
+    ]
+
+
+def octopus_ends(sandbox: Sandbox) -> Sequence[Step]:
+    """Deletions, and what stands in for them."""
+    sandbox.ghl.delete_as_user(GHL_CONTACTS.id_of(sandbox, ADA))
+    sandbox.octopus.delete_as_user(EO_CONTACTS.id_of(sandbox, DAN))
+    note = next(row["id"] for row in sandbox.ghl.records.rows("notes") if row["body"] == "Likes tea")
+    sandbox.ghl.delete_record_as_user("notes", note)
+    return [
+        Step(
+            deed="delete",
+            system=GHL,
+            told=f"Ada is deleted. In {EO} she is unsubscribed, not deleted.",
+            expected=[EO_CONTACTS.shows(sandbox, ADA, {"status": "unsubscribed"}), GHL_CONTACTS.shows(sandbox, ADA, count=0)],
+        ),
+        Step(
+            deed="delete",
+            system=EO,
+            told=f"Dan is deleted. In {GHL} he stays, and is no longer in the sync.",
+            expected=[GHL_CONTACTS.shows(sandbox, DAN), EO_CONTACTS.shows(sandbox, DAN, count=0)],
+        ),
+        Step(
+            deed="delete",
+            system=GHL,
+            told="Cleo's only note is deleted: there is none to tell of.",
+            expected=[EO_CONTACTS.shows(sandbox, CLEO, {"fields.LastNote": None})],
+        ),
+    ]
+
+
+# ---- ActiveTrail
+
+
+def trail_first(sandbox: Sandbox) -> Sequence[Step]:
+    """One person on each side, and somebody with a login."""
+    day = _busy_ada(sandbox)
+    names = {"first_name": "Ben", "last_name": "Holm"}
+    sandbox.trail.seed({"email": BEN, **names, "groups": ["newsletter"], "mailing_lists": ["Weekly"]})
+    for email, name in ((EVE, "Eve"), (GIL, "Gil")):
+        add_user(sandbox, email, name, "Lund")
+    return [
+        Step(
+            deed="create",
+            system=GHL,
+            told=f"Ada is a contact in {GHL}, with two tasks, a note and an appointment. {TRAIL} gets her, and what these come to.",
+            expected=[TRAIL_CONTACTS.shows(sandbox, ADA, {"first_name": "Ada", "groups": ["vip"], "num1": 2, "ext3": "Met at the fair", "date1": f"{day}T00:00:00"})],
+        ),
+        Step(
+            deed="create",
+            system=TRAIL,
+            told=f"Ben is in a group and on a list in {TRAIL}. {GHL} gets him, with his groups as tags, his lists and his status.",
+            expected=[
+                GHL_CONTACTS.shows(
+                    sandbox,
+                    BEN,
+                    {"firstName": "Ben", "tags": ["newsletter"], "custom.email_status": "subscribed", "custom.mailing_lists": ["Weekly"]},
+                )
+            ],
+        ),
+        Step(
+            deed="create",
+            system=GHL,
+            told=f"Eve and Gil have logins in {GHL}. {TRAIL} gets them as staff; they do not become customers.",
+            expected=[TRAIL_CONTACTS.shows(sandbox, EVE, {"last_name": "Lund", "ext4": "admin"}), GHL_CONTACTS.shows(sandbox, EVE, count=0)],
+        ),
+    ]
+
+
+def trail_edits(sandbox: Sandbox) -> Sequence[Step]:
+    """Edits both ways, of contacts, logins and what belongs to a contact."""
+    ada, ben, eve = GHL_CONTACTS.id_of(sandbox, ADA), TRAIL_CONTACTS.id_of(sandbox, BEN), GHL_USERS.id_of(sandbox, EVE)
+    sandbox.ghl.edit_as_user(ada, {"firstName": "Adah", "tags": ["vip", "customer"]})
+    _task(sandbox, ada, "Visit")
+    sandbox.trail.edit_as_user(ben, {"last_name": "Holmes"})
+    sandbox.trail.leave_as_user(ben)
+    sandbox.ghl.edit_record_as_user("users", eve, {"lastName": "Lundgren"})
+    sandbox.trail.edit_as_user(TRAIL_CONTACTS.id_of(sandbox, EVE), {"first_name": "Evelyn"})
+    sandbox.trail.create_as_user({"email": DAN, "first_name": "Dan"})
+    return [
+        Step(
+            deed="update",
+            system=GHL,
+            told="Ada's first name is changed; she gets a tag and one more task.",
+            expected=[TRAIL_CONTACTS.shows(sandbox, ADA, {"first_name": "Adah", "groups": ["customer", "vip"], "num1": 3})],
+        ),
+        Step(
+            deed="update",
+            system=TRAIL,
+            told="Ben's last name is changed, and he unsubscribes by his own hand.",
+            expected=[GHL_CONTACTS.shows(sandbox, BEN, {"lastName": "Holmes", "custom.email_status": "unsubscribed"})],
+        ),
+        Step(
+            deed="update",
+            system=GHL,
+            told=f"Eve's last name is changed at her login, her first name in {TRAIL}.",
+            expected=[
+                TRAIL_CONTACTS.shows(sandbox, EVE, {"first_name": "Evelyn", "last_name": "Lundgren"}),
+                GHL_USERS.shows(sandbox, EVE, {"firstName": "Evelyn", "lastName": "Lundgren"}),
+            ],
+        ),
+        Step(deed="create", system=TRAIL, told="Dan signs up.", expected=[GHL_CONTACTS.shows(sandbox, DAN, {"firstName": "Dan"})]),
+    ]
+
+
+def trail_ends(sandbox: Sandbox) -> Sequence[Step]:
+    """Deletions, and what stands in for them."""
+    sandbox.ghl.delete_as_user(GHL_CONTACTS.id_of(sandbox, ADA))
+    sandbox.ghl.delete_record_as_user("users", GHL_USERS.id_of(sandbox, EVE))
+    sandbox.trail.delete_as_user(TRAIL_CONTACTS.id_of(sandbox, DAN))
+    return [
+        Step(
+            deed="delete",
+            system=GHL,
+            told=f"Ada is deleted, and Eve's login. In {TRAIL} both get no more mail, and are not deleted.",
+            expected=[
+                *(TRAIL_CONTACTS.shows(sandbox, each, {"is_do_not_mail": True}) for each in (ADA, EVE)),
+                GHL_CONTACTS.shows(sandbox, ADA, count=0),
+                GHL_USERS.shows(sandbox, EVE, count=0),
+            ],
+        ),
+        Step(
+            deed="delete",
+            system=TRAIL,
+            told=f"Dan is deleted. In {GHL} he stays, and is no longer in the sync.",
+            expected=[GHL_CONTACTS.shows(sandbox, DAN), TRAIL_CONTACTS.shows(sandbox, DAN, count=0)],
+        ),
+    ]
+
+
+def add_user(sandbox: Sandbox, email: str, first: str, last: str) -> None:
+    """A login of GoHighLevel, made by hand."""
+    here = [sandbox.options.ghl.location_id]
+    roles = {"type": "account", "role": "admin", "locationIds": here}
+    sandbox.ghl.create_record_as_user("users", {"email": email, "firstName": first, "lastName": last, "roles": roles, **roles})
