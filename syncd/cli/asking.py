@@ -15,6 +15,7 @@ from pathlib import Path
 from random import SystemRandom
 
 import anyio
+from anyio.abc import TaskStatus
 from structlog.typing import FilteringBoundLogger
 
 from syncd.cli.exits import Interrupted, NotNow
@@ -87,27 +88,37 @@ async def ask_here(
 ) -> Json:
     """Does the work of a daemon in this process until a request is answered, then stops. Raises as `ask_daemon` does."""
     path, clock = database_path(settings), SystemClock()
+    request: Request | None = None
     with owning(path):
-        async with (
-            open_database(path) as database,
-            assemble(settings, database, clock=clock, random=SystemRandom(), log=log, reason=kind) as assembled,
-        ):
-            # Asked before anything runs, so that all that is done counts as done for it.
-            number = await database.write(lambda tx: control.ask(tx, kind, arguments, clock.now()))
-            async with stages(assembled) as (tasks, _address):
-                try:
-                    with anyio.fail_after(timeout_s):
-                        async with _stopped_by_signals():
-                            request = await _until_answered(assembled.engine, number, follow)
-                except TimeoutError:
-                    raise NotNow(
-                        f"not done after {timeout_s:.0f} s", hint="what was done is kept; run it again, or start the daemon"
-                    ) from None
-                finally:
-                    await _give_up(assembled.engine, number)
-                    assembled.engine.stop_within(STOP_GRACE_S)
-                    tasks.cancel_scope.cancel()
+        async with _told_to_stop() as told, open_database(path) as database:
+            with told.scope():
+                async with assemble(settings, database, clock=clock, random=SystemRandom(), log=log, reason=kind) as assembled:
+                    # Asked before anything runs, so that all that is done counts as done for it.
+                    with anyio.CancelScope(shield=True):
+                        number = await database.write(lambda tx: control.ask(tx, kind, arguments, clock.now()))
+                    try:
+                        async with stages(assembled) as (tasks, _address):
+                            request = await _followed(assembled.engine, number, told, timeout_s, follow)
+                            tasks.cancel_scope.cancel()
+                    finally:
+                        await _give_up(assembled.engine, number)
+        if request is None:
+            raise Interrupted("stopped", hint="what was done is kept; run it again, or start the daemon")
     return _result(request)
+
+
+async def _followed(engine: Engine, number: int, told: _Told, timeout_s: float | None, follow: Follow) -> Request | None:
+    """Follows a request to its answer; None where a signal came first. What is in the air has a while to end."""
+    try:
+        with told.scope(), anyio.fail_after(timeout_s):
+            return await _until_answered(engine, number, follow)
+    except TimeoutError:
+        raise NotNow(
+            f"not done after {timeout_s:.0f} s", hint="what was done is kept; run it again, or start the daemon"
+        ) from None
+    finally:
+        engine.stop_within(STOP_GRACE_S)
+    return None
 
 
 async def _until_answered(engine: Engine, number: int, follow: Follow) -> Request:
@@ -133,18 +144,41 @@ async def _give_up(engine: Engine, number: int) -> None:
         await engine.database.write(commit)
 
 
+class _Told:
+    """Whether a signal told us to stop, and what it cancels: the block that was entered last, and what is around it ends in order."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._scope: anyio.CancelScope | None = None
+
+    def scope(self) -> anyio.CancelScope:
+        """A block that a signal ends; one that came before ends it at once."""
+        self._scope = anyio.CancelScope()
+        if self.stopped:
+            self._scope.cancel()
+        return self._scope
+
+    def stop(self) -> None:
+        """A signal came."""
+        self.stopped = True
+        if self._scope is not None:
+            self._scope.cancel()
+
+
 @asynccontextmanager
-async def _stopped_by_signals() -> AsyncIterator[None]:
-    """SIGTERM and Ctrl-C end the block as a time-out does, so that writes in the air are still recorded."""
+async def _told_to_stop() -> AsyncIterator[_Told]:
+    """Takes SIGTERM and Ctrl-C for the length of the block, so that writes in the air are still recorded."""
+    told = _Told()
+
+    async def watch(*, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            task_status.started()
+            async for _ in signals:
+                told.stop()
+
     async with anyio.create_task_group() as tasks:
-
-        async def watch() -> None:
-            with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-                async for _ in signals:
-                    raise Interrupted("stopped", hint="what was done is kept; run it again, or start the daemon")
-
-        tasks.start_soon(watch)
-        yield
+        await tasks.start(watch)
+        yield told
         tasks.cancel_scope.cancel()
 
 
