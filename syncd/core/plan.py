@@ -5,6 +5,7 @@ The table, case by case (field by field in `decide`):
 | what the members show                              | decision                                                              |
 |----------------------------------------------------|-----------------------------------------------------------------------|
 | a record where it was expected                     | each field decided; members that are behind are owed an update        |
+| a record that never showed a field it is to take   | nothing in that field, until the record was read by itself            |
 | no record yet at a member whose `when` admits it   | a create, with every field that member may receive                    |
 | deleted here, untouched everywhere else            | the delete rule: archive, propagate, unlink, or review                |
 | deleted here, edited elsewhere                     | the edit wins: the record is made again here                          |
@@ -192,7 +193,11 @@ def _owe_update(rules: SyncRules, member: MemberRule, draft: Draft, fields: Fiel
     for rule in rules.fields.values():
         if rule.name in fields.held or not receives(rule, member.name) or not draft.behind(rule.name, fields.hub):
             continue
-        if rule.name not in shown or isinstance(shown[rule.name], Unreadable):
+        if rule.name not in shown:
+            if rule.members[member.name].readable and not is_blank(fields.hub[rule.name].value) and member.name not in fields.unseen:
+                fields.unseen.append(member.name)
+            continue
+        if isinstance(shown[rule.name], Unreadable):
             continue
         if waits(rule, member, fields.hub[rule.name].value):
             fields.notes.append(f"{rule.name}: {member.name} waits until what it refers to is there")
@@ -269,4 +274,5 @@ def _finish(link: Link, drafts: Mapping[MemberName, Draft], fields: Fields) -> P
         holds=tuple(fields.holds),
         decisions=tuple(fields.decisions),
         notes=tuple(fields.notes),
+        unseen=tuple(fields.unseen),
     )

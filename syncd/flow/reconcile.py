@@ -211,6 +211,7 @@ class _Batch:
         self.gates.decided(link_id, decided.decisions)
         owed = self._owe(link, decided)
         self._questions[link_id] = [self._question(link_id, hold) for hold in decided.holds]
+        self._ask_to_see(decided)
         self._journal(link, decided, cause)
         self.held += len(decided.holds)
         self.outcomes[link_id] = _outcome(link, decided, owed, cause)
@@ -231,6 +232,13 @@ class _Batch:
         for name, member in link.members.items():
             if member.ref is not None:
                 holds.close_record(self.tx, self.rules.name, name, member.ref.id, self.now)
+
+    def _ask_to_see(self, decided: Plan) -> None:
+        """A listing may leave out what a reading by id shows: who never showed a field is read once before it is written there."""
+        for name in decided.unseen:
+            ref = decided.link.members[name].ref
+            assert ref is not None, "only a record that was seen can lack a field"
+            observations.read_again(self.tx, ref, f"unseen {decided.link.id} {decided.link.revision}", self.now)
 
     def _look(self, link: Link, name: MemberName, ref: Ref) -> Seen | Gone | None:
         observation = self.seen.get(ref)

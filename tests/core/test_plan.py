@@ -49,6 +49,25 @@ def test_nothing_new_changes_nothing(shown: Mapping[MemberName, Seen]) -> None:
     assert Plan(link=link) == plan(sync(), link, shown)
 
 
+def test_who_never_showed_a_field_is_looked_at_before_it_is_written() -> None:
+    """Not shown is not blank: nothing is written there unseen, and it is said who is to be read; once blank was shown it is written."""
+    rules = sync(row(F), row(G))
+    was = agreed({F: "x"})
+    made = plan(rules, was, seen(a={F: "x", G: "new"}, b={F: "x"}))
+    looked = plan(rules, made.link, seen(a={F: "x", G: "new"}, b={F: "x", G: None}))
+
+    assert ((), (B,)) == (made.writes, made.unseen)
+    assert ({B: {G: "new"}}, ()) == (updates(looked), looked.unseen)
+
+
+@pytest.mark.parametrize("held", [MemberField(paths=("g",), readable=False), MemberField(paths=("g",), writable=False)])
+def test_what_cannot_be_read_or_written_is_not_looked_for(held: MemberField) -> None:
+    """A look would show nothing, or be of no use."""
+    rules = sync(row(F), row(G, members={A: MemberField(paths=("g",)), B: held}))
+
+    assert () == plan(rules, agreed({F: "x"}), seen(a={F: "x", G: "new"}, b={F: "x"})).unseen
+
+
 def test_a_form_of_the_same_value_is_no_edit() -> None:
     """A member that holds the hub's value in its own form owes nothing, now or later."""
     first = plan(sync(), agreed({F: "x"}), seen(a="Éy", b="x"))
