@@ -17,7 +17,7 @@ from syncd.core.translate import from_hub, to_hub
 from syncd.flow.binding import bind_for, bound_for
 from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
-from syncd.flow.settle import could_be_ours, settle_adopted, settle_dead, settle_done, settle_gone, settle_held
+from syncd.flow.settle import could_be_ours, settle_adopted, settle_dead, settle_done, settle_gone, settle_held, settle_owed_still
 from syncd.store import cursors, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.outbox import Owed, State
@@ -100,7 +100,7 @@ def _conclude(
     elif (owed.error or "").removeprefix(LOOKED_ONCE).startswith(REJECTED):
         settle_dead(engine, tx, owed, (owed.error or "").removeprefix(LOOKED_ONCE))
     else:
-        outbox.settle(tx, owed, State.PENDING, now, error=owed.error, due_at=now)
+        settle_owed_still(engine, tx, owed, owed.error)
 
 
 def _is_free(tx: Connection, owed: Owed, record: Record) -> bool:

@@ -30,6 +30,7 @@ from syncd.store.database import Connection
 from syncd.store.holds import Question
 from syncd.store.journal import Entry
 from syncd.store.observations import Observation
+from syncd.store.outbox import InFlight
 from syncd.store.planning import DuePlan
 
 BATCH = 200
@@ -143,9 +144,9 @@ def _plan_batch(engine: Engine, tx: Connection, rules: SyncRules, due: list[DueP
     found, outcomes = link_records(engine, tx, rules, alone, seen)
     linked |= found
     in_flight = outbox.in_flight(tx, linked.values())
-    ready = [each for each in due if linked.get(each.item) not in in_flight]
+    ready = [each for each in due if _can_be_planned(each.item, linked.get(each.item), in_flight)]
     causes = {linked[each.item]: each.cause for each in ready if each.item in linked}
-    batch = _Batch.load(engine, tx, rules, list(causes))
+    batch = _Batch.load(engine, tx, rules, list(causes), in_flight)
     for link_id, cause in causes.items():
         batch.plan_link(link_id, cause)
     batch.commit()
@@ -158,11 +159,17 @@ def _plan_batch(engine: Engine, tx: Connection, rules: SyncRules, due: list[DueP
                 fights=batch.gates.fights)
 
 
+def _can_be_planned(item: planning.PlanItem, link: LinkId | None, in_flight: InFlight) -> bool:
+    """What a record shows says nothing while a write to it is in doubt; the other records of its link go on."""
+    return link is None or (link not in in_flight.busy and item.member not in in_flight.doubtful.get(link, ()))
+
+
 class _Batch:
     """The links of one turn: loaded together, planned one by one, saved together."""
 
-    def __init__(self, engine: Engine, tx: Connection, rules: SyncRules, ids: list[LinkId]) -> None:
+    def __init__(self, engine: Engine, tx: Connection, rules: SyncRules, ids: list[LinkId], in_flight: InFlight) -> None:
         self.engine = engine
+        self.in_doubt = in_flight.doubtful
         self.tx = tx
         self.rules = rules
         self.now: Micros = engine.clock.now()
@@ -179,9 +186,9 @@ class _Batch:
         self._questions: dict[LinkId, list[Question]] = {}
 
     @classmethod
-    def load(cls, engine: Engine, tx: Connection, rules: SyncRules, ids: list[LinkId]) -> _Batch:
+    def load(cls, engine: Engine, tx: Connection, rules: SyncRules, ids: list[LinkId], in_flight: InFlight) -> _Batch:
         """Everything the batch needs, in a handful of statements."""
-        batch = cls(engine, tx, rules, ids)
+        batch = cls(engine, tx, rules, ids, in_flight)
         batch.answers = Answers.load(tx, ids)
         batch.links = {number: batch.answers.relinked(link) for number, link in links.load(tx, ids).items()}
         refs = [member.ref for link in batch.links.values() for member in link.members.values() if member.ref]
@@ -204,7 +211,12 @@ class _Batch:
             if member.ref is not None and name in self.rules.members and (look := self._look(link, name, member.ref))
         }
         decided = plan(
-            self.rules, link, shown, picks=self.answers.picks(link_id), deletion=self.answers.deletion(link_id)
+            self.rules,
+            link,
+            shown,
+            picks=self.answers.picks(link_id),
+            deletion=self.answers.deletion(link_id),
+            in_doubt=frozenset(self.in_doubt.get(link_id, ())),
         )
         if decided.link != link or self.answers.touches(link_id):
             self._after.append(decided.link)

@@ -31,6 +31,7 @@ from syncd.flow.settle import (
     settle_adopted,
     settle_dead,
     settle_done,
+    settle_owed_still,
 )
 from syncd.store import observations, outbox
 from syncd.store.database import BrokenRuleError, Connection
@@ -262,6 +263,6 @@ async def _clear_up(engine: Engine, owed: Owed) -> None:
             settle_done(engine, tx, owed, record, seen_at, "found written")
             return
         observations.observe(tx, [look_at(engine, record, seen_at)], engine.routes, "look after a doubtful write")
-        outbox.settle(tx, owed, State.PENDING, engine.clock.now(), due_at=engine.clock.now())
+        settle_owed_still(engine, tx, owed)
 
     await engine.database.write(commit)

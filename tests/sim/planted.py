@@ -186,7 +186,7 @@ ALL_TAGS = [f"t{number}" for number in range(1, 400)]
 
 def in_flight_planned(put: Put) -> None:
     """A link is planned while a write to it is in the air."""
-    put(outbox, "in_flight", lambda _tx, _links: set())
+    put(outbox, "in_flight", lambda _tx, _links: outbox.InFlight())
     put(planning, "due", _due_all)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from syncd.core.outcome import Operation
 from syncd.store import links, outbox, planning
-from tests.store.build import EMAIL, NAME, OTHER, A, B, S, item, lease, linked, owe, planned
+from tests.store.build import EMAIL, NAME, OTHER, A, B, S, item, lease, linked, owe, planned, write
 
 
 def test_an_item_is_on_the_list_once(tx):
@@ -36,7 +37,8 @@ def test_the_oldest_come_first(tx):
 
 
 def test_an_item_waits_for_its_links_write(tx):
-    """While a write to any member of its link is in the air an item is not due; a write that only waits does not hold it up."""
+    """While a call to any member of its link is on its way an item is not due; of one in doubt only its own record's item waits. A write
+    that is not sent yet holds nothing up."""
     link = linked(tx, "1")
     planning.enqueue(tx, [item("1"), item("1", B), item("2")], 5, "test")
     owe(tx, link)
@@ -46,9 +48,21 @@ def test_an_item_waits_for_its_links_write(tx):
 
     assert [item("2")] == planned(tx)
     outbox.settle(tx, owed, outbox.State.UNKNOWN, 2, due_at=9)
-    assert [item("2")] == planned(tx)
+    assert [item("1"), item("2")] == planned(tx)
     outbox.settle(tx, owed, outbox.State.DONE, 3)
     assert 3 == len(planned(tx))
+
+
+def test_everybody_waits_for_an_end_that_is_in_doubt(tx):
+    """Whether a record was deleted is the whole link's affair."""
+    link = linked(tx, "1")
+    planning.enqueue(tx, [item("1"), item("1", B)], 5, "test")
+    owe(tx, link, what=write(operation=Operation.DELETE))
+    (owed,) = lease(tx, 0)
+    outbox.mark_sent(tx, [owed], 1)
+    outbox.settle(tx, owed, outbox.State.UNKNOWN, 2, due_at=9)
+
+    assert [] == planned(tx)
 
 
 def index(tx, *items):
