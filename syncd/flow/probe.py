@@ -28,15 +28,15 @@ LOOKED_ONCE = "looked for once: "
 REJECTED = "rejected: "
 
 
-async def is_there_already(engine: Engine, owed: Owed) -> tuple[Record, Micros] | None:
+async def is_there_already(engine: Engine, owed: Owed, *, refused_doubles: bool = True) -> tuple[Record, Micros] | None:
     """The record this create would double, if the vendor has it and would not say so itself.
 
-    Not asked where the vendor refuses doubles by itself, nor just after a listing that would have shown it. Several records: the
+    Not asked where the vendor refuses doubles by itself (unless `refused_doubles` says that it will not, of many at once), nor just after a listing that would have shown it. Several records: the
     first that matches all keys is not guessed at; the caller's adoption holds it if it belongs to another link.
     """
     facts = engine.connectors[owed.ref.system].capabilities(owed.ref.collection)
     keys = _keys(engine, owed, facts)
-    if not keys or any(path in facts.create_detects for path, _, _ in keys):
+    if not keys or (refused_doubles and any(path in facts.create_detects for path, _, _ in keys)):
         return None
     good_for = FIRST_SYNC_GOOD_FOR if owed.priority > LIVE else engine.timing.fresh_many
     polled_at = await engine.database.read(lambda tx: cursors.load(tx, (owed.ref.system, owed.ref.collection)).polled_at)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from syncd.sandbox import FaultKind, Operation
+from syncd.sandbox import ActiveTrailOptions, FaultKind, Operation
 from tests.e2e.daemon import Daemon
-from tests.e2e.trio import SIDES, Trio
+from tests.e2e.trio import IMPORTS, SIDES, Trio
 
 NAMES = ("Ada", "Bo", "Cy")
 
@@ -178,3 +178,30 @@ async def limp(trio: Trio, daemon: Daemon, lame: str, how: str) -> None:
     assert (f"{lame}-newcomer" in agreed) is (how == "closed")
     trio.edit(one, "Ada", last="")
     await trio.converge()
+
+
+@pytest.mark.parametrize("fault", ["lost", "refused"])
+async def test_many_are_made_in_one_call(tmp_path: Path, fault: str) -> None:
+    """Where ActiveTrail may import, whoever is missing there is made in few calls: once each, also where the answer is lost after the
+    import was carried out or the call is refused; one whom it does not take keeps nobody else out; the group for imports is shown to nobody."""
+    options = ActiveTrailOptions(groups=("customer", "newsletter", "vip", IMPORTS))
+    async with Trio.open(tmp_path, trail=options, settings="import_group = 1000004") as trio:
+        names = [f"P{number}" for number in range(60)]
+        for number, name in enumerate(names):
+            trio.settle(name, "ghl", "octopus", tags=["vip"] if number % 2 else ["customer", "fresh"])
+        if fault == "lost":
+            trio.sandbox.trail.faults.add("import-contacts", FaultKind.RESET_AFTER)
+        else:
+            trio.sandbox.trail.faults.add("import-contacts", FaultKind.ERROR_BEFORE, status=400)
+        begin = trio.mark()
+        async with trio.daemon():
+            agreed = await trio.converge()
+            requests = trio.sandbox.trail.stats.requests
+
+    assert sorted(agreed) == sorted(name.lower() for name in names)
+    assert agreed["p0"][3] == {"customer", "fresh"}
+    made = [entry for entry in trio.writes(begin, "trail") if entry.operation is Operation.CREATE and entry.collection == "contacts"]
+    assert len(made) == 60
+    assert trio.writes(begin, "ghl", "octopus") == []
+    assert requests["create-contact"] == 0
+    assert requests["import-contacts"] <= 12

@@ -23,6 +23,8 @@ from tests.e2e.oracle import by_api
 from tests.e2e.world import free_port
 
 DEADLINE_S = 40.0
+IMPORTS = "Imports"
+"""The group that an account keeps for imports, which is no tag."""
 SIDES = ("ghl", "octopus", "trail")
 LISTING = {"ghl": "search-contacts", "octopus": "list-contacts", "trail": "list-contacts"}
 USUAL = {"source_of_truth": '"ghl"', "conflict": '"last_modified"', "delete": '"propagate"', "first_run": '"auto"'}
@@ -287,5 +289,5 @@ def _plain(side: str, row: dict[str, Any]) -> Row:
     elif side == "octopus":
         first, last, plan, tags = *(row["fields"].get(name) for name in ("FirstName", "LastName", "Plan")), row["tags"]
     else:
-        first, last, plan, tags = row.get("first_name"), row.get("last_name"), row.get("ext1"), row["groups"]
+        first, last, plan, tags = row.get("first_name"), row.get("last_name"), row.get("ext1"), [each for each in row["groups"] if each != IMPORTS]
     return first or "", last or "", (plan or "").lower(), frozenset(tag.lower() for tag in tags)
