@@ -53,6 +53,7 @@ def _system(tx: Connection, settings: Settings, name: SystemName) -> dict[str, J
             "refused_for_s": round(quota.paused_s, 1),
             "known_at": iso(_kept_at(row.quota)) if row is not None else None,
         },
+        "findings": (row.detail or {}).get("findings", []) if row is not None else [],
         "writes_owed": overview.owed_by_system(tx).get(name, 0),
     }
 

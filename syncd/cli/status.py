@@ -116,6 +116,11 @@ def _show_systems(state: Mapping[str, Json]) -> None:
         paused = f"PAUSED: {each['paused']}" if each["paused"] else "in use" if each["account"] else "never used"
         rows.append([name, each["kind"], paused, left])
     screen.show_rows(rows)
+    for name, each in state["systems"].items():
+        for found in each["findings"]:
+            if found["answer"] is None:
+                what = f"{name}: {found['question']} Not known yet: {found['consequence']} (`{found['setting']}`; `syncd doctor {name} --probe`)"
+                screen.show(what, indent=2)
 
 
 def _show_collections(state: Mapping[str, Json], now: Micros) -> None:
