@@ -99,6 +99,8 @@ class Kind:
     `token_key` is the setting that seals the tokens which the vendor replaces, where these settings have such; `credential` then gives a
     session the credential that replaces them, for the length of a block, and `consent` is how the first ones are had. `scopes` are those
     that reading a collection needs, and those that writing it needs besides. `introduce` asks the vendor who we are.
+    `unable` says why these settings do not let a record of a collection be deleted (``delete``) or marked instead (``archive``); None
+    where they do, or where that cannot be told.
     """
 
     name: str
@@ -124,6 +126,7 @@ class Kind:
     scopes: Callable[[str], tuple[frozenset[str], frozenset[str]]] = lambda _collection: (frozenset(), frozenset())
     consent: Consent | None = None
     introduce: Callable[[Any, Session], Awaitable[Introduction]] | None = None
+    unable: Callable[[Any, str, str], str | None] = lambda _settings, _collection, _deed: None
 
 
 def matching_path(schema: Schema, path: str, *, prefix: str) -> str | None:

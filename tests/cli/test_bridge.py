@@ -233,3 +233,26 @@ def test_standing_is_told(place: World) -> None:
         standing = read(lambda tx: bridge.standing(tx, HATS, CONTACTS))
 
     assert (2, True, 0) == (standing.records, standing.unverified_since is not None, standing.silent)
+
+
+def test_a_delete_rule_that_no_hook_carries_out_is_a_mistake(place: World) -> None:
+    """It is said with the line that is missing, before the first deletion rather than at it."""
+    (place.folder / "hooks").write_text("contacts.create /hooks/1\n")
+    for name in ("hooks", "token", "secret"):
+        (place.folder / name).touch(mode=0o600)
+        (place.folder / name).chmod(0o600)
+    for name in ("token", "secret"):
+        (place.folder / name).write_text("x" * 40)
+    place.edit_config('source_of_truth = "ghl"', 'source_of_truth = "ghl"\ndelete = "propagate"')
+    propagating = place.here("check")
+    (place.folder / "hooks").write_text("contacts.create /hooks/1\ncontacts.archive /hooks/2\n")
+    allowed = place.here("check")
+    place.edit_config('delete = "propagate"', 'delete = "archive"')
+    place.edit_config("is_company = false } }", 'is_company = false }, archive = { type = "Other" } }')
+    archiving = place.here("check")
+    place.edit_config('delete = "archive"', 'delete = "review"')
+    reviewing = place.here("check")
+
+    assert (3, 0, 3, 0) == (propagating.code, allowed.code, archiving.code, reviewing.code), (allowed.out, reviewing.out)
+    assert "`contacts.delete ADDRESS` or `contacts.archive ADDRESS`" in " ".join(propagating.out.split())
+    assert "`contacts.update ADDRESS`" in " ".join(archiving.out.split())

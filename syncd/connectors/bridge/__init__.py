@@ -17,6 +17,7 @@ from syncd.connectors.bridge.connector import Bridge, capabilities_of
 from syncd.connectors.bridge.settings import BridgeSettings, Deed, NamedRecords, NoOptions, quota, quota_key, session
 from syncd.connectors.bridge.shapes import OPEN, Shape, word
 from syncd.connectors.kind import Kind, matching_path
+from syncd.core.errors import UserError
 from syncd.core.record import CollectionName
 
 __all__ = ["BRIDGE", "HATS17", "Bridge", "BridgeSettings", "Deed", "Shape", "hats17", "word"]
@@ -50,6 +51,19 @@ def _given_name(_collection: str, options: NamedRecords) -> CollectionName:
     return CollectionName(options.name)
 
 
+def _unable(settings: BridgeSettings, collection: str, deed: str) -> str | None:
+    """Which hook is missing; nothing is known where the hooks were not looked at, or are not understood."""
+    try:
+        known = settings.hook_addresses()
+    except UserError:
+        return None
+    wanted = (Deed.DELETE, Deed.ARCHIVE) if deed == "delete" else (Deed.UPDATE,)
+    if any((CollectionName(collection), each) in known for each in wanted):
+        return None
+    lines = " or ".join(f"`{collection}.{each.value} ADDRESS`" for each in wanted)
+    return f"its hooks have no line {lines}, and without one nothing is ever handed off for it"
+
+
 def _connect(built_in: Mapping[str, Shape]) -> Any:
     return lambda system, settings, opened: Bridge(system, settings, opened, built_in)
 
@@ -71,6 +85,7 @@ BRIDGE: Final = Kind(
     quota=quota,
     session=session,
     connect=_connect({}),
+    unable=_unable,
 )
 HATS17: Final = replace(
     BRIDGE,
