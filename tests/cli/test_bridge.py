@@ -211,7 +211,9 @@ def test_the_guide_is_of_this_configuration(place: World) -> None:
     assert "contacts.create ADDRESS" in text
     assert "contacts.update ADDRESS" in text
     assert "contacts.delete" not in text
-    assert "fields__is_company, fields__first_name, fields__type, fields__email, fields__phone, fields__tags" in text
+    assert "fields__is_company Is Company? of step a fields__first_name First Name of step a" in text
+    assert "First Name fields__first_name of step a" in text
+    assert "const ADDRESS = 'https://sync.example.com/hooks/hats17'" in text
     assert "fields__city" not in text
     assert "createHmac" in text
 
