@@ -51,6 +51,8 @@ def judge(draft: Draft) -> None:
         _judge_words(draft, row)
     for side in draft.sides.values():
         _judge_when(draft, side)
+        if Deed.READ in side.unable:
+            draft.section.problem(f"{side.name} cannot read {side.collection}: {side.unable[Deed.READ]}", "members", side.name, "collection")
 
 
 def required_fields(draft: Draft, side: Side) -> frozenset[FieldName]:

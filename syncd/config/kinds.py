@@ -19,10 +19,11 @@ from syncd.core.record import CollectionName
 
 
 class Deed(StrEnum):
-    """What a delete rule may ask of a member beyond what its kind can do in principle."""
+    """What a sync may ask of a member that its kind can do in principle, and its settings may not allow."""
 
     DELETE = "delete"
     ARCHIVE = "archive"
+    READ = "read"
 
 
 class Abilities(Protocol):
@@ -89,7 +90,7 @@ class KindFacts(Protocol):
     def fields(self, collection: str, /) -> Mapping[str, FieldFacts]: ...
 
     def unable(self, settings: BaseModel, collection: str, deed: Deed, /) -> str | None:
-        """Why, with these settings, a record of this (full) collection cannot be deleted or archived; None where it can, or nobody can tell."""
+        """Why, with these settings, a record of this (full) collection cannot be read, deleted or archived; None where it can, or nobody can tell."""
         ...
 
 

@@ -258,3 +258,36 @@ def test_a_delete_rule_that_no_hook_carries_out_is_a_mistake(place: World) -> No
     assert (3, 0, 3, 0) == (propagating.code, allowed.code, archiving.code, reviewing.code), (allowed.out, reviewing.out)
     assert "`contacts.delete ADDRESS` or `contacts.archive ADDRESS`" in " ".join(propagating.out.split())
     assert "`contacts.update ADDRESS`" in " ".join(archiving.out.split())
+
+
+def test_a_calendar_that_is_not_there_is_a_mistake(place: World) -> None:
+    """A sync of events needs the calendar's address; with it all is right, and it is no flow of the guide."""
+    for name in ("hooks", "token", "secret", "calendar"):
+        (place.folder / name).write_text("" if name == "hooks" else "https://calendar.example/me.ics?key=x" if name == "calendar" else "x" * 40)
+        (place.folder / name).chmod(0o600)
+    (place.folder / "hooks").write_text("contacts.create /hooks/1\ncontacts.update /hooks/2\n")
+    place.config.write_text(place.config.read_text() + DIARY)
+    without = place.here("check")
+    place.edit_config('secret = { file = "secret" }', 'secret = { file = "secret" }\ncalendar_url = { file = "calendar" }')
+    with_one = place.here("check")
+    guide = place.here("bridge", "guide", "hats17")
+
+    assert (3, 0) == (without.code, with_one.code), with_one.out
+    assert "calendar_url" in without.out
+    assert "events:" not in guide.out
+
+
+DIARY = """
+[syncs.diary]
+match = ["title+start"]
+source_of_truth = "hats17"
+delete = "archive"
+
+[syncs.diary.members]
+hats17 = { collection = "events" }
+ghl = { collection = "appointments", create = { calendarId = "a", contactId = "b" }, archive = { appointmentStatus = "cancelled" } }
+
+[syncs.diary.fields]
+title = { hats17 = "title", ghl = "title", direction = "hats17 -> ghl" }
+start = { type = "instant", hats17 = "start", ghl = "startTime", direction = "hats17 -> ghl" }
+"""
