@@ -16,6 +16,7 @@ from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.config import Settings
 from syncd.config.findings import suggest
 from syncd.connectors.bridge import BRIDGE, HATS17, BridgeSettings, Shape, hats17
+from syncd.connectors.bridge.calendar import EVENTS
 from syncd.core.errors import UserError
 from syncd.core.record import CollectionName, SystemName
 
@@ -34,7 +35,7 @@ def guide(system: SystemArgument, config: ConfigOption = None, as_json: JsonOpti
 
 def _guide(settings: Settings, system: str) -> Guide:
     name, options, built_in = bridged_system(settings, system)
-    places = sorted({each.collection for sync in settings.syncs.values() for each in sync.members.values() if each.system == name})
+    places = sorted({each.collection for sync in settings.syncs.values() for each in sync.members.values() if each.system == name and each.collection != EVENTS})
     if not places:
         raise UserError(f"no sync has a member in {system}", hint="add one; the flows follow from what is synced")
     shapes = {place: shape for place in places if (shape := options.shape(place, built_in)) is not None}

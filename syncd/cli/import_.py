@@ -95,6 +95,8 @@ def _show(sheet: Sheet, found: Foreseen) -> None:
     screen.show(f"{counted(sheet.total, 'line')}, read as {sheet.encoding}")
     screen.show_rows([[heading, field or "not taken"] for heading, field in sheet.columns.items()], head=["heading", "field"])
     screen.show_heading("what it would do")
+    for name, counts in found.matches.items():
+        screen.show(f"{name}: {counts['one']:,} have a counterpart, {counts['none']:,} have none, {counts['several']:,} have several", indent=2)
     screen.show_rows([
         ["new", f"{len(found.new):,}"],
         ["changed", f"{len(found.changed):,}"],
@@ -103,8 +105,6 @@ def _show(sheet: Sheet, found: Foreseen) -> None:
         ["bad lines", f"{len(sheet.bad):,}"],
         ["known, and not in the file", f"{len(found.absent):,}"],
     ])
-    for name, counts in found.matches.items():
-        screen.show(f"{name}: {counts['one']:,} have a counterpart, {counts['none']:,} have none, {counts['several']:,} have several")
     _show_some("changed", [f"line {each.line}: {each.about}: {', '.join(each.changed)}" for each in found.changed])
     unread = [f"line {each.number}: {', '.join(each.unread)} cannot be read and is taken as it is" for each in sheet.lines if each.unread]
     _show_some("hard to read", unread)

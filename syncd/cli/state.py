@@ -69,6 +69,7 @@ def _system(tx: Connection, settings: Settings, name: SystemName) -> dict[str, J
             "known_at": iso(_kept_at(row.quota)) if row is not None else None,
         },
         "webhooks": hearing.as_data(arrivals.heard_from(tx, name)),
+        "findings": (row.detail or {}).get("findings", []) if row is not None else [],
         "writes_owed": overview.owed_by_system(tx).get(name, 0),
     }
 

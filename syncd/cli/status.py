@@ -129,6 +129,11 @@ def _show_systems(state: Mapping[str, Json]) -> None:
         paused = f"PAUSED: {each['paused']}" if each["paused"] else "in use" if each["account"] else "never used"
         rows.append([name, each["kind"], paused, left])
     screen.show_rows(rows)
+    for name, each in state["systems"].items():
+        for found in each["findings"]:
+            if found["answer"] is None:
+                what = f"{name}: {found['question']} Not known yet: {found['consequence']} (`{found['setting']}`; `syncd doctor {name} --probe`)"
+                screen.show(what, indent=2)
 
 
 def _show_heard(heard: Mapping[SystemName, Hearsay], now: Micros) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from syncd.config.kinds import Deed
 from syncd.config.members import Side
 from syncd.config.section import Section, describe
 from syncd.core.fields import FieldType
@@ -51,6 +52,8 @@ def judge(draft: Draft) -> None:
         _judge_words(draft, row)
     for side in draft.sides.values():
         _judge_when(draft, side)
+        if Deed.READ in side.unable:
+            draft.section.problem(f"{side.name} cannot read {side.collection}: {side.unable[Deed.READ]}", "members", side.name, "collection")
 
 
 def required_fields(draft: Draft, side: Side) -> frozenset[FieldName]:
@@ -118,6 +121,14 @@ def _judge_delete(draft: Draft) -> None:
         if draft.delete is DeleteRule.PROPAGATE and side.facts is not None and not side.facts.abilities.can_delete:
             what = f"{side.name} cannot delete {side.facts.collection}"
             draft.section.problem(what, "delete", mend='write delete = "archive", "unlink" or "review"')
+        elif draft.delete is DeleteRule.PROPAGATE and Deed.DELETE in side.unable:
+            what = f"{side.name} cannot delete {side.collection}: {side.unable[Deed.DELETE]}"
+            mend = 'or write delete = "review", which asks you each time, or delete = "archive" and an `archive` for it'
+            draft.section.problem(what, "delete", mend=mend)
+        elif draft.delete is DeleteRule.ARCHIVE and side.archive is not None and Deed.ARCHIVE in side.unable:
+            what = f"{side.name} cannot mark {side.collection}: {side.unable[Deed.ARCHIVE]}"
+            mend = 'or leave `archive` out, so that the record stays there, or write delete = "review", which asks you each time'
+            draft.section.problem(what, "members", side.name, "archive", mend=mend)
         elif draft.delete is DeleteRule.ARCHIVE and side.archive is None:
             what = f"{side.name} has no `archive`, so a record deleted elsewhere stays there, no longer in the sync"
             draft.section.note(what, "members", side.name, mend="write archive = { FIELD = VALUE } to mark it instead")

@@ -9,12 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from pydantic import BaseModel
 
 from syncd.core.fields import FieldType
 from syncd.core.record import CollectionName
+
+
+class Deed(StrEnum):
+    """What a sync may ask of a member that its kind can do in principle, and its settings may not allow."""
+
+    DELETE = "delete"
+    ARCHIVE = "archive"
+    READ = "read"
 
 
 class Abilities(Protocol):
@@ -81,6 +90,10 @@ class KindFacts(Protocol):
     def capabilities(self, collection: str, /) -> Abilities: ...
 
     def fields(self, collection: str, /) -> Mapping[str, FieldFacts]: ...
+
+    def unable(self, settings: BaseModel, collection: str, deed: Deed, /) -> str | None:
+        """Why, with these settings, a record of this (full) collection cannot be read, deleted or archived; None where it can, or nobody can tell."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from syncd.config.durations import MILLISECOND
 from syncd.config.findings import suggest
-from syncd.config.kinds import CollectionFacts, PathFacts
+from syncd.config.kinds import CollectionFacts, Deed, PathFacts
 from syncd.config.models import validate
 from syncd.config.secrets import UNREAD, SecretError, Secrets
 from syncd.config.section import Section, describe
@@ -41,6 +41,8 @@ class Side:
     creates: bool
     archive: Mapping[str, Json] | None
     pass_every: Micros | None
+    unable: Mapping[Deed, str] = field(default_factory=dict)
+    """Why the system's own settings do not let a record be deleted or archived."""
 
     def path(self, path: str) -> PathFacts | None:
         """What may be done with a path; everything where nothing is known, None where there is no such path."""
@@ -85,7 +87,15 @@ def _read_member(name: MemberName, section: Section, systems: Mapping[SystemName
     options = validate(facts.kind.member, section.rest(), section, also=_OURS)
     if options is None:
         return side
-    return replace(side, collection=facts.kind.collection_name(facts.collection, options))
+    place = facts.kind.collection_name(facts.collection, options)
+    return replace(side, collection=place, unable=_unable(facts, system, place))
+
+
+def _unable(facts: CollectionFacts, system: System, place: CollectionName) -> dict[Deed, str]:
+    if system.settings is None:
+        return {}
+    found = {deed: facts.kind.unable(system.settings.options, place, deed) for deed in Deed}
+    return {deed: why for deed, why in found.items() if why is not None}
 
 
 def _read_system(name: MemberName, section: Section, systems: Mapping[SystemName, System]) -> System:

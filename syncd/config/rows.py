@@ -142,6 +142,7 @@ def _member_field(row: Section, side: Side, cell: _Cell, words: Words) -> Member
         paths=cell.paths,
         transform=cell.transform,
         values=values,
+        readable=all(found.readable for found in known),
         writable=all(found.writable for found in known),
         creatable=all(found.creatable for found in known),
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from syncd.core.errors import ConnectorError
 from syncd.core.fields import FieldType
@@ -57,7 +57,7 @@ class Capabilities:
     `misses` says in words what polling cannot see. `modified_resolution` is the grain of the vendor's modified times; `index_lag` how
     far its listings may run behind its own store (polls look back that far, and a probe for a doubtful create waits it out), and
     `read_lag` how far a reading by id may.
-    `batch_update_max` is how many updates one call carries (1: none). `find_keys` are the vendor paths `find` accepts.
+    `batch_update_max` is how many updates one call carries (1: none), `batch_create_max` how many creates (the connector then `CreatesMany`). `find_keys` are the vendor paths `find` accepts.
     `webhook_retry_status` is the answer on which the vendor delivers again.
     `create_detects` are vendor paths on which the vendor itself refuses a second record (`create` returns `Exists`).
     """
@@ -80,6 +80,7 @@ class Capabilities:
     webhook_retry_status: int = 503
     deletes_visible: DeletesVisible = DeletesVisible.ABSENCE
     batch_update_max: int = 1
+    batch_create_max: int = 1
     required_on_create: frozenset[str] = frozenset()
     find_keys: frozenset[str] = frozenset()
     create_detects: frozenset[str] = frozenset()
@@ -246,4 +247,18 @@ class Connector(Protocol):
 
     def skew(self) -> Skew:
         """The vendor's clock as last measured from its responses."""
+        ...
+
+
+@runtime_checkable
+class CreatesMany(Protocol):
+    """A connector that makes many records in one call."""
+
+    async def create_many(
+        self, collection: CollectionName, items: Sequence[Mapping[str, Json]]
+    ) -> Sequence[Created | Exists | ConnectorError]:
+        """Makes up to `batch_create_max` records; answers each, in the order given, as `create` would.
+
+        An error of the call as a whole is raised; one of effect `MAYBE` leaves every item in doubt.
+        """
         ...

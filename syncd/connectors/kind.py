@@ -114,6 +114,8 @@ class Kind:
     session the credential that replaces them, for the length of a block, and `consent` is how the first ones are had. `scopes` are those
     that reading a collection needs, and those that writing it needs besides. `introduce` asks the vendor who we are, and
     `survey` what the account has besides records.
+    `unable` says why these settings do not let a record of a collection be deleted (``delete``) or marked instead (``archive``); None
+    where they do, or where that cannot be told.
     """
 
     name: str
@@ -140,6 +142,7 @@ class Kind:
     consent: Consent | None = None
     introduce: Callable[[Any, Session], Awaitable[Introduction]] | None = None
     survey: Callable[[Any, Session], Awaitable[Surveyed]] | None = None
+    unable: Callable[[Any, str, str], str | None] = lambda _settings, _collection, _deed: None
 
 
 def matching_path(schema: Schema, path: str, *, prefix: str) -> str | None:

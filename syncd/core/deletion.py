@@ -62,6 +62,7 @@ def decide_deletion(
     drafts: dict[MemberName, Draft],
     fields: Fields,
     answer: DeleteRule | None,
+    in_doubt: frozenset[MemberName] = frozenset(),
 ) -> Plan | None:
     """What follows from a record that is gone; None when the link goes on, the drafts then saying how.
 
@@ -73,7 +74,8 @@ def decide_deletion(
         assert draft.gone is not None
         if draft.gone.survivor is not None and answer is None:
             return _hold_deletion(link, draft, HoldKind.MERGE, f"its keys live on in {draft.gone.survivor}")
-    waiting = sorted(name for name, draft in drafts.items() if draft.was.ref and not draft.live and draft.gone is None)
+    unseen = {name for name, draft in drafts.items() if draft.was.ref and not draft.live and draft.gone is None}
+    waiting = sorted(unseen | in_doubt)
     if waiting:
         # The link stays as it was: what has not been seen may hold an edit.
         return Plan(link=link, notes=(f"deleted in {gone[0].name}: undecided until {', '.join(waiting)} was seen",))

@@ -86,3 +86,4 @@ class Fields:
     holds: list[Hold] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unseen: list[MemberName] = field(default_factory=list)

@@ -81,10 +81,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The outcome: the link as it will be, the writes owed, the holds open, the decisions taken. `notes` name silent rules."""
+    """The outcome: the link as it will be, the writes owed, the holds open, the decisions taken. `notes` name silent rules.
+
+    `unseen` are members that owe us a look: they never showed a field that they are to be written.
+    """
 
     link: Link
     writes: tuple[Write, ...] = ()
     holds: tuple[Hold, ...] = ()
     decisions: tuple[Decision, ...] = ()
     notes: tuple[str, ...] = ()
+    unseen: tuple[MemberName, ...] = ()

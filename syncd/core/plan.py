@@ -5,12 +5,14 @@ The table, case by case (field by field in `decide`):
 | what the members show                              | decision                                                              |
 |----------------------------------------------------|-----------------------------------------------------------------------|
 | a record where it was expected                     | each field decided; members that are behind are owed an update        |
+| a record that never showed a field it is to take   | nothing in that field, until the record was read by itself            |
 | no record yet at a member whose `when` admits it   | a create, with every field that member may receive                    |
 | no record yet at a member that makes none          | nothing: the link waits until somebody makes one there                |
 | deleted here, untouched everywhere else            | the delete rule: archive, propagate, unlink, or review                |
 | deleted here, edited elsewhere                     | the edit wins: the record is made again here                          |
 | deleted here, its keys live on in another record   | a merge: held, with the relink proposed                               |
-| deleted here, another member not seen yet          | nothing, until it was seen                                            |
+| a member with a write in doubt                     | it is not heard and owed nothing until that is known; the others are  |
+| deleted here, another member not seen or in doubt  | nothing, until it was seen                                            |
 | deleted here, not readable any more elsewhere      | nothing, until it can be read                                         |
 | deleted here, never compared with the others       | unlinked: nothing is deleted or archived                              |
 | deleted everywhere                                 | the link ends                                                         |
@@ -43,26 +45,28 @@ def plan(
     seen: Mapping[MemberName, Seen | Gone],
     picks: FieldPicks | None = None,
     deletion: DeleteRule | None = None,
+    in_doubt: frozenset[MemberName] = frozenset(),
 ) -> Plan:
     """Decides one link. `seen` holds what each member last showed; a member without an entry has shown nothing yet.
 
-    `picks` are a person's choices for single fields; `deletion` is a person's answer to a held deletion, instead of the rule.
+    `picks` are a person's choices for single fields; `deletion` is a person's answer to a held deletion, instead of the rule. Of a member
+    `in_doubt` nobody knows yet what became of the last write: what it shows may be our own words.
     """
     link = _revived(link, seen)
     if link.state is not LinkState.LIVE:
         return Plan(link=link, notes=(f"the link is {link.state.value}",))
-    drafts = {name: Draft.of(name, link, seen.get(name)) for name in sorted(rules.members)}
+    drafts = {name: Draft.of(name, link, None if name in in_doubt else seen.get(name)) for name in sorted(rules.members)}
     fields = _decide_fields(rules, link, drafts, picks or {})
     gone = [draft for draft in drafts.values() if draft.gone is not None]
     if gone:
-        ended = decide_deletion(rules, link, drafts, fields, deletion)
+        ended = decide_deletion(rules, link, drafts, fields, deletion, in_doubt)
         if ended is not None:
             return ended
     for name, draft in drafts.items():
         member = rules.members[name]
         if draft.live:
             _owe_update(rules, member, draft, fields)
-        elif draft.ref_missing and draft.gone is None:
+        elif draft.ref_missing and draft.gone is None and name not in in_doubt:
             _owe_create(rules, member, drafts, fields)
     return _finish(link, drafts, fields)
 
@@ -196,7 +200,11 @@ def _owe_update(rules: SyncRules, member: MemberRule, draft: Draft, fields: Fiel
     for rule in rules.fields.values():
         if rule.name in fields.held or not receives(rule, member.name) or not draft.behind(rule.name, fields.hub):
             continue
-        if rule.name not in shown or isinstance(shown[rule.name], Unreadable):
+        if rule.name not in shown:
+            if rule.members[member.name].readable and not is_blank(fields.hub[rule.name].value) and member.name not in fields.unseen:
+                fields.unseen.append(member.name)
+            continue
+        if isinstance(shown[rule.name], Unreadable):
             continue
         if waits(rule, member, fields.hub[rule.name].value):
             fields.notes.append(f"{rule.name}: {member.name} waits until what it refers to is there")
@@ -282,4 +290,5 @@ def _finish(link: Link, drafts: Mapping[MemberName, Draft], fields: Fields) -> P
         holds=tuple(fields.holds),
         decisions=tuple(fields.decisions),
         notes=tuple(fields.notes),
+        unseen=tuple(fields.unseen),
     )

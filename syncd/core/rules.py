@@ -53,14 +53,15 @@ class MemberField:
     """How one member holds one hub field.
 
     `paths` are the vendor's field paths (several only under a transform that joins them, such as ``split_name``).
-    `values` maps hub choices to this member's own words for them. `writable`/`creatable` come from the connector's schema:
-    a field that cannot be written is only ever read. Of a reference, `parent` is the member of the parents' sync in the same system,
+    `values` maps hub choices to this member's own words for them. `readable`/`writable`/`creatable` come from the connector's
+    schema: a field that cannot be written is only ever read, and one that cannot be read is never shown. Of a reference, `parent` is the member of the parents' sync in the same system,
     and `links` maps its ids to their links as far as they are known (`values` then goes the other way).
     """
 
     paths: tuple[str, ...]
     transform: str | None = None
     values: Mapping[str, str] | None = None
+    readable: bool = True
     writable: bool = True
     creatable: bool = True
     parent: MemberName | None = None

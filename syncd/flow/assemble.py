@@ -9,7 +9,7 @@ It must not know: which command asked, or what the stages do.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from random import Random
@@ -21,6 +21,7 @@ from structlog.typing import FilteringBoundLogger
 from syncd.config import Settings
 from syncd.config.settings import SystemSettings
 from syncd.connectors.base import Connector, Schema
+from syncd.connectors.findings import Finding, Probing
 from syncd.connectors.ledger import Bridging
 from syncd.connectors.quota import Quota
 from syncd.connectors.registry import KINDS, open_connector
@@ -76,10 +77,11 @@ async def assemble(
         await notice(engine, FileMark(database.path))
         await _resolve_fields(engine, settings)
         await database.write(lambda tx: _begin(engine, tx, settings, reason))
+        await keep_measurements(engine, quotas)
         try:
             yield Assembled(engine=engine, quotas=quotas)
         finally:
-            await keep_quotas(engine, quotas)
+            await keep_measurements(engine, quotas)
             await engine.tally.keep(database)
             await database.write(lambda tx: end_run(engine, tx))
 
@@ -96,17 +98,28 @@ def timing_of(settings: Settings) -> Timing:
     )
 
 
-async def keep_quotas(engine: Engine, quotas: Mapping[SystemName, Quota]) -> None:
-    """Keeps what is spent of every quota, so that a restart does not spend it twice."""
+async def keep_measurements(engine: Engine, quotas: Mapping[SystemName, Quota]) -> None:
+    """Keeps what is spent of every quota, so that a restart does not spend it twice, and what was found out about vendors."""
     now = engine.clock.now()
+    found = {name: each.findings() for name, each in engine.connectors.items() if isinstance(each, Probing)}
 
     def commit(tx: Connection) -> None:
         known = control.systems(tx)
         for system, quota in quotas.items():
             if system in known:
-                control.note_system(tx, system, quota=quota.save(), detail=known[system].detail, at=now)
+                detail = _with_findings(known[system].detail, found[system]) if system in found else known[system].detail
+                control.note_system(tx, system, quota=quota.save(), detail=detail, at=now)
 
     await engine.database.write(commit)
+
+
+def _with_findings(detail: Json, found: Sequence[Finding]) -> Json:
+    """What is kept of a system, with what is known now of what its vendor leaves open; what was learnt by the way is used again."""
+    learnt = {each.setting: each.answer for each in found if each.answer is not None and not each.asked_anew}
+    told = [
+        {"question": each.question, "setting": each.setting, "answer": each.answer, "consequence": each.consequence} for each in found
+    ]
+    return {**(detail or {}), "answers": {**(detail or {}).get("answers", {}), **learnt}, "findings": told}
 
 
 async def connect_systems(

@@ -22,7 +22,7 @@ from syncd.config import Settings
 from syncd.core.errors import StoreError, UserError
 from syncd.core.record import DAY
 from syncd.flow import notify
-from syncd.flow.assemble import Assembled, assemble, keep_quotas
+from syncd.flow.assemble import Assembled, assemble, keep_measurements
 from syncd.flow.engine import Clock, Engine
 from syncd.flow.listen import listening
 from syncd.flow.poll import poll_forever
@@ -247,13 +247,13 @@ async def _mend(engine: Engine, damaged: list[DamagedError]) -> bool:
 
 
 async def _keep_house(assembled: Assembled) -> None:
-    """Now and then: forget old events, keep the quotas."""
+    """Now and then: forget old events, keep the quotas and what was found out."""
     engine = assembled.engine
     while True:
         await anyio.sleep(60)
         before = engine.clock.now() - KEEP_EVENTS
         await engine.database.write(lambda tx: inbox.prune(tx, before))  # noqa: B023 (awaited before the next turn)
-        await keep_quotas(engine, assembled.quotas)
+        await keep_measurements(engine, assembled.quotas)
 
 
 async def _keep_tally(engine: Engine) -> None:

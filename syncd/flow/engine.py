@@ -41,8 +41,7 @@ class Timing:
     """How often and how long.
 
     A look at a record is good enough to write upon it for `fresh`; for `fresh_many` where many are written together; and for
-    `fresh_first` in a first sync, which has just listed everything. Word of a change ends any of these at once. A write whose outcome
-    cannot be found out holds up the other members of its link for `doubt` at most.
+    `fresh_first` in a first sync, which has just listed everything. Word of a change ends any of these at once.
     """
 
     poll_min: Micros = MINUTE
@@ -54,7 +53,6 @@ class Timing:
     fresh_many: Micros = 30 * SECOND
     fresh_first: Micros = 10 * MINUTE
     lease: Micros = 5 * MINUTE
-    doubt: Micros = 10 * MINUTE
     tick_s: float = 1.0
 
 

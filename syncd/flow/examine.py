@@ -13,18 +13,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import anyio
 
 from syncd.config import Settings
 from syncd.connectors.base import News
 from syncd.connectors.clock import Clock
+from syncd.connectors.findings import Finding, Probing
 from syncd.connectors.kind import Introduction, Kind, Opened, open_connector
 from syncd.connectors.quota import QuotaStatus
 from syncd.connectors.registry import KINDS
 from syncd.core.errors import ConnectorError, SyncdError, Unauthorized, Unavailable, UserError
-from syncd.core.record import DAY, HOUR, MINUTE, SECOND, CollectionName, Json, Micros, SystemName
+from syncd.core.record import DAY, HOUR, MINUTE, SECOND, CollectionName, Micros, SystemName
 from syncd.flow.assemble import answered, identity_of, keeper_of
 from syncd.flow.consent import needed_scopes
 from syncd.flow.daemon import database_path
@@ -62,29 +62,6 @@ class Sign:
     grade: Grade
     what: str
     mend: str = ""
-
-
-@runtime_checkable
-class Finding(Protocol):
-    """One question that a vendor's documentation leaves open: `setting` answers it with `answer` (None: not known)."""
-
-    @property
-    def question(self) -> str: ...
-    @property
-    def setting(self) -> str: ...
-    @property
-    def answer(self) -> Json: ...
-    @property
-    def consequence(self) -> str: ...
-
-
-@runtime_checkable
-class Probing(Protocol):
-    """A connector that finds out by reading what its vendor does not say."""
-
-    async def probe(self) -> Sequence[Finding]: ...
-
-    def findings(self) -> Sequence[Finding]: ...
 
 
 @dataclass(slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from syncd.core.retry import delay, exhausted
 from syncd.flow.engine import Engine
 from syncd.flow.pause import pause_system
 from syncd.flow.settle import settle_dead
-from syncd.store import observations, outbox
+from syncd.store import links, observations, outbox
 from syncd.store.database import Connection
 from syncd.store.outbox import Owed, State
 
@@ -43,7 +43,8 @@ async def record_failure(engine: Engine, owed: Owed, error: ConnectorError, *, s
             outbox.settle(tx, owed, State.UNKNOWN, now, error=owed.error, due_at=now + wait, attempted=True)
         elif doubtful:
             lag = facts.index_lag if owed.operation is Operation.CREATE else 0
-            outbox.settle(tx, owed, State.UNKNOWN, now, error=_worded(error), due_at=now + max(lag, wait))
+            due_at = now if lag and _has_turned_up(tx, owed) else now + max(lag, wait)
+            outbox.settle(tx, owed, State.UNKNOWN, now, error=_worded(error), due_at=due_at)
         elif isinstance(error, Stale):
             observations.suspect(tx, [owed.ref] if owed.ref.id else [], f"the vendor said: {error.message}", now)
             outbox.settle(tx, owed, State.PENDING, now, error=_worded(error), due_at=now + wait)
@@ -53,6 +54,12 @@ async def record_failure(engine: Engine, owed: Owed, error: ConnectorError, *, s
             outbox.settle(tx, owed, State.PENDING, now, error=_worded(error), due_at=now + wait, attempted=not sent)
 
     await engine.database.write(commit)
+
+
+def _has_turned_up(tx: Connection, owed: Owed) -> bool:
+    """Whether what a create made was seen and linked before we heard that its answer is lost: then nothing needs to be waited for."""
+    member = links.load(tx, [owed.link])[owed.link].members.get(owed.member)
+    return member is not None and member.ref is not None
 
 
 def _worded(error: ConnectorError) -> str:

@@ -19,7 +19,16 @@ from syncd.core.translate import from_hub, to_hub
 from syncd.flow.binding import bind_for, bound_for
 from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
-from syncd.flow.settle import could_be_ours, made_of, settle_adopted, settle_dead, settle_done, settle_gone, settle_held
+from syncd.flow.settle import (
+    could_be_ours,
+    made_of,
+    settle_adopted,
+    settle_dead,
+    settle_done,
+    settle_gone,
+    settle_held,
+    settle_owed_still,
+)
 from syncd.store import cursors, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.outbox import Owed, State
@@ -39,15 +48,15 @@ class _Key:
     rows: tuple[FieldRule, ...]
 
 
-async def is_there_already(engine: Engine, owed: Owed) -> tuple[Record, Micros] | None:
+async def is_there_already(engine: Engine, owed: Owed, *, refused_doubles: bool = True) -> tuple[Record, Micros] | None:
     """The record this create would double, if the vendor has it and would not say so itself.
 
-    Not asked where the vendor refuses doubles by itself, nor just after a listing that would have shown it. Several records: the
+    Not asked where the vendor refuses doubles by itself (unless `refused_doubles` says that it will not, of many at once), nor just after a listing that would have shown it. Several records: the
     first that matches all keys is not guessed at; the caller's adoption holds it if it belongs to another link.
     """
     facts = engine.connectors[owed.ref.system].capabilities(owed.ref.collection)
     keys = await _keys(engine, owed, facts)
-    if not keys or any(key.path in facts.create_detects for key in keys):
+    if not keys or (refused_doubles and any(key.path in facts.create_detects for key in keys)):
         return None
     good_for = FIRST_SYNC_GOOD_FOR if owed.priority > LIVE else engine.timing.fresh_many
     looked_at = await engine.database.read(lambda tx: cursors.load(tx, (owed.ref.system, owed.ref.collection)).looked_at)
@@ -111,7 +120,7 @@ def _conclude(
     elif (owed.error or "").removeprefix(LOOKED_ONCE).startswith(REJECTED):
         settle_dead(engine, tx, owed, (owed.error or "").removeprefix(LOOKED_ONCE))
     else:
-        outbox.settle(tx, owed, State.PENDING, now, error=owed.error, due_at=now)
+        settle_owed_still(engine, tx, owed, owed.error)
 
 
 def _is_free(tx: Connection, owed: Owed, record: Record) -> bool:

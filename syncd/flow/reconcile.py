@@ -33,7 +33,7 @@ from syncd.store.database import Connection
 from syncd.store.holds import Question
 from syncd.store.journal import Entry
 from syncd.store.observations import Observation
-from syncd.store.outbox import Intent
+from syncd.store.outbox import InFlight, Intent
 from syncd.store.planning import DuePlan, PlanItem
 
 BATCH = 200
@@ -105,7 +105,7 @@ def take_turn(engine: Engine, tx: Connection, rules: SyncRules) -> Turn:
         return Turn(indexed=indexed)
     if not is_ready(tx, rules):
         return Turn()
-    due = planning.due(tx, rules.name, BATCH, engine.clock.now() - engine.timing.doubt)
+    due = planning.due(tx, rules.name, BATCH)
     if not due:
         _settle_first_run(tx, rules, engine.clock.now())
         return Turn(rebased=_end_rebasing(engine, tx))
@@ -159,12 +159,10 @@ def _plan_batch(engine: Engine, tx: Connection, rules: SyncRules, due: list[DueP
     seen = observations.load(tx, [ref_of(rules, each.item) for each in alone])
     found, outcomes = link_records(engine, tx, rules, alone, seen)
     linked |= found
-    aside = outbox.in_doubt(tx, linked.values(), engine.clock.now() - engine.timing.doubt)
-    in_flight = outbox.in_flight(tx, linked.values()) - aside.keys()
-    ready = [each for each in due if linked.get(each.item) not in in_flight]
+    in_flight = outbox.in_flight(tx, linked.values())
+    ready = [each for each in due if _can_be_planned(each.item, linked.get(each.item), in_flight)]
     causes = {linked[each.item]: each.cause for each in ready if each.item in linked}
-    batch = _Batch.load(engine, tx, rules, list(causes))
-    batch.aside = aside
+    batch = _Batch.load(engine, tx, rules, list(causes), in_flight)
     for link_id, cause in causes.items():
         batch.plan_link(link_id, cause)
     batch.commit()
@@ -177,11 +175,17 @@ def _plan_batch(engine: Engine, tx: Connection, rules: SyncRules, due: list[DueP
                 fights=batch.gates.fights)
 
 
+def _can_be_planned(item: planning.PlanItem, link: LinkId | None, in_flight: InFlight) -> bool:
+    """What a record shows says nothing while a write to it is in doubt; the other records of its link go on."""
+    return link is None or (link not in in_flight.busy and item.member not in in_flight.doubtful.get(link, ()))
+
+
 class _Batch:
     """The links of one turn: loaded together, planned one by one, saved together."""
 
-    def __init__(self, engine: Engine, tx: Connection, rules: SyncRules, ids: list[LinkId]) -> None:
+    def __init__(self, engine: Engine, tx: Connection, rules: SyncRules, ids: list[LinkId], in_flight: InFlight) -> None:
         self.engine = engine
+        self.in_doubt = in_flight.doubtful
         self.tx = tx
         self.rules = rules
         self.now: Micros = engine.clock.now()
@@ -192,8 +196,6 @@ class _Batch:
         self.later: Mapping[PlanItem, Micros | None] = {}
         self.answers = Answers({})
         self.doubtful = holds.doubtful_creates(tx, ids)
-        self.aside: Mapping[LinkId, set[MemberName]] = {}
-        """Members about which nothing can be said for now: a write to them is in doubt."""
         self.outcomes: dict[LinkId, tuple[str, str]] = {}
         self.owed = 0
         self.held = 0
@@ -205,9 +207,9 @@ class _Batch:
         self._questions: dict[LinkId, list[Question]] = {}
 
     @classmethod
-    def load(cls, engine: Engine, tx: Connection, rules: SyncRules, ids: list[LinkId]) -> _Batch:
+    def load(cls, engine: Engine, tx: Connection, rules: SyncRules, ids: list[LinkId], in_flight: InFlight) -> _Batch:
         """Everything the batch needs, in a handful of statements."""
-        batch = cls(engine, tx, rules, ids)
+        batch = cls(engine, tx, rules, ids, in_flight)
         batch.answers = Answers.load(tx, ids)
         batch.links = {number: batch.answers.relinked(link) for number, link in links.load(tx, ids).items()}
         refs = [member.ref for link in batch.links.values() for member in link.members.values() if member.ref]
@@ -229,17 +231,22 @@ class _Batch:
         shown = {
             name: look
             for name, member in link.members.items()
-            if member.ref is not None and name in self.rules.members and name not in self.aside.get(link_id, ())
-            and (look := self._look(link, name, member.ref))
+            if member.ref is not None and name in self.rules.members and (look := self._look(link, name, member.ref))
         }
         decided = plan(
-            self.rules, link, shown, picks=self.answers.picks(link_id), deletion=self.answers.deletion(link_id)
+            self.rules,
+            link,
+            shown,
+            picks=self.answers.picks(link_id),
+            deletion=self.answers.deletion(link_id),
+            in_doubt=frozenset(self.in_doubt.get(link_id, ())),
         )
         if decided.link != link or self.answers.touches(link_id):
             self._after.append(decided.link)
         self.gates.decided(link_id, decided.decisions)
         self._owe(link, decided)
         self._questions[link_id] = [self._question(link_id, hold) for hold in decided.holds]
+        self._ask_to_see(decided)
         self._journal(link, decided, cause)
         self.held += len(decided.holds)
         self._planned.append((link, decided, cause))
@@ -265,6 +272,13 @@ class _Batch:
         for name, member in link.members.items():
             if member.ref is not None:
                 holds.close_record(self.tx, self.rules.name, name, member.ref.id, self.now)
+
+    def _ask_to_see(self, decided: Plan) -> None:
+        """A listing may leave out what a reading by id shows: who never showed a field is read once before it is written there."""
+        for name in decided.unseen:
+            ref = decided.link.members[name].ref
+            assert ref is not None, "only a record that was seen can lack a field"
+            observations.read_again(self.tx, ref, f"unseen {decided.link.id} {decided.link.revision}", self.now)
 
     def _look(self, link: Link, name: MemberName, ref: Ref) -> Seen | Gone | None:
         observation = self.seen.get(ref)
@@ -299,8 +313,6 @@ class _Batch:
         for write in decided.writes:
             if write.operation is Operation.CREATE and (before.id, write.member) in self.doubtful:
                 # It may be there already, and only a person can say.
-                continue
-            if write.member in self.aside.get(before.id, ()):
                 continue
             member = self.rules.members[write.member]
             known = decided.link.members.get(write.member)

@@ -94,6 +94,7 @@ def _with_paths(held: MemberField, schema: Schema, kind: str) -> MemberField | N
     return replace(
         held,
         paths=tuple(found),
+        readable=held.readable and all(spec.readable for spec in specs),
         writable=held.writable and all(spec.writable for spec in specs),
         creatable=held.creatable and all(spec.creatable for spec in specs),
     )

@@ -258,7 +258,7 @@ def settle_held(engine: Engine, tx: Connection, owed: Owed, reason: str, *candid
     )
     holds.ask(tx, [question], now)
     _note(engine, tx, owed, "write.held", {"key": owed.key, "reason": reason}, owed.ref.id, now)
-    _plan_what_stood_aside(tx, owed, now)
+    _plan_again(tx, owed, now)
 
 
 def settle_dead(engine: Engine, tx: Connection, owed: Owed, error: str) -> None:
@@ -267,13 +267,16 @@ def settle_dead(engine: Engine, tx: Connection, owed: Owed, error: str) -> None:
     if outbox.settle(tx, owed, State.DEAD, now, error=error):
         _note(engine, tx, owed, "write.failed", {"key": owed.key, "error": error, "values": dict(owed.values)}, owed.ref.id, now)
         journal.tally(tx, engine.run_id, owed.sync, [("failed", owed.operation.value)])
-        _plan_what_stood_aside(tx, owed, now)
+        _plan_again(tx, owed, now)
 
 
-def _plan_what_stood_aside(tx: Connection, owed: Owed, now: Micros) -> None:
-    """While its outcome was unknown the link may have been planned without this member."""
-    if owed.state is State.UNKNOWN:
-        planning.enqueue(tx, links.items_of(links.load(tx, [owed.link])[owed.link])[:1], now, "write")
+def settle_owed_still(engine: Engine, tx: Connection, owed: Owed, error: str | None = None) -> None:
+    """It did not happen, and is owed as it was; or anew, where its link has gone on while it was in doubt."""
+    now = engine.clock.now()
+    if links.load(tx, [owed.link])[owed.link].revision > owed.revision:
+        settle_moved(engine, tx, owed)
+    else:
+        outbox.settle(tx, owed, State.PENDING, now, error=error, due_at=now)
 
 
 def settle_moved(engine: Engine, tx: Connection, owed: Owed) -> None:
@@ -287,6 +290,12 @@ def settle_moved(engine: Engine, tx: Connection, owed: Owed) -> None:
             link = replace(link, state=LinkState.LIVE, members=members, revision=link.revision + 1)
             links.save(tx, [link], now)
         planning.enqueue(tx, links.items_of(link)[:1], now, "target moved")
+
+
+def _plan_again(tx: Connection, owed: Owed, now: Micros) -> None:
+    """What waited for this doubt to end is planned without it. The same write is not owed again."""
+    if owed.state is State.UNKNOWN:
+        planning.enqueue(tx, links.items_of(links.load(tx, [owed.link])[owed.link])[:1], now, "write")
 
 
 def differs_from_expected(rules: SyncRules, owed: Owed, record: Record) -> bool:

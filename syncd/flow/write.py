@@ -15,13 +15,14 @@ import anyio
 
 from syncd.connectors.base import Created, Exists, Update
 from syncd.connectors.quota import Priority, priority
-from syncd.core.errors import ConnectorError, Unauthorized, Unavailable
+from syncd.core.errors import ConnectorError, Unauthorized
 from syncd.core.outcome import Operation
-from syncd.core.record import SECOND, Record, Ref, SystemName
+from syncd.core.record import SECOND, CollectionName, Record, SystemName
 from syncd.flow.binding import bind_for, bound_for
 from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.failing import record_failure
+from syncd.flow.making import adopt, create_many
 from syncd.flow.pause import is_paused, pause_system, wait_while_paused
 from syncd.flow.prepare import Ready, begin, is_wanted, look_at_targets, native, vanished
 from syncd.flow.probe import is_there_already, probe_create
@@ -31,6 +32,7 @@ from syncd.flow.settle import (
     settle_adopted,
     settle_dead,
     settle_done,
+    settle_owed_still,
 )
 from syncd.store import observations, outbox
 from syncd.store.database import BrokenRuleError, Connection
@@ -71,11 +73,12 @@ async def write_once(engine: Engine, system: SystemName) -> bool:
     """One turn: leases what is due and carries it out; whether there was anything."""
     now = engine.clock.now()
     until = now + engine.timing.lease
-    limit = max(WORKERS * 4, *(engine.connectors[s].capabilities(c).batch_update_max for s, c in engine.places if s == system))
+    facts = [engine.connectors[system].capabilities(collection) for name, collection in engine.places if name == system]
+    limit = max(WORKERS * 4, *(max(each.batch_update_max, each.batch_create_max) for each in facts))
     leased = await engine.database.write(lambda tx: outbox.lease(tx, system, now, until=until, limit=limit))
     if not leased:
         return False
-    alone, batches = _grouped(engine, system, leased)
+    alone, batches = _grouped(engine, leased)
     work: list[list[Owed]] = [*batches, *([each] for each in alone)]
     queue = iter(work)
 
@@ -93,21 +96,27 @@ async def write_once(engine: Engine, system: SystemName) -> bool:
     return True
 
 
-def _grouped(engine: Engine, system: SystemName, leased: Sequence[Owed]) -> tuple[list[Owed], list[list[Owed]]]:
-    """Updates of one collection that can travel in one call, and the rest one by one."""
+def _grouped(engine: Engine, leased: Sequence[Owed]) -> tuple[list[Owed], list[list[Owed]]]:
+    """What can travel in one call, updates or creates of one collection, and the rest one by one."""
     alone: list[Owed] = []
-    together: dict[Ref, list[Owed]] = {}
+    together: dict[tuple[CollectionName, Operation], list[Owed]] = {}
     for owed in leased:
-        most = engine.connectors[system].capabilities(owed.ref.collection).batch_update_max
-        if owed.state is State.PENDING and owed.operation is Operation.UPDATE and most > 1 and owed.attempts == 0:
-            together.setdefault(Ref(system, owed.ref.collection, type(owed.ref.id)("")), []).append(owed)
+        if owed.state is State.PENDING and owed.attempts == 0 and _most(engine, owed) > 1:
+            together.setdefault((owed.ref.collection, owed.operation), []).append(owed)
         else:
             alone.append(owed)
     batches: list[list[Owed]] = []
-    for ref, group in together.items():
-        most = engine.connectors[system].capabilities(ref.collection).batch_update_max
+    for group in together.values():
+        most = _most(engine, group[0])
         batches.extend(group[start : start + most] for start in range(0, len(group), most))
     return alone, batches
+
+
+def _most(engine: Engine, owed: Owed) -> int:
+    """How many writes like this one travel in one call."""
+    facts = engine.connectors[owed.ref.system].capabilities(owed.ref.collection)
+    most = {Operation.UPDATE: facts.batch_update_max, Operation.CREATE: facts.batch_create_max}
+    return most.get(owed.operation, 1)
 
 
 async def _carry_out(engine: Engine, system: SystemName, group: list[Owed]) -> None:
@@ -119,7 +128,7 @@ async def _carry_out(engine: Engine, system: SystemName, group: list[Owed]) -> N
             if group[0].state is State.UNKNOWN:
                 await _clear_up(engine, group[0])
             elif group[0].operation is Operation.CREATE:
-                await _create(engine, group[0])
+                await (_create(engine, group[0]) if len(group) == 1 else create_many(engine, group))
             else:
                 await _change(engine, group)
     except BrokenRuleError as error:
@@ -176,24 +185,7 @@ async def _create(engine: Engine, owed: Owed) -> None:
             case Created(record=made):
                 await engine.database.write(lambda tx: settle_done(engine, tx, owed, made, seen_at, "created"))
             case Exists():
-                await _adopt(engine, owed, answer)
-
-
-async def _adopt(engine: Engine, owed: Owed, answer: Exists) -> None:
-    """The vendor refused to make a second record and named the first: it is read, and joins the link."""
-    seen_at = engine.clock.now()
-    try:
-        record = await engine.connectors[owed.ref.system].get(Ref(owed.ref.system, owed.ref.collection, answer.id))
-    except ConnectorError as error:
-        await record_failure(engine, owed, error, sent=True)
-        return
-    if record is None:
-        trouble = Unavailable(f"{owed.ref.system} names {answer.id} as existing and does not show it", system=owed.ref.system)
-        await record_failure(engine, owed, trouble, sent=True)
-        return
-    await engine.database.write(
-        lambda tx: settle_adopted(engine, tx, owed, record, seen_at, f"the vendor had it, by {answer.key}")
-    )
+                await adopt(engine, owed, answer)
 
 
 async def _change(engine: Engine, group: list[Owed]) -> None:
@@ -263,6 +255,6 @@ async def _clear_up(engine: Engine, owed: Owed) -> None:
             settle_done(engine, tx, owed, record, seen_at, "found written")
             return
         observations.observe(tx, [look_at(engine, record, seen_at)], engine.routes, "look after a doubtful write")
-        outbox.settle(tx, owed, State.PENDING, engine.clock.now(), due_at=engine.clock.now())
+        settle_owed_still(engine, tx, owed)
 
     await engine.database.write(commit)

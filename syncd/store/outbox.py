@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import pairwise
 
@@ -105,6 +105,19 @@ NOT_SUSPECT = (
     "(o.state = 'unknown' OR NOT EXISTS (SELECT 1 FROM suspects AS s WHERE s.system = o.system AND s.collection = o.collection AND s.record_id = o.record_id))"
 )
 """A write waits while it is being found out whether its target is still there; what became of one already sent is looked into all the same."""
+
+
+_BUSY = "(o.state = 'sent' OR o.operation IN ('delete', 'archive'))"
+"""Of a write that is in the air or of unknown outcome: its link waits for it. Who cannot be reached leaves others' writes in doubt for
+hours, and the other members do not wait for that; but a call on its way soon ends, and an end that is in doubt is everybody's."""
+
+
+@dataclass(slots=True, kw_only=True)
+class InFlight:
+    """Links with a write in the air or of unknown outcome: `busy` ones wait; of the others, these members are in doubt."""
+
+    busy: set[LinkId] = field(default_factory=set)
+    doubtful: dict[LinkId, set[MemberName]] = field(default_factory=dict)
 
 
 def key_of(link: LinkId, revision: int, write: Write) -> str:
@@ -282,28 +295,19 @@ def hurry(tx: Connection, link: LinkId, member: MemberName, now: Micros) -> None
     tx.execute("UPDATE outbox SET due_at = ? WHERE link_id = ? AND member = ? AND state = 'unknown'", (now, link, member))
 
 
-def in_flight(tx: Connection, links: Iterable[LinkId]) -> set[LinkId]:
-    """Of these links, those with a write in the air or of unknown outcome."""
+def in_flight(tx: Connection, links: Iterable[LinkId]) -> InFlight:
+    """Of these links, those that nothing can be decided about now, and the members of the others whose last write is in doubt."""
     rows = tx.execute(
-        "SELECT DISTINCT o.link_id FROM json_each(?) AS wanted CROSS JOIN outbox AS o ON o.link_id = wanted.value"
+        f"SELECT o.link_id, o.member, {_BUSY} FROM json_each(?) AS wanted CROSS JOIN outbox AS o ON o.link_id = wanted.value"  # noqa: S608
         " AND o.state IN ('sent', 'unknown')",
         (pack(sorted(set(links))).decode(),),
     )
-    return {LinkId(link) for (link,) in rows}
-
-
-def in_doubt(tx: Connection, links: Iterable[LinkId], before: Micros) -> dict[LinkId, set[MemberName]]:
-    """Of these links, those on which nothing is in the air but writes sent before an instant whose outcome nobody could find out since, and their targets."""
-    rows = tx.execute(
-        "SELECT o.link_id, o.member, o.state = 'unknown' AND o.sent_at < ? FROM json_each(?) AS wanted"
-        " CROSS JOIN outbox AS o ON o.link_id = wanted.value AND o.state IN ('sent', 'unknown')",
-        (before, pack(sorted(set(links))).decode()),
-    ).fetchall()
-    busy = {link for link, _, is_old in rows if not is_old}
-    found: dict[LinkId, set[MemberName]] = {}
-    for link, member, _ in rows:
-        if link not in busy:
-            found.setdefault(LinkId(link), set()).add(MemberName(member))
+    found = InFlight()
+    for link, member, busy in rows:
+        if busy:
+            found.busy.add(LinkId(link))
+        else:
+            found.doubtful.setdefault(LinkId(link), set()).add(MemberName(member))
     return found
 
 

@@ -87,18 +87,18 @@ def unindexed(tx: Connection, sync: SyncName, limit: int) -> list[DuePlan]:
     ))
 
 
-def due(tx: Connection, sync: SyncName, limit: int, doubt_before: Micros = 0) -> list[DuePlan]:
-    """The oldest items of a sync. An item waits while a write to one of its link's members is in the air.
+def due(tx: Connection, sync: SyncName, limit: int) -> list[DuePlan]:
+    """The oldest items of a sync.
 
-    One sent before `doubt_before` whose outcome is still unknown holds up its own target only.
+    An item waits while a call to one of its link's members is on its way, or an end is in doubt; and while a write to its own record is.
     """
     return _due(tx.execute(
         "SELECT t.sync, t.member, t.record_id, t.since, t.cause FROM to_plan AS t WHERE t.sync = ?1 AND NOT EXISTS ("
         " SELECT 1 FROM link_members AS m JOIN outbox AS o ON o.link_id = m.link_id AND o.state IN ('sent', 'unknown')"
-        " AND NOT (o.state = 'unknown' AND o.sent_at < ?3 AND o.member <> t.member)"
+        " AND (o.state = 'sent' OR o.member = t.member OR o.operation IN ('delete', 'archive'))"
         " WHERE m.sync = t.sync AND m.member = t.member AND m.record_id = t.record_id)"
         " ORDER BY t.since LIMIT ?2",
-        (sync, limit, doubt_before),
+        (sync, limit),
     ))
 
 

@@ -212,7 +212,9 @@ def test_the_guide_is_of_this_configuration(place: World) -> None:
     assert "contacts.create ADDRESS" in text
     assert "contacts.update ADDRESS" in text
     assert "contacts.delete" not in text
-    assert "fields__is_company, fields__first_name, fields__type, fields__email, fields__phone, fields__tags" in text
+    assert "fields__is_company Is Company? of step a fields__first_name First Name of step a" in text
+    assert "First Name fields__first_name of step a" in text
+    assert "const ADDRESS = 'https://sync.example.com/hooks/hats17'" in text
     assert "fields__city" not in text
     assert "createHmac" in text
 
@@ -234,3 +236,59 @@ def test_standing_is_told(place: World) -> None:
         standing = read(lambda tx: bridge.standing(tx, HATS, CONTACTS))
 
     assert (2, True, 0) == (standing.records, standing.unverified_since is not None, standing.silent)
+
+
+def test_a_delete_rule_that_no_hook_carries_out_is_a_mistake(place: World) -> None:
+    """It is said with the line that is missing, before the first deletion rather than at it."""
+    (place.folder / "hooks").write_text("contacts.create /hooks/1\n")
+    for name in ("hooks", "token", "secret"):
+        (place.folder / name).touch(mode=0o600)
+        (place.folder / name).chmod(0o600)
+    for name in ("token", "secret"):
+        (place.folder / name).write_text("x" * 40)
+    place.edit_config('source_of_truth = "ghl"', 'source_of_truth = "ghl"\ndelete = "propagate"')
+    propagating = place.here("check")
+    (place.folder / "hooks").write_text("contacts.create /hooks/1\ncontacts.archive /hooks/2\n")
+    allowed = place.here("check")
+    place.edit_config('delete = "propagate"', 'delete = "archive"')
+    place.edit_config("is_company = false } }", 'is_company = false }, archive = { type = "Other" } }')
+    archiving = place.here("check")
+    place.edit_config('delete = "archive"', 'delete = "review"')
+    reviewing = place.here("check")
+
+    assert (3, 0, 3, 0) == (propagating.code, allowed.code, archiving.code, reviewing.code), (allowed.out, reviewing.out)
+    assert "`contacts.delete ADDRESS` or `contacts.archive ADDRESS`" in " ".join(propagating.out.split())
+    assert "`contacts.update ADDRESS`" in " ".join(archiving.out.split())
+
+
+def test_a_calendar_that_is_not_there_is_a_mistake(place: World) -> None:
+    """A sync of events needs the calendar's address; with it all is right, and it is no flow of the guide."""
+    for name in ("hooks", "token", "secret", "calendar"):
+        (place.folder / name).write_text("" if name == "hooks" else "https://calendar.example/me.ics?key=x" if name == "calendar" else "x" * 40)
+        (place.folder / name).chmod(0o600)
+    (place.folder / "hooks").write_text("contacts.create /hooks/1\ncontacts.update /hooks/2\n")
+    place.config.write_text(place.config.read_text() + DIARY)
+    without = place.here("check")
+    place.edit_config('secret = { file = "secret" }', 'secret = { file = "secret" }\ncalendar_url = { file = "calendar" }')
+    with_one = place.here("check")
+    guide = place.here("bridge", "guide", "hats17")
+
+    assert (3, 0) == (without.code, with_one.code), with_one.out
+    assert "calendar_url" in without.out
+    assert "events:" not in guide.out
+
+
+DIARY = """
+[syncs.diary]
+match = ["title+start"]
+source_of_truth = "hats17"
+delete = "archive"
+
+[syncs.diary.members]
+hats17 = { collection = "events" }
+ghl = { collection = "appointments", create = { calendarId = "a", contactId = "b" }, archive = { appointmentStatus = "cancelled" } }
+
+[syncs.diary.fields]
+title = { hats17 = "title", ghl = "title", direction = "hats17 -> ghl" }
+start = { type = "instant", hats17 = "start", ghl = "startTime", direction = "hats17 -> ghl" }
+"""

@@ -78,6 +78,9 @@ class StandIn:
     def collections(self) -> tuple[str, ...]:
         return tuple(self.specs)
 
+    def unable(self, settings: BaseModel, collection: str, deed: str, /) -> str | None:
+        return None
+
     def collection_name(self, collection: str, options: BaseModel, /) -> CollectionName:
         scope = getattr(options, "list", None)
         return CollectionName(f"{collection}@{scope}" if scope else collection)

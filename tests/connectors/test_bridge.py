@@ -93,9 +93,9 @@ async def attempt_update(connector, ref, changes):
 
 @asynccontextmanager
 async def elsewhere(handler):
-    """A web server with one handler for every post."""
+    """A web server with one handler for everything."""
     app = web.Application()
-    app.router.add_post("/{tail:.*}", handler)
+    app.router.add_route("*", "/{tail:.*}", handler)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -14,7 +14,7 @@ from syncd.core.outcome import HoldKind, Operation, Plan, Write
 from syncd.core.plan import plan
 from syncd.core.record import FieldName, Json, MemberName
 from syncd.core.rules import BlankRule, ConflictRule, FieldRule, MemberField, SyncRules
-from tests.core.build import TAGS, A, B, C, F, G, agreed, fresh, ref, row, seen, sync
+from tests.core.build import GONE, TAGS, A, B, C, F, G, agreed, fresh, ref, row, seen, sync
 
 ONE_WAY = row(sources=frozenset({A}), targets=frozenset({B}))
 SOURCE_A = {"sources": frozenset({A}), "targets": frozenset({B, C})}
@@ -47,6 +47,46 @@ def test_nothing_new_changes_nothing(shown: Mapping[MemberName, Seen]) -> None:
     link = agreed({F: "x"})
 
     assert Plan(link=link) == plan(sync(), link, shown)
+
+
+def test_who_never_showed_a_field_is_looked_at_before_it_is_written() -> None:
+    """Not shown is not blank: nothing is written there unseen, and it is said who is to be read; once blank was shown it is written."""
+    rules = sync(row(F), row(G))
+    was = agreed({F: "x"})
+    made = plan(rules, was, seen(a={F: "x", G: "new"}, b={F: "x"}))
+    looked = plan(rules, made.link, seen(a={F: "x", G: "new"}, b={F: "x", G: None}))
+
+    assert ((), (B,)) == (made.writes, made.unseen)
+    assert ({B: {G: "new"}}, ()) == (updates(looked), looked.unseen)
+
+
+def test_whoever_is_in_doubt_is_left_out_and_the_others_go_on() -> None:
+    """What it shows may be our own words: it is not heard and owed nothing; an edit elsewhere goes to the others all the same."""
+    rules, doubt = sync(among="abc"), frozenset({C})
+    made = plan(rules, agreed({F: "x"}, among="abc"), seen(a="x", b="y", c="half"), in_doubt=doubt)
+    after = plan(rules, settled(made.link, made.writes[0]), seen(a="y", b="y", c="x"))
+
+    assert ("y", {A: {F: "y"}}) == (made.link.hub[F].value, updates(made))
+    assert {C: {F: "y"}} == updates(after)
+
+
+def test_a_record_whose_making_is_in_doubt_is_not_made_again() -> None:
+    """Nor does the link end while it is: what was made would be left behind."""
+    rules, doubt = sync(among="abc"), frozenset({C})
+    link = agreed({F: "x"}, among="ab")
+    edited = plan(rules, link, seen(a="y", b="x"), in_doubt=doubt)
+    deleted = plan(rules, link, seen(a=GONE, b="x"), in_doubt=doubt)
+
+    assert [(B, Operation.UPDATE)] == [(write.member, write.operation) for write in edited.writes]
+    assert (link, (), ()) == (deleted.link, deleted.writes, deleted.holds)
+
+
+@pytest.mark.parametrize("held", [MemberField(paths=("g",), readable=False), MemberField(paths=("g",), writable=False)])
+def test_what_cannot_be_read_or_written_is_not_looked_for(held: MemberField) -> None:
+    """A look would show nothing, or be of no use."""
+    rules = sync(row(F), row(G, members={A: MemberField(paths=("g",)), B: held}))
+
+    assert () == plan(rules, agreed({F: "x"}), seen(a={F: "x", G: "new"}, b={F: "x"})).unseen
 
 
 def test_a_form_of_the_same_value_is_no_edit() -> None:

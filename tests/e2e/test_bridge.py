@@ -6,10 +6,13 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
+
+from aiohttp import ClientSession
 
 from syncd.sandbox import BridgeOptions, GoHighLevelOptions, Sandbox, SandboxOptions
 
@@ -156,3 +159,66 @@ async def test_killed_between_a_hand_off_and_its_acknowledgement(tmp_path: Path)
                     await asyncio.sleep(0.2)
 
     assert 2 == world.hats.stats.requests.total()
+
+
+async def posted(world: World, url: str, content: dict, **headers: str) -> int:
+    """The answer to a post; signed as the flows sign unless other headers are given."""
+    signed, body = world.hats.post(content)
+    async with ClientSession() as session, session.post(url, data=body, headers={**signed, **headers}) as response:
+        return response.status
+
+
+async def test_whatever_becomes_of_acknowledgements(tmp_path: Path) -> None:
+    """Doubled, late, forged, lost, or the flows off and asleep for a while: everything arrives in the end and once, a forged word settles
+    nothing, a repetition has the same name, and status says what is not acknowledged and since when nothing is verified."""
+    async with opened(tmp_path) as world, world.daemon():
+        mood, url = world.hats.mood, world.hats.webhooks.url
+
+        async def made(name: str) -> str:
+            return str(world.ghl.create_as_user({"email": f"{name}@b.co", "firstName": name.title()})["id"])
+
+        async def standing() -> dict:
+            return json.loads((await world.syncd("status", "--json"))[1])["collections"]["hats17/contacts"]
+
+        assert url is not None
+        mood.acks = 2
+        doubled = await made("doubled")
+        await world.until(world.agree)
+        mood.acks, mood.holds_acks = 1, True
+        await made("late")
+        world.ghl.edit_as_user(doubled, {"firstName": "Doubled again"})
+        await world.until(lambda: len(world.hats._kept_back) == 2)
+        op_id = world.hats._kept_back[0]["op_id"]
+        word = {"op_id": op_id, "result": "failed", "error": "forged"}
+        refused = [
+            await posted(world, url, word, **{"webhook-signature": "v1,AAAA"}),
+            await posted(world, url, word, **{"webhook-timestamp": "1"}),
+        ]
+        silent = await standing()
+        world.hats.release()
+        await world.until(world.agree)
+        mood.acks = 0
+        await made("lost")
+        world.ghl.edit_as_user(doubled, {"firstName": "Told by its trigger"})
+        await world.until(world.agree)
+        mood.acks, mood.off = 1, True
+        await made("off")
+        await world.until(lambda: world.hats.stats.statuses[410] > 0)
+        mood.off, mood.asleep = False, True
+        await made("asleep")
+        await world.until(lambda: len(world.hats._handed) >= 2)
+        world.hats.wake()
+        await world.until(world.agree)
+        async with asyncio.timeout(PATIENCE_S):
+            while (writes := json.loads((await world.syncd("status", "--json"))[1])["writes"]).keys() - {"done", "cancelled"}:
+                await asyncio.sleep(0.2)
+
+    names = sorted(row["first_name"] for row in world.hats.contacts())
+
+    assert refused == [401, 401]
+    assert (silent["not_acknowledged"], silent["unverified_since"] is not None) == (2, True)
+    assert names == ["Asleep", "Late", "Lost", "Off", "Told by its trigger"]
+    assert writes["done"] >= 7
+    with closing(sqlite3.connect(tmp_path / "state" / "syncd.db")) as database:
+        assert database.execute("SELECT count(*) FROM bridge_handoffs").fetchone() == (7,)
+    assert world.hats.stats.requests.total() > 7

@@ -90,7 +90,7 @@ class World:
         async with Sandbox(SandboxOptions(ghl=ghl, octopus=octopus, quotas=systems is not None)) as sandbox:
             configuration = Configuration(
                 directory=directory,
-                port=_free_port(),
+                port=free_port(),
                 daemon=daemon or {},
                 sync=sync or {},
                 systems=systems or ({} if systems is not None else BOUNDLESS),
@@ -287,7 +287,7 @@ class World:
             return job(connection)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port that nothing listens on, below those that outgoing calls take theirs from."""
     while True:
         port = secrets.randbelow(10_000) + 20_000

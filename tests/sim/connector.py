@@ -67,6 +67,7 @@ class SimConnector:
             webhooks=News(habits.webhooks),
             deletes_visible=DeletesVisible.ABSENCE if habits.webhooks == "none" else DeletesVisible.WEBHOOK,
             batch_update_max=habits.batch,
+            batch_create_max=habits.batch,
             find_keys=frozenset({"email"}) if habits.find else frozenset(),
             create_detects=frozenset({"email"}) if habits.unique else frozenset(),
         )
@@ -160,6 +161,22 @@ class SimConnector:
         record = self._record(rec, version, "create")
         self._note_reads([answer], [record])
         return Created(record=record)
+
+    async def create_many(
+        self, collection: CollectionName, items: Sequence[Mapping[str, Json]]
+    ) -> Sequence[Created | Exists | ConnectorError]:
+        assert len(items) <= self._capabilities.batch_create_max
+        for fields in items:
+            self.world.monitors.leaving("create", self.vendor, None, fields)
+        answers = await self._call("create", lambda: [self._create(fields) for fields in items], writes=True)
+        out: list[Created | Exists | ConnectorError] = []
+        for answer in answers:
+            if isinstance(answer, Exists):
+                out.append(answer)
+                continue
+            out.append(Created(record=self._record(*answer, "create")))
+            self._note_reads([answer], [out[-1].record])
+        return out
 
     def _create(self, fields: Mapping[str, Json]) -> tuple[Rec, Version] | Exists:
         known = self.vendor.is_taken(fields.get("email"))

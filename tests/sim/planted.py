@@ -182,11 +182,11 @@ ALL_TAGS = [f"t{number}" for number in range(1, 400)]
 
 def in_flight_planned(put: Put) -> None:
     """A link is planned while a write to it is in the air."""
-    put(outbox, "in_flight", lambda _tx, _links: set())
+    put(outbox, "in_flight", lambda _tx, _links: outbox.InFlight())
     put(planning, "due", _due_all)
 
 
-def _due_all(tx: Any, sync: Any, limit: int, _doubt_before: int = 0) -> Any:
+def _due_all(tx: Any, sync: Any, limit: int) -> Any:
     return planning._due(tx.execute("SELECT sync, member, record_id, since, cause FROM to_plan WHERE sync = ? LIMIT ?", (sync, limit)))
 
 

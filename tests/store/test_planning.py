@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from syncd.core.outcome import Operation
 from syncd.store import links, outbox, planning
 from tests.store.build import EMAIL, NAME, OTHER, A, B, S, item, lease, linked, owe, planned, write
 
@@ -36,7 +37,8 @@ def test_the_oldest_come_first(tx):
 
 
 def test_an_item_waits_for_its_links_write(tx):
-    """While a write to any member of its link is in the air an item is not due; a write that only waits does not hold it up."""
+    """While a call to any member of its link is on its way an item is not due; of one in doubt only its own record's item waits. A write
+    that is not sent yet holds nothing up."""
     link = linked(tx, "1")
     planning.enqueue(tx, [item("1"), item("1", B), item("2")], 5, "test")
     owe(tx, link)
@@ -46,30 +48,21 @@ def test_an_item_waits_for_its_links_write(tx):
 
     assert [item("2")] == planned(tx)
     outbox.settle(tx, owed, outbox.State.UNKNOWN, 2, due_at=9)
-    assert [item("2")] == planned(tx)
+    assert [item("1"), item("2")] == planned(tx)
     outbox.settle(tx, owed, outbox.State.DONE, 3)
     assert 3 == len(planned(tx))
 
 
-def test_a_write_in_doubt_holds_up_its_own_target_only(tx):
-    """Once it was sent long ago, the other records of its link are due; not while another write is in the air."""
-    link = linked(tx, "1", "1")
+def test_everybody_waits_for_an_end_that_is_in_doubt(tx):
+    """Whether a record was deleted is the whole link's affair."""
+    link = linked(tx, "1")
     planning.enqueue(tx, [item("1"), item("1", B)], 5, "test")
-    owe(tx, link)
+    owe(tx, link, what=write(operation=Operation.DELETE))
     (owed,) = lease(tx, 0)
-    outbox.mark_sent(tx, [owed], 10)
+    outbox.mark_sent(tx, [owed], 1)
+    outbox.settle(tx, owed, outbox.State.UNKNOWN, 2, due_at=9)
 
-    def due(before):
-        return [each.item for each in planning.due(tx, S, 10, before)]
-
-    assert ([], {}) == (due(99), outbox.in_doubt(tx, [link], 99))
-    outbox.settle(tx, owed, outbox.State.UNKNOWN, 11, due_at=12)
-    assert ([], {}) == (due(10), outbox.in_doubt(tx, [link], 10))
-    assert ([item("1")], {link: {B}}) == (due(11), outbox.in_doubt(tx, [link], 11))
-    owe(tx, link, what=write(A), number="9")
-    (other,) = lease(tx, 0)
-    outbox.mark_sent(tx, [other], 12)
-    assert ([], {}) == (due(11), outbox.in_doubt(tx, [link], 11))
+    assert [] == planned(tx)
 
 
 def index(tx, *items):

@@ -31,6 +31,10 @@ def _resolve(schema: Schema, path: str) -> str | None:
     return matching_path(schema, path, prefix=CUSTOM)
 
 
+def _unable(settings: ActiveTrailSettings, _collection: str, deed: str) -> str | None:
+    return None if deed != "delete" or settings.allow_delete else "a deletion is for ever there, and `allow_delete` is not set"
+
+
 def _capabilities(collection: str) -> Capabilities:
     return READ_ONLY if collection == CAMPAIGNS else CAPABILITIES
 
@@ -56,4 +60,5 @@ KIND: Final = Kind(
     quota=quota,
     session=session,
     connect=ActiveTrail,
+    unable=_unable,
 )

@@ -9,7 +9,7 @@ It must not know: any other field of a contact, or who asks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.connectors.activetrail import operations
@@ -55,10 +55,15 @@ Held = dict[int, list[str]]
 
 
 class Belonging:
-    """The groups and lists of one account. `paths` are those that are shown; an index takes some 200 bytes a contact that is in any."""
+    """The groups and lists of one account.
 
-    def __init__(self, session: Session, pages: Pages, paths: Sequence[str]) -> None:
+    `paths` are those that are shown; an index takes some 200 bytes a contact that is in any. The group `hidden` is there for imports alone:
+    who is in it is nobody's business elsewhere.
+    """
+
+    def __init__(self, session: Session, pages: Pages, paths: Sequence[str], *, hidden: int | None = None) -> None:
         self.paths = tuple(paths)
+        self._hidden = hidden
         self._session, self._pages = session, pages
         self._names: dict[str, dict[int, str]] = {}
         self._index: dict[str, Held] | None = None
@@ -77,7 +82,8 @@ class Belonging:
             answer = await self._session.call(sort.of, ids={"contact_id": str(contact_id)}, accept=(404,))
             if answer.status == 404:
                 return None
-            names = [str(row["name"]) for row in self._pages.rows(sort.of, answer.body) if row.get("name")]
+            rows = self._pages.rows(sort.of, answer.body)
+            names = [str(row["name"]) for row in rows if row.get("name") and not self._is_hidden(path, row.get("id"))]
             for held in (self._index, self._read_meanwhile):
                 if held is not None:
                     held[path][contact_id] = names
@@ -123,7 +129,7 @@ class Belonging:
         added = [name for key, name in after.items() if key not in before]
         removed = [name for key, name in before.items() if key not in after]
         for name in added:
-            await self._join(sort, path, self._ids(path, name)[0], contact)
+            await self._join(sort, path, self.id_of(path, name), contact)
         for name in removed:
             for number in self._ids(path, name):
                 ids = {"belonging_id": str(number), "contact_id": str(contact["id"])}
@@ -133,6 +139,8 @@ class Belonging:
         held = Held()
         query = {"CustomerStates": "ALL", "FromDate": EVER}
         for number, name in (await self._learn(path)).items():
+            if self._is_hidden(path, number):
+                continue
             async for row in self._pages.all(_SORTS[path].members, ids={"belonging_id": str(number)}, query=query):
                 if isinstance(row.get("id"), int):
                     held.setdefault(row["id"], []).append(name)
@@ -159,6 +167,24 @@ class Belonging:
         if not groups:
             raise UnwritableError("a contact joins a mailing list through a group, and this one is in none")
         return groups
+
+    def id_of(self, path: str, name: str) -> int:
+        """What stands for a name that was prepared."""
+        return self._ids(path, name)[0]
+
+    async def members(self, path: str, number: int, wanted: Collection[str], key: Callable[[Json], str]) -> dict[str, Mapping[str, Json]]:
+        """The contacts of a group or list whose keys are wanted, by key; it is gone through until all were seen."""
+        found: dict[str, Mapping[str, Json]] = {}
+        query = {"CustomerStates": "ALL", "FromDate": EVER}
+        async for row in self._pages.all(_SORTS[path].members, ids={"belonging_id": str(number)}, query=query):
+            if (name := key(row)) in wanted:
+                found[name] = row
+                if len(found) == len(wanted):
+                    break
+        return found
+
+    def _is_hidden(self, path: str, number: Json) -> bool:
+        return path == GROUPS and number is not None and number == self._hidden
 
     def _ids(self, path: str, name: str) -> list[int]:
         return [number for number, each in self._names.get(path, {}).items() if each.casefold() == name.casefold()]

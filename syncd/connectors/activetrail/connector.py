@@ -16,7 +16,7 @@ from syncd.connectors.activetrail.belonging import Belonging
 from syncd.connectors.activetrail.campaigns import Campaigns
 from syncd.connectors.activetrail.contacts import Wanted, is_alive, is_contact, shown
 from syncd.connectors.activetrail.fields import GROUPS, MAILING_LISTS, MARKER, STANDARD, Slots, UnwritableError
-from syncd.connectors.activetrail.importing import Imports
+from syncd.connectors.activetrail.importing import IMPORT_MAX, Imports
 from syncd.connectors.activetrail.lookup import Lookup
 from syncd.connectors.activetrail.pages import Pages, mark_of
 from syncd.connectors.activetrail.probing import Probing, listing_since
@@ -65,10 +65,10 @@ class ActiveTrail:
         self._probing = Probing(session, settings.answers())
         self._pages = Pages(session, lambda: self._probing.answers.first_page)
         shows = {GROUPS: settings.show_groups, MAILING_LISTS: settings.show_mailing_lists}
-        self._belonging = Belonging(session, self._pages, [path for path, on in shows.items() if on])
+        self._belonging = Belonging(session, self._pages, [path for path, on in shows.items() if on], hidden=settings.import_group)
         self._lookup = Lookup(session, self._pages)
         self._campaigns = Campaigns(system, CAMPAIGNS, session, self._pages)
-        self._imports = Imports(session, self._pages, settings.import_group)
+        self._imports = Imports(session, self._pages, self._lookup, self._belonging, settings.import_group, self._probing.lately)
         self._webhooks = Webhooks(system, settings, CONTACTS)
 
     def capabilities(self, collection: CollectionName) -> Capabilities:
@@ -76,7 +76,8 @@ class ActiveTrail:
         if collection == CAMPAIGNS:
             return READ_ONLY
         changes = self._probing.answers.from_date is FromDate.CHANGED
-        return replace(CAPABILITIES, incremental=changes, can_delete=self._settings.allow_delete)
+        together = 1 if self._settings.import_group is None else IMPORT_MAX
+        return replace(CAPABILITIES, incremental=changes, can_delete=self._settings.allow_delete, batch_create_max=together)
 
     async def discover(self, collection: CollectionName) -> Schema:
         if collection == CAMPAIGNS:
@@ -152,13 +153,26 @@ class ActiveTrail:
             raise self._session.unexpected(operations.CREATE, "no contact")
         return await self._finished(answer.body, wanted, slots)
 
-    async def create_many(self, collection: CollectionName, items: Sequence[Mapping[str, Json]]) -> Sequence[Created | ConnectorError]:
-        """Up to a thousand new contacts in one call, each answered; the caller has looked that there are none with these addresses.
+    async def create_many(
+        self, collection: CollectionName, items: Sequence[Mapping[str, Json]]
+    ) -> Sequence[Created | Exists | ConnectorError]:
+        """Up to a thousand new contacts in one call, each answered; a mark is one call more for each.
 
         Only where `import_group` is set. An error of the call as a whole is raised.
         """
         self._check_writable(collection)
-        return await self._imports.create(items, await self._known_slots(), self._ref)
+        answers = await self._imports.create(items, await self._known_slots(), self._ref)
+        return [await self._marked(answer, item.get(MARKER)) for answer, item in zip(answers, items, strict=True)]
+
+    async def _marked(self, answer: Created | Exists | ConnectorError, marker: Json) -> Created | Exists | ConnectorError:
+        if not isinstance(answer, Created) or marker is None:
+            return answer
+        try:
+            await self._mark(int(answer.record.ref.id), str(marker))
+        except ConnectorError as error:
+            error.effect = Effect.MAYBE
+            return error
+        return Created(record=replace(answer.record, fields={**answer.record.fields, MARKER: str(marker)}))
 
     async def update(self, updates: Sequence[Update]) -> Sequence[Record | ConnectorError]:
         """One by one: an update is a call of its own here, and every group that is joined or left one more."""

@@ -76,9 +76,13 @@ class Probing:
         if after is not None:
             self.answers = replace(self.answers, from_date=judge_from_date(int(contact_id), before, after))
 
+    def lately(self) -> str:
+        """A FromDate of two days ago: whatever it compares, and in whatever zone, whoever was made within the last hours is listed since."""
+        return _written(self._session.clock.now() - _LESSON_WINDOW)
+
     async def _listed_lately(self, pages: Pages) -> set[int] | None:
         """The ids that a listing of the last days shows; None where that cannot be said in a few pages."""
-        query = {"CustomerStates": "ALL", "FromDate": _written(self._session.clock.now() - _LESSON_WINDOW)}
+        query = {"CustomerStates": "ALL", "FromDate": self.lately()}
         try:
             rows, complete = await pages.some(operations.LIST, most=_LESSON_PAGES_MAX, query=query)
         except ConnectorError:

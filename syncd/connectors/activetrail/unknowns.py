@@ -45,12 +45,16 @@ class Answers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One question, the setting that answers it, what is known (None: nothing), and what follows or is done meanwhile."""
+    """One question, the setting that answers it, what is known (None: nothing), and what follows or is done meanwhile.
+
+    `asked_anew` says that it is found out by asking whenever the connector starts; what is learnt by the way has to be kept.
+    """
 
     question: str
     setting: str
     answer: Json
     consequence: str
+    asked_anew: bool = False
 
 
 def findings(answers: Answers) -> Sequence[Finding]:
@@ -61,6 +65,7 @@ def findings(answers: Answers) -> Sequence[Finding]:
             setting="first_page",
             answer=answers.first_page,
             consequence="a listing begins there" if answers.first_page is not None else "both 0 and 1 are read, one call more a pass",
+            asked_anew=True,
         ),
         Finding(
             question="What does FromDate compare?",
@@ -73,6 +78,7 @@ def findings(answers: Answers) -> Sequence[Finding]:
             setting="webhook_events",
             answer=None if answers.events is None else sorted(answers.events),
             consequence=_of_events(answers.events),
+            asked_anew=True,
         ),
         Finding(
             question="Is a deleted contact gone, or kept and marked?",

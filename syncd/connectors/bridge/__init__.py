@@ -13,10 +13,12 @@ from typing import Any, Final
 
 from syncd.connectors.base import Capabilities, FieldSpec, Schema
 from syncd.connectors.bridge import hats17
-from syncd.connectors.bridge.connector import Bridge, capabilities_of
+from syncd.connectors.bridge.calendar import EVENTS
+from syncd.connectors.bridge.connector import CALENDAR_FACTS, Bridge, capabilities_of
 from syncd.connectors.bridge.settings import BridgeSettings, Deed, NamedRecords, NoOptions, quota, quota_key, session
 from syncd.connectors.bridge.shapes import OPEN, Shape, word
 from syncd.connectors.kind import Kind, matching_path
+from syncd.core.errors import UserError
 from syncd.core.record import CollectionName
 
 __all__ = ["BRIDGE", "HATS17", "Bridge", "BridgeSettings", "Deed", "Shape", "hats17", "word"]
@@ -34,6 +36,8 @@ def _declared(_collection: str) -> Capabilities:
 
 
 def _of_17hats(collection: str) -> Capabilities:
+    if collection == EVENTS:
+        return CALENDAR_FACTS
     return capabilities_of(hats17.SHAPES.get(collection, Shape(fields={})))
 
 
@@ -50,6 +54,23 @@ def _given_name(_collection: str, options: NamedRecords) -> CollectionName:
     return CollectionName(options.name)
 
 
+def _unable(settings: BridgeSettings, collection: str, deed: str) -> str | None:
+    """Which hook is missing; nothing is known where the hooks were not looked at, or are not understood."""
+    if collection == EVENTS:
+        return "it has no calendar: write calendar_url = { file = … } into its section" if deed == "read" and settings.calendar_url is None else None
+    try:
+        known = settings.hook_addresses()
+    except UserError:
+        return None
+    if deed == "read":
+        return None
+    wanted = (Deed.DELETE, Deed.ARCHIVE) if deed == "delete" else (Deed.UPDATE,)
+    if any((CollectionName(collection), each) in known for each in wanted):
+        return None
+    lines = " or ".join(f"`{collection}.{each.value} ADDRESS`" for each in wanted)
+    return f"its hooks have no line {lines}, and without one nothing is ever handed off for it"
+
+
 def _connect(built_in: Mapping[str, Shape]) -> Any:
     return lambda system, settings, opened: Bridge(system, settings, opened, built_in)
 
@@ -58,7 +79,7 @@ BRIDGE: Final = Kind(
     name="bridge",
     about="a system behind flows in Zapier, Make or n8n: the records you declare",
     settings=BridgeSettings,
-    secret_fields=frozenset({"hooks", "secret", "secret_previous", "header_secret"}),
+    secret_fields=frozenset({"hooks", "secret", "secret_previous", "header_secret", "calendar_url"}),
     member=NamedRecords,
     collections=(RECORDS,),
     collection_name=_given_name,
@@ -71,13 +92,14 @@ BRIDGE: Final = Kind(
     quota=quota,
     session=session,
     connect=_connect({}),
+    unable=_unable,
 )
 HATS17: Final = replace(
     BRIDGE,
     name="17hats",
     about="17hats, which has no public API, through flows: contacts, and what you declare",
     member=NoOptions,
-    collections=(hats17.CONTACTS, *hats17.DECLARED),
+    collections=(hats17.CONTACTS, EVENTS, *hats17.DECLARED),
     collection_name=_own_name,
     capabilities=_of_17hats,
     fields=_fields_of_17hats,

@@ -30,12 +30,15 @@ from syncd.connectors.base import (
     Update,
     WebhookRefused,
 )
+from syncd.connectors.bridge.calendar import EVENTS
+from syncd.connectors.bridge.feed import Feed
 from syncd.connectors.bridge.hooks import Hooks
 from syncd.connectors.bridge.posts import Post, Posts
 from syncd.connectors.bridge.settings import BridgeSettings, Deed, HookSession
 from syncd.connectors.bridge.shapes import Shape, merged
 from syncd.connectors.http import Session
 from syncd.connectors.ledger import Ledger
+from syncd.connectors.payload import moment
 from syncd.core.errors import ConnectorError, Effect, Rejected, Stale, Unavailable
 from syncd.core.handoff import Handoff, HandoffState, Result, Shown, Standing
 from syncd.core.outcome import Operation
@@ -43,6 +46,12 @@ from syncd.core.record import CollectionName, Json, Micros, Record, RecordId, Re
 
 _PAGE_LIMIT = 500
 _ENDED = (HandoffState.ACKED, HandoffState.FAILED)
+
+
+CALENDAR_FACTS = Capabilities(
+    can_create=False, can_update=False, can_delete=False, modified_time=True, deletes_visible=DeletesVisible.ABSENCE
+)
+"""A calendar that is subscribed to can be read, and nothing else."""
 
 
 class Bridge:
@@ -54,6 +63,7 @@ class Bridge:
         self._settings, self._built_in, self._session = settings, built_in, session
         self._hooks = Hooks(system, settings, session)
         self._posts = Posts(settings, self._known_shape)
+        self._feed = Feed(system, settings, session)
         self._shapes: dict[CollectionName, Shape | None] = {}
         self._facts: dict[CollectionName, Capabilities] = {}
         self._ledger: Ledger | None = None
@@ -66,6 +76,8 @@ class Bridge:
         self._ledger = ledger
 
     def capabilities(self, collection: CollectionName) -> Capabilities:
+        if collection == EVENTS:
+            return CALENDAR_FACTS
         if collection not in self._facts:
             shape = self._known_shape(collection) or Shape(fields={})
             self._facts[collection] = replace(
@@ -86,6 +98,8 @@ class Bridge:
         return Schema(collection=collection, fields=fields)
 
     async def page(self, collection: CollectionName, *, token: Json | None = None, since: Micros | None = None) -> Page:
+        if collection == EVENTS and token is None:
+            await self._feed.refresh(self._kept(), self._session.clock.now())
         place: Mapping[str, Json] = token if token is not None else {"since": since, "after": None}
         after = None if place["after"] is None else (int(place["after"][0]), str(place["after"][1]))
         rows = await self._kept().listed(self.system, collection, since=place["since"], after=after, limit=_PAGE_LIMIT)
@@ -294,7 +308,8 @@ class Bridge:
         assert shown.fields is not None
         known = self._shape(collection).fields
         fields = {path: value for path, value in shown.fields.items() if path in known}
-        return Record(ref=Ref(self.system, collection, shown.id), fields=fields, modified_at=shown.changed_at)
+        told = moment(fields.get("modified")) if collection == EVENTS else None
+        return Record(ref=Ref(self.system, collection, shown.id), fields=fields, modified_at=told or shown.changed_at)
 
     def _known_shape(self, collection: CollectionName) -> Shape | None:
         if collection not in self._shapes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from syncd.connectors.base import FieldSpec
+from syncd.connectors.bridge import calendar
 from syncd.connectors.bridge.shapes import Shape
 from syncd.core.fields import FieldType
 
@@ -50,5 +51,6 @@ SHAPES: Final = {
         fields={path: FieldSpec(path=path, type=kind, label=label) for path, kind, label in _FIELDS},
         keys=("email", "phone"),
         required=frozenset({"is_company", "first_name", "type"}),
-    )
+    ),
+    calendar.EVENTS: calendar.SHAPE,
 }

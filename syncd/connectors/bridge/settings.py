@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import aiohttp
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from yarl import URL
@@ -75,6 +77,8 @@ class BridgeSettings(Settings):
     `hooks` is a secret of several lines, each ``COLLECTION.DEED ADDRESS``. `secret` signs what goes out and what comes in; `header_secret` is
     the weaker way for flows that cannot sign: it comes with each post as it is, and proves neither contents nor time.
     A write waits `ack_wait_s` for its acknowledgement before it is put aside; one that is silent for `ack_timeout_s` is handed off again.
+    `calendar_url` is the address of a calendar that can be subscribed to, read as the collection ``events`` from `calendar_back_days` ago to
+    `calendar_ahead_days` ahead; times in it without a zone are in `calendar_timezone`.
     `trigger_delay_s` is how long after a change its trigger may fire. A post signed more than `window_s` ago is refused.
     """
 
@@ -87,8 +91,21 @@ class BridgeSettings(Settings):
     ack_wait_s: float = Field(default=15.0, ge=0.0, le=120.0)
     ack_timeout_s: int = Field(default=3_600, ge=60, le=7 * _DAY_S)
     trigger_delay_s: int = Field(default=900, ge=0, le=_DAY_S)
+    calendar_url: Secret | None = None
+    calendar_timezone: str = "UTC"
+    calendar_back_days: int = Field(default=30, ge=0, le=3_660)
+    calendar_ahead_days: int = Field(default=365, ge=1, le=3_660)
     calls_per_s: float = Field(default=5.0, ge=0.1, le=1_000)
     collections: Mapping[str, DeclaredCollection] = Field(default_factory=dict)
+
+    @field_validator("calendar_timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"there is no time zone {value!r}; write one such as America/New_York") from error
+        return value
 
     @property
     def ack_timeout(self) -> Micros:
@@ -115,6 +132,21 @@ class BridgeSettings(Settings):
                 collection, deed, address = _hook(line, place)
                 found[collection, deed] = URL(self.base_url + address, encoded=True) if address.startswith("/") else URL(address)
         return found
+
+    def calendar_address(self) -> URL | None:
+        """Where the calendar is. Raises UserError where that is no address that may be called; the message does not tell it."""
+        if self.calendar_url is None:
+            return None
+        text = self.calendar_url.get_secret_value().strip()
+        text = "https://" + text.removeprefix("webcal://") if text.startswith("webcal://") else text
+        try:
+            url = URL(text)
+            check_base_url(str(url.with_query(None).with_fragment(None)))
+        except (UserError, ValueError, TypeError) as error:
+            raise UserError(
+                "the `calendar_url` is no address that may be called", hint="it begins with https:// or webcal:// and has no user in it"
+            ) from error
+        return url
 
     def shape(self, collection: str, built_in: Mapping[str, Shape]) -> Shape | None:
         """A collection as it is built in, as it is declared, or both; None where it is neither."""
@@ -143,7 +175,23 @@ class NoOptions(MemberOptions):
 
 
 class HookSession(Session):
-    """The connection to the hooks, wherever each of them is."""
+    """The connection to the hooks, wherever each of them is, and to the calendar."""
+
+    async def fetch(self, operation: Operation, url: URL, *, accept: str, etag: str | None) -> tuple[bytes, str | None] | None:
+        """What is at an address, and its ETag; None where it is as it was under `etag`. Anything else, a redirection too, is a ConnectorError."""
+        assert self._client is not None, "the session is not open"
+        headers = {"Accept": accept, **({"If-None-Match": etag} if etag is not None else {})}
+        async with self.quota.slot() as slot:
+            try:
+                async with self._client.get(url, headers=headers, allow_redirects=False) as response:
+                    slot.learn(DIALECT.limits(response.status, response.headers))
+                    if response.status == 304 and etag is not None:
+                        return None
+                    if response.status != 200:
+                        raise self.refusal(Answer(operation=operation, status=response.status, body=None))
+                    return await self._bounded(operation, response), response.headers.get("ETag")
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                raise self._broken(operation, error) from error
 
     async def hand_off(self, operation: Operation, url: URL, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Calls one hook when the quota has room. 2xx is an answer; all else is a ConnectorError, which does not tell the address."""

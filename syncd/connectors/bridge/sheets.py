@@ -154,6 +154,7 @@ def _decoded(data: bytes, encoding: str | None) -> tuple[str, str]:
         raise UserError(f"the file has more than {BYTES_MAX // 1024 // 1024} MiB", hint="split it")
     marks = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
     marked = next((name for mark, name in marks if data.startswith(mark)), None)
+    marked = marked or _unmarked_utf_16(data)
     tried = [encoding] if encoding is not None else [marked] if marked is not None else ["utf-8", "cp1252", "latin-1"]
     for name in tried:
         try:
@@ -166,6 +167,15 @@ def _decoded(data: bytes, encoding: str | None) -> tuple[str, str]:
             raise UserError("the file is no text", hint="export it as CSV, not as a spreadsheet")
         return text, name
     raise UserError(f"the file is not {' nor '.join(tried)}", hint="say what it is: --encoding NAME")
+
+
+def _unmarked_utf_16(data: bytes) -> str | None:
+    """UTF-16 that does not say so: every other byte of its first heading is none."""
+    start = data[:8]
+    for name, others, nothing in (("utf-16-le", start[0::2], start[1::2]), ("utf-16-be", start[1::2], start[0::2])):
+        if nothing and not any(nothing) and all(others):
+            return name
+    return None
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str] | str]]:

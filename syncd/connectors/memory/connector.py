@@ -37,7 +37,7 @@ from syncd.core.fields import FieldType, as_set, elements
 from syncd.core.record import CollectionName, Json, Micros, Record, RecordId, Ref, SystemName
 
 SIGNATURE = "memory-signature"
-WRITES = frozenset({"create", "update", "delete"})
+WRITES = frozenset({"create", "create_many", "update", "delete"})
 CAPABILITIES = Capabilities(
     incremental=True,
     modified_time=True,
@@ -128,6 +128,18 @@ class MemoryConnector:
         version = self.world.create(collection, fields, Actor.API)
         self._lose(fault)
         return Created(record=self._record(collection, version))
+
+    async def create_many(
+        self, collection: CollectionName, items: Sequence[Mapping[str, Json]]
+    ) -> Sequence[Created | Exists | ConnectorError]:
+        """Doubles are not refused here, as an import refuses none; a field that is not there refuses the whole call."""
+        assert len(items) <= self._capabilities.batch_create_max, "more than one call carries"
+        fault = await self._pass("create_many")
+        for fields in items:
+            self._check(fields)
+        made = [Created(record=self._record(collection, self.world.create(collection, fields, Actor.API))) for fields in items]
+        self._lose(fault)
+        return made
 
     async def update(self, updates: Sequence[Update]) -> Sequence[Record | ConnectorError]:
         assert len(updates) <= self._capabilities.batch_update_max, "more than one call carries"

@@ -12,6 +12,7 @@ import hmac
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import count
 from random import Random
 from typing import Any, ClassVar
@@ -54,6 +55,8 @@ class Bridge(Vendor):
     def __init__(self, options: BridgeOptions, *, clock: Clock, random: Random) -> None:
         self.options = options
         self.mood = Mood()
+        self.calendar = "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//sandbox//EN\nEND:VCALENDAR\n"
+        """What the calendar's file holds."""
         self._clock = clock
         self._ids = count(1)
         self._handed: list[Json] = []
@@ -64,12 +67,14 @@ class Bridge(Vendor):
         self.offer([
             Route(operation=f"{deed}-contact", method="POST", path=f"/hooks/catch/{{collection}}/{deed}", reach=Reach.WRITE, handler=self._catch)
             for deed in _DEEDS
-        ])
+        ] + [Route(operation="calendar", method="GET", path="/calendar.ics", reach=Reach.LISTING, handler=self._show_calendar)])
 
     # ---- what it must answer as every emulated vendor does
 
     def authorise(self, call: Call) -> Answer | None:
-        """What is handed off proves itself by its signature, which the flow's first step checks."""
+        """What is handed off proves itself by its signature, which the flow's first step checks; a calendar is for whoever has its address."""
+        if call.path == "/calendar.ics":
+            return None if call.query.get("key") == self.options.secret else self.error(404)
         given = {name.lower(): value for name, value in call.headers.items()}
         wanted = self._signature(given.get("webhook-id", ""), given.get("webhook-timestamp", ""), call.raw)
         return None if hmac.compare_digest(given.get("webhook-signature", ""), wanted) else self.error(401, "not signed")
@@ -93,7 +98,8 @@ class Bridge(Vendor):
     def describe(self) -> dict[str, Any]:
         """What a caller needs to connect: the base of the hooks, their lines, and the secret of both ways."""
         hooks = [f"{each}.{deed} /hooks/catch/{each}/{deed}" for each in self.options.collections for deed in self.options.deeds]
-        return {"base_url": self.base_url, "hooks": "\n".join(hooks), "secret": self.options.secret}
+        calendar = f"{self.base_url}/calendar.ics?key={self.options.secret}"
+        return {"base_url": self.base_url, "hooks": "\n".join(hooks), "secret": self.options.secret, "calendar_url": calendar}
 
     # ---- a person's hands
 
@@ -149,6 +155,15 @@ class Bridge(Vendor):
         """What a trigger's flow posts."""
         told = {"collection": collection, "event": event, "fields": _as_text(row)}
         return {**told, "id": row["id"]} if self.options.tells_ids else told
+
+    def _show_calendar(self, call: Call) -> Answer:
+        """The calendar's file, unless the caller has it already."""
+        data = self.calendar.replace("\n", "\r\n").encode()
+        headers = {"ETag": f'"{sha256(data).hexdigest()[:16]}"', "Content-Type": "text/calendar; charset=utf-8"}
+        given = {name.lower(): value for name, value in call.headers.items()}
+        if given.get("if-none-match") == headers["ETag"]:
+            return Answer(status=304, headers=headers)
+        return Answer(payload=data, headers=headers)
 
     def _catch(self, call: Call) -> Answer:
         if self.mood.off:

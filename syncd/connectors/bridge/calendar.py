@@ -1,0 +1,238 @@
+"""A calendar that can be subscribed to, read as records: its events within a window, and what has gone from it.
+
+`events_of` makes events of an iCalendar file (RFC 5545); `words_about` says what follows for what is known. What repeats is spelt out within
+the window, in the time of its own zone, so that nine o'clock stays nine o'clock when the clocks change.
+The rule that keeps it true: an event is gone only where the file was read whole, does not have it, and its time lies within the window; a
+file that cannot be understood says nothing.
+It must not know: where the file comes from, or where anything is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from itertools import islice
+from typing import Any, Final, TypeAlias
+
+from dateutil.rrule import rruleset, rrulestr  # type: ignore[import-untyped]
+from icalendar import Calendar
+
+from syncd.connectors.base import FieldSpec
+from syncd.connectors.bridge.shapes import Shape
+from syncd.connectors.payload import iso, moment
+from syncd.core.fields import FieldType
+from syncd.core.handoff import Said, Shown
+from syncd.core.record import SECOND, CollectionName, Json, Micros
+
+Event: TypeAlias = Any
+"""A VEVENT: the library says of a property only that it is one of thirty kinds, and a wrong one is caught where events are read."""
+EVENTS: Final = CollectionName("events")
+BYTES_MAX = 4 * 1024 * 1024
+_EVENTS_MAX = 20_000
+_OCCURRENCES_MAX = 1_000
+_FREQUENCIES = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
+_TEXT_MAX = 10_000
+_FIELDS = (
+    ("title", FieldType.TEXT), ("start", FieldType.INSTANT), ("end", FieldType.INSTANT), ("all_day", FieldType.BOOL),
+    ("description", FieldType.TEXT), ("location", FieldType.TEXT), ("status", FieldType.TEXT), ("url", FieldType.TEXT),
+    ("repeats", FieldType.BOOL), ("sequence", FieldType.NUMBER), ("modified", FieldType.INSTANT),
+)  # fmt: skip
+SHAPE: Final = Shape(
+    fields={path: FieldSpec(path=path, type=kind, label=path, writable=False, creatable=False) for path, kind in _FIELDS}
+)
+
+
+class CalendarError(ValueError):
+    """The file is no calendar that can be read whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The time within which events are taken, and within which what is not there is gone."""
+
+    since: Micros
+    until: Micros
+
+    def holds(self, fields: Mapping[str, Json]) -> bool:
+        """Whether an event lies within, in part at least."""
+        start, end = moment(fields.get("start")), moment(fields.get("end"))
+        return start is not None and start <= self.until and max(start, end or start) >= self.since
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What a file holds: events by name, those beyond the window too where they do not repeat, and how many could not be taken."""
+
+    events: Mapping[str, Mapping[str, Json]]
+    skipped: int
+
+
+def events_of(data: bytes, window: Window, zone: tzinfo) -> Contents:
+    """The events of a file. `zone` is what times without one are in. Raises CalendarError."""
+    if not (data.lstrip().startswith(b"BEGIN:VCALENDAR") and data.rstrip().endswith(b"END:VCALENDAR")):
+        raise CalendarError("this is no calendar, or only the beginning of one")
+    try:
+        calendar = Calendar.from_ical(data)
+        components = list(islice(calendar.walk("VEVENT"), _EVENTS_MAX + 1))
+    except (ValueError, IndexError, KeyError, AttributeError, TypeError) as error:
+        raise CalendarError(f"the calendar cannot be read: {type(error).__name__}") from error
+    if len(components) > _EVENTS_MAX:
+        raise CalendarError(f"the calendar has more than {_EVENTS_MAX} events")
+    own = {(uid, at): event for event in components if (uid := _uid(event)) and (at := _recurrence(event, zone)) is not None}
+    events: dict[str, Mapping[str, Json]] = {}
+    skipped = 0
+    for event in components:
+        try:
+            found = dict(_spelt_out(event, own, window, zone))
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+            skipped += 1
+            continue
+        events |= found
+    return Contents(events=events, skipped=skipped)
+
+
+def words_about(contents: Contents, known: Iterable[Shown], window: Window, now: Micros) -> Sequence[Said]:
+    """What the file says of records: those within the window or known before, and those that are gone from it."""
+    held = {each.vendor_id: each.fields or {} for each in known if each.vendor_id is not None}
+    said = [
+        Said(collection=EVENTS, vendor_id=name, fields=fields, keys=(), said_at=now)
+        for name, fields in contents.events.items()
+        if window.holds(fields) or name in held
+    ]
+    gone = [name for name, fields in held.items() if name not in contents.events and window.holds(fields)]
+    return [*said, *(Said(collection=EVENTS, vendor_id=name, fields={}, keys=(), said_at=now, gone=True) for name in gone)]
+
+
+def _spelt_out(
+    event: Event, own: Mapping[tuple[str, Micros], Event], window: Window, zone: tzinfo
+) -> Iterator[tuple[str, Mapping[str, Json]]]:
+    """One event, or each time it takes place; one that is called off is not there. An occurrence with an entry of its own is that entry."""
+    uid, at = _uid(event), _recurrence(event, zone)
+    if not uid:
+        raise ValueError("an event without a name cannot be told from others")
+    if str(event.get("STATUS", "")).upper() == "CANCELLED":
+        return
+    start, all_day = _start(event, zone)
+    if at is not None:
+        yield _named(uid, at), _fields(event, start, _length(event, start, zone), all_day=all_day, repeats=True)
+    elif "RRULE" not in event and "RDATE" not in event:
+        yield uid, _fields(event, start, _length(event, start, zone), all_day=all_day, repeats=False)
+    else:
+        for each in _occurrences(event, start, window, zone):
+            if (uid, _micros(each)) not in own:
+                yield _named(uid, _micros(each)), _fields(event, each, _length(event, start, zone), all_day=all_day, repeats=True)
+
+
+def _occurrences(event: Event, start: datetime, window: Window, zone: tzinfo) -> Iterator[datetime]:
+    """When a repeated event takes place within the window, by the clock of its own zone."""
+    rules, here = rruleset(), start.tzinfo
+    clock = start.replace(tzinfo=None)
+    for rule in _listed(event, "RRULE"):
+        if rule.get("FREQ", [""])[0] not in _FREQUENCIES:
+            raise ValueError("what repeats by the hour is no appointment")
+        # A day as the limit is that whole day.
+        parts = {**rule, "UNTIL": [_in(each, here, zone) + _day(each) for each in rule["UNTIL"]]} if "UNTIL" in rule else rule
+        text = ";".join(f"{name}={','.join(map(_part, values))}" for name, values in parts.items())
+        rules.rrule(rrulestr(text, dtstart=clock))
+    if "RRULE" not in event:
+        rules.rdate(clock)
+    for name, add in (("RDATE", rules.rdate), ("EXDATE", rules.exdate)):
+        for dates in _listed(event, name):
+            for each in dates.dts:
+                add(_in(each.dt[0] if isinstance(each.dt, tuple) else each.dt, here, zone))
+    length = _length(event, start, zone)
+    since = _when(window.since, here) - length
+    for naive in islice(rules.xafter(since, inc=True), _OCCURRENCES_MAX):
+        found = naive.replace(tzinfo=here)
+        if _micros(found) > window.until:
+            return
+        yield found
+
+
+def _fields(event: Event, start: datetime, length: timedelta, *, all_day: bool, repeats: bool) -> dict[str, Json]:
+    # The end is as long after the start by the clock on the wall.
+    end = (start.replace(tzinfo=None) + length).replace(tzinfo=start.tzinfo) if all_day else start.astimezone(UTC) + length
+    modified = event.get("LAST-MODIFIED")
+    return {
+        "title": _text(event, "SUMMARY"),
+        "start": iso(_micros(start)),
+        "end": iso(_micros(end)),
+        "all_day": all_day,
+        "description": _text(event, "DESCRIPTION"),
+        "location": _text(event, "LOCATION"),
+        "status": _text(event, "STATUS"),
+        "url": _text(event, "URL"),
+        "repeats": repeats,
+        "sequence": int(event["SEQUENCE"]) if "SEQUENCE" in event else None,
+        "modified": None if modified is None else iso(_micros(_aware(modified.dt, UTC))),
+    }
+
+
+def _start(event: Event, zone: tzinfo) -> tuple[datetime, bool]:
+    """When an event begins, and whether it takes whole days."""
+    at = event["DTSTART"].dt
+    return _aware(at, zone), not isinstance(at, datetime)
+
+
+def _length(event: Event, start: datetime, zone: tzinfo) -> timedelta:
+    if "DTEND" in event:
+        end = event["DTEND"].dt
+        if not isinstance(end, datetime):
+            return _aware(end, zone).replace(tzinfo=None) - start.replace(tzinfo=None)
+        return _aware(end, zone).astimezone(UTC) - start.astimezone(UTC)
+    if "DURATION" in event:
+        length: timedelta = event["DURATION"].dt
+        return length
+    return timedelta() if isinstance(event["DTSTART"].dt, datetime) else timedelta(days=1)
+
+
+def _recurrence(event: Event, zone: tzinfo) -> Micros | None:
+    """Which occurrence an entry of its own stands for."""
+    given = event.get("RECURRENCE-ID")
+    return None if given is None else _micros(_aware(given.dt, zone))
+
+
+def _aware(at: date | datetime, zone: tzinfo) -> datetime:
+    if not isinstance(at, datetime):
+        return datetime(at.year, at.month, at.day, tzinfo=zone)
+    return at if at.tzinfo is not None else at.replace(tzinfo=zone)
+
+
+def _in(at: date | datetime, here: tzinfo | None, zone: tzinfo) -> datetime:
+    """A moment by the clock of an event's own zone."""
+    aware = _aware(at, zone) if isinstance(at, datetime) else _aware(at, here or zone)
+    return aware.astimezone(here).replace(tzinfo=None)
+
+
+def _day(at: date | datetime) -> timedelta:
+    return timedelta() if isinstance(at, datetime) else timedelta(days=1, seconds=-1)
+
+
+def _when(at: Micros, here: tzinfo | None) -> datetime:
+    return datetime.fromtimestamp(at / SECOND, tz=UTC).astimezone(here).replace(tzinfo=None)
+
+
+def _micros(at: datetime) -> Micros:
+    return round(at.timestamp()) * SECOND
+
+
+def _part(value: Any) -> str:
+    return f"{value:%Y%m%dT%H%M%S}" if isinstance(value, datetime) else str(value)
+
+
+def _listed(event: Event, name: str) -> list[Any]:
+    found = event.get(name, [])
+    return found if isinstance(found, list) else [found]
+
+
+def _named(uid: str, at: Micros) -> str:
+    return f"{uid}/{at // SECOND}"
+
+
+def _uid(event: Event) -> str:
+    return str(event.get("UID", "")).strip()
+
+
+def _text(event: Event, name: str) -> str | None:
+    return str(event.get(name, "")).strip()[:_TEXT_MAX] or None
