@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
+import itertools
+import os
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -287,10 +288,14 @@ class World:
             return job(connection)
 
 
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_ports = itertools.cycle(range(10_000 + 1_000 * _WORKER, 11_000 + 1_000 * _WORKER))
+
+
 def free_port() -> int:
-    """A port that nothing listens on, below those that outgoing calls take theirs from."""
-    while True:
-        port = secrets.randbelow(10_000) + 20_000
-        with socket.socket() as free, contextlib.suppress(OSError):
-            free.bind(("127.0.0.1", port))
+    """A port for a daemon: below those that the system hands out by itself, and apart from those of tests that run beside."""
+    for port in _ports:
+        with closing(socket.socket()) as taken, contextlib.suppress(OSError):
+            taken.bind(("127.0.0.1", port))
             return port
+    raise AssertionError("the ports never end")
