@@ -8,6 +8,7 @@ It must not know vendors.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from random import Random
@@ -140,9 +141,10 @@ def invent(random: Random, number: int) -> Person:
     )
 
 
-def fresh_phone(random: Random) -> str:
-    """A number from the end of the range, which `invent` reaches last."""
-    return _number(-1 - random.randrange(5_000))
+def fresh_phones(random: Random) -> Iterator[str]:
+    """Numbers from the end of the range, which `invent` reaches last; five thousand before one comes again, for two of whom it would be held."""
+    while True:
+        yield from (_number(-1 - number) for number in random.sample(range(5_000), 5_000))
 
 
 def written_phone(random: Random, e164: str) -> str:

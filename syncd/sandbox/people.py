@@ -16,7 +16,7 @@ from enum import StrEnum
 from random import Random
 from typing import Any
 
-from syncd.sandbox.names import Person, fresh_phone, invent, written_email, written_phone
+from syncd.sandbox.names import Person, fresh_phones, invent, written_email, written_phone
 from syncd.sandbox.truth import Json
 from syncd.sandbox.world import Sandbox
 
@@ -170,6 +170,7 @@ class Edit:
 def trickle(sandbox: Sandbox, random: Random, *, deletes: bool = False) -> Iterator[Edit]:
     """Endless edits, one at a time; each is about somebody who is there when it is asked for."""
     number = 20_000
+    phones = fresh_phones(random)
     while True:
         number += 1
         kind = random.choices(("phone", "last name", "plan", "tag", "new", "delete"), (6, 4, 3, 3, 2, 1 if deletes else 0))[0]
@@ -179,7 +180,8 @@ def trickle(sandbox: Sandbox, random: Random, *, deletes: bool = False) -> Itera
             yield _newcomer(sandbox, invent(random, number), on_ghl=on_ghl)
         else:
             row = random.choice(rows)
-            yield _ghl_edit(sandbox, random, row, kind) if on_ghl else _octopus_edit(sandbox, random, row, kind)
+            phone = written_phone(random, next(phones)) if kind == "phone" else ""
+            yield (_ghl_edit if on_ghl else _octopus_edit)(sandbox, random, row, kind, phone)
 
 
 def _newcomer(sandbox: Sandbox, person: Person, *, on_ghl: bool) -> Edit:
@@ -192,10 +194,10 @@ def _newcomer(sandbox: Sandbox, person: Person, *, on_ghl: bool) -> Edit:
     )
 
 
-def _ghl_edit(sandbox: Sandbox, random: Random, row: Json, kind: str) -> Edit:
+def _ghl_edit(sandbox: Sandbox, random: Random, row: Json, kind: str, phone: str) -> Edit:
     who = " ".join(str(row[part]) for part in ("firstName", "lastName") if part in row) or str(row.get("email"))
     changes: dict[str, Json] = {
-        "phone": {"phone": written_phone(random, fresh_phone(random))},
+        "phone": {"phone": phone},
         "last name": {"lastName": invent(random, 0).last_name},
         "plan": {"custom": {"plan": random.choice(tuple(_PLANS))}},
         "tag": {"tags": sorted({*row.get("tags", []), random.choice(("customer", "newsletter", "vip"))})},
@@ -203,11 +205,11 @@ def _ghl_edit(sandbox: Sandbox, random: Random, row: Json, kind: str) -> Edit:
     return _edit(sandbox.ghl.name, "GoHighLevel", row, kind, changes, who)
 
 
-def _octopus_edit(sandbox: Sandbox, random: Random, row: Json, kind: str) -> Edit:
+def _octopus_edit(sandbox: Sandbox, random: Random, row: Json, kind: str, phone: str) -> Edit:
     fields = row["fields"]
     who = " ".join(fields[part] for part in ("FirstName", "LastName") if part in fields) or str(row["email_address"])
     changes: dict[str, Json] = {
-        "phone": {"fields": {"Phone": written_phone(random, fresh_phone(random))}},
+        "phone": {"fields": {"Phone": phone}},
         "last name": {"fields": {"LastName": invent(random, 0).last_name}},
         "plan": {"fields": {"Plan": random.choice(tuple(_PLANS.values()))}},
         "tag": {"tags": {random.choice(("customer", "newsletter", "vip")): True}},

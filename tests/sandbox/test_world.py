@@ -119,6 +119,18 @@ async def test_trickle(opened):
     assert len(ghl.truth) + len(octopus.truth) == before + 60
 
 
+async def test_nobody_is_given_anothers_number(opened):
+    """However many telephone numbers are edited: two people of one number, one of them new, would rightly wait for a person."""
+    world = await opened()
+    populate(world.sandbox, 1, 12)
+    edits = trickle(world.sandbox, Random(4))
+    changed = [each.changes for each in (next(edits) for _ in range(2_000))]
+    given = [phone for each in changed if (phone := each.get("phone") or each.get("fields", {}).get("Phone")) and len(each) == 1]
+
+    assert 400 < len(given)
+    assert len(given) == len({"".join(filter(str.isdigit, each))[-10:] for each in given})
+
+
 def test_serve_as_a_process():
     """`python -m syncd.sandbox.serve` tells how to connect, and ends cleanly on SIGTERM."""
     command = [sys.executable, "-W", "error", "-m", "syncd.sandbox.serve", "--people", "6"]
