@@ -7,14 +7,15 @@ It must not know: any kind by name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from enum import Enum
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
 from syncd.core.fields import FieldType
-from syncd.core.record import CollectionName
+from syncd.core.record import CollectionName, Json
 
 
 class Abilities(Protocol):
@@ -32,6 +33,8 @@ class Abilities(Protocol):
     def can_delete(self) -> bool: ...
     @property
     def required_on_create(self) -> frozenset[str]: ...
+    @property
+    def deletes_visible(self) -> Enum: ...
 
 
 class FieldFacts(Protocol):
@@ -51,12 +54,42 @@ class FieldFacts(Protocol):
     def options(self) -> tuple[str, ...]: ...
 
 
+class ParameterFacts(Protocol):
+    """One value that an operation takes."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def required(self) -> bool: ...
+
+
+class CallFacts(Protocol):
+    """What a call of an operation does. `writes`: it changes something."""
+
+    @property
+    def writes(self) -> bool: ...
+
+
+class OperationFacts(Protocol):
+    """One operation of a catalogue. `use_instead` lists other operations that stand in where a parameter is given."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def operation(self) -> CallFacts: ...
+    @property
+    def parameters(self) -> Sequence[ParameterFacts]: ...
+    @property
+    def use_instead(self) -> Sequence[tuple[str, str]]: ...
+
+
 class KindFacts(Protocol):
     """One kind of system.
 
     `settings` is the shape of its own section and `member` that of a sync member's extra options; both forbid extra keys.
     `secret_fields` are fields of `settings` that take any text that is not empty. `open_prefixes` begin the paths of custom
-    fields, which only the account itself can name.
+    fields, which only the account itself can name. `operations` are those that can be called by name (None: none can), `known_values` the
+    values of their parameters that the settings tell, and `webhook_words` what its webhooks are called (None: they have no kinds).
     """
 
     @property
@@ -73,6 +106,12 @@ class KindFacts(Protocol):
     def collections(self) -> tuple[str, ...]: ...
     @property
     def open_prefixes(self) -> tuple[str, ...]: ...
+    @property
+    def operations(self) -> Mapping[str, OperationFacts] | None: ...
+    @property
+    def known_values(self) -> Callable[[Any], Mapping[str, Json]]: ...
+    @property
+    def webhook_words(self) -> frozenset[str] | None: ...
 
     def collection_name(self, collection: str, options: BaseModel, /) -> CollectionName: ...
 

@@ -112,7 +112,8 @@ class Event:
 
     `fields` are the vendor-path values it carried (None: none). `full` says they are the whole record, so that it is an
     observation by itself; otherwise it is a hint and the record is re-read. `occurred_at` is on the vendor's clock.
-    `dedupe_key` is the same for every delivery of the same event.
+    `dedupe_key` is the same for every delivery of the same event. `word` is what the vendor calls this kind of event, and `told` all that it said,
+    in the vendor's own words; both are for those who wait for the event itself.
     """
 
     ref: Ref
@@ -121,6 +122,8 @@ class Event:
     fields: Mapping[str, Json] | None = None
     full: bool = False
     occurred_at: Micros | None = None
+    word: str = ""
+    told: Mapping[str, Json] | None = None
 
 
 class WebhookRefused(Enum):

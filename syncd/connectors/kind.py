@@ -98,7 +98,9 @@ class Kind:
     `operations` is the vendor's catalogue, where there is one; `known_values` are the parameters of its operations that the settings tell.
     `token_key` is the setting that seals the tokens which the vendor replaces, where these settings have such; `credential` then gives a
     session the credential that replaces them, for the length of a block, and `consent` is how the first ones are had. `scopes` are those
-    that reading a collection needs, and those that writing it needs besides. `introduce` asks the vendor who we are.
+    that reading a collection needs, and those that writing it needs besides. `introduce` asks the vendor who we are. `webhook_words` are what it
+    calls its webhooks, as far as that is known (None: its webhooks have no kinds, or there are none). `between` stands between a parent's id and a
+    record's own in the ids of records that are addressed by both.
     """
 
     name: str
@@ -124,6 +126,8 @@ class Kind:
     scopes: Callable[[str], tuple[frozenset[str], frozenset[str]]] = lambda _collection: (frozenset(), frozenset())
     consent: Consent | None = None
     introduce: Callable[[Any, Session], Awaitable[Introduction]] | None = None
+    webhook_words: frozenset[str] | None = None
+    between: str = ""
 
 
 def matching_path(schema: Schema, path: str, *, prefix: str) -> str | None:

@@ -47,10 +47,11 @@ class Priority(IntEnum):
     LIVE = 0
     RETRY = 1
     SWEEP = 2
-    BACKFILL = 3
+    AUTOMATION = 3
+    BACKFILL = 4
 
 
-_DAILY_SHARE = {Priority.LIVE: 1.0, Priority.RETRY: 1.0, Priority.SWEEP: 0.98, Priority.BACKFILL: 0.95}
+_DAILY_SHARE = {Priority.LIVE: 1.0, Priority.RETRY: 1.0, Priority.SWEEP: 0.98, Priority.AUTOMATION: 0.97, Priority.BACKFILL: 0.95}
 """How much of a day each kind of work may use up, so that a long backfill leaves the day's last calls to people's edits."""
 
 _priority: ContextVar[Priority] = ContextVar("syncd_quota_priority", default=Priority.LIVE)

@@ -17,8 +17,11 @@ import anyio
 from structlog.typing import FilteringBoundLogger
 
 from syncd.connectors.base import Connector
+from syncd.connectors.operating import Operations
+from syncd.core.automation import Automation, AutomationName, HubTrigger, RecordTrigger, WebhookTrigger
+from syncd.core.happening import Origin, What
 from syncd.core.record import MINUTE, SECOND, MemberName, Micros, Ref, SyncName, SystemName
-from syncd.core.rules import MemberRule, SyncRules
+from syncd.core.rules import Guards, MemberRule, SyncRules
 from syncd.flow.bus import Bus
 from syncd.store.database import Database
 from syncd.store.observations import Place, Routes
@@ -84,6 +87,9 @@ class Engine:
     shields: set[anyio.CancelScope] = field(default_factory=set)
     stop_by: float | None = None
     started_at: Micros = field(init=False)
+    automations: Mapping[AutomationName, Automation] = field(default_factory=dict)
+    operations: Mapping[SystemName, Operations] = field(default_factory=dict)
+    """What automations can call, by system."""
     listings_from: Micros = 0
     """No listing begins earlier: it would not show all that was done in a life which the database has forgotten."""
 
@@ -116,7 +122,39 @@ class Engine:
         for sync in self.syncs.values():
             for member in sync.members.values():
                 routes.setdefault((member.system, member.collection), []).append((sync.name, member.name))
+        for place in self.watched:
+            routes.setdefault(place, [])
         return routes
+
+    @property
+    def watched(self) -> set[Place]:
+        """The collections whose changes automations are told: those they name, and all of the syncs that these, or a hub they name, are part of.
+
+        All of a sync's, because what an automation does on one side comes out on the others by the sync, and is its doing there as well.
+        """
+        triggers = [automation.trigger for automation in self.automations.values()]
+        found: set[Place] = {(each.system, each.collection) for each in triggers if isinstance(each, RecordTrigger)}
+        hubs = {each.sync for each in triggers if isinstance(each, HubTrigger)}
+        while True:
+            told = [sync for sync in self.syncs.values() if sync.name in hubs or found & _places(sync)]
+            more = found.union(*(_places(sync) for sync in told))
+            if more == found:
+                return found
+            found = more
+
+    def is_told(self, sync: SyncName) -> bool:
+        """Whether automations are told of this sync's hubs."""
+        return bool(self.automations) and bool(self.watched & _places(self.syncs[sync]))
+
+    @property
+    def wants_backlog(self) -> bool:
+        """Whether an automation is meant for what was there before, too."""
+        return any(Origin.BACKFILL in each.origins for each in self.automations.values())
+
+    def awaits(self, system: SystemName, word: str | None = None) -> bool:
+        """Whether an automation waits for this kind of webhook of a system, or for any."""
+        waiting = [each.trigger for each in self.automations.values() if isinstance(each.trigger, WebhookTrigger)]
+        return any(each.system == system and word in (None, each.word) for each in waiting)
 
     @property
     def places(self) -> list[Place]:
@@ -128,8 +166,8 @@ class Engine:
         return self.syncs[sync].members[member]
 
     def mapped_paths(self, place: Place) -> frozenset[str]:
-        """The vendor paths of a collection that any sync reads."""
-        return frozenset(
+        """The vendor paths of a collection that any sync reads, or any automation watches by name."""
+        return self.watched_paths(place) | frozenset(
             path
             for sync, member in self.routes.get(place, ())
             for rule in self.syncs[sync].fields.values()
@@ -137,11 +175,25 @@ class Engine:
             for path in rule.members[member].paths
         )
 
+    def watched_paths(self, place: Place) -> frozenset[str]:
+        """The vendor paths of a collection that any automation watches by name."""
+        triggers = [each.trigger for each in self.automations.values() if isinstance(each.trigger, RecordTrigger)]
+        return frozenset(path for each in triggers if (each.system, each.collection) == place for path in each.fields)
+
+    def watches_all(self, place: Place) -> bool:
+        """Whether an automation watches whatever changes in a collection."""
+        triggers = [each.trigger for each in self.automations.values() if isinstance(each.trigger, RecordTrigger)]
+        return any((each.system, each.collection) == place and each.what is What.UPDATED and not each.fields for each in triggers)
+
     def grace(self, place: Place) -> Micros:
         """How long a record of this collection must stay away before it counts as deleted: the most careful sync decides."""
-        return max(self.syncs[sync].guards.delete_grace for sync, _ in self.routes[place])
+        return max((self.syncs[sync].guards.delete_grace for sync, _ in self.routes[place]), default=Guards().delete_grace)
 
     def modified_error(self, ref: Ref) -> Micros:
         """How far a modified time of this record's system may be off, its grain included."""
         connector = self.connectors[ref.system]
         return connector.skew().error + connector.capabilities(ref.collection).modified_resolution
+
+
+def _places(sync: SyncRules) -> set[Place]:
+    return {(member.system, member.collection) for member in sync.members.values()}

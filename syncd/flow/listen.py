@@ -21,7 +21,8 @@ from syncd.core.errors import StoreError
 from syncd.core.record import SystemName
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
-from syncd.store import inbox
+from syncd.store import inbox, notices
+from syncd.store.database import Connection
 from syncd.store.inbox import Arrival
 
 BODY_MAX = 1 << 20
@@ -132,9 +133,18 @@ async def _store(engine: Engine, system: SystemName, events: Sequence[Event]) ->
         )
         for event in _wanted(engine, system, events)
     ]
-    if not arrivals:
+    awaited = [event for event in events if event.word and engine.awaits(system, event.word)]
+    if not arrivals and not awaited:
         return web.Response(status=200)
-    fresh = await engine.database.write(lambda tx: inbox.accept(tx, arrivals))
+
+    def commit(tx: Connection) -> int:
+        for each in awaited:
+            notices.came_in(tx, each.ref, each.word, each.dedupe_key, told=each.told, carried=each.fields, at=received_at)
+        return inbox.accept(tx, arrivals)
+
+    fresh = await engine.database.write(commit)
+    if awaited:
+        engine.bus.ring(Bell.NOTICE)
     engine.log.debug("webhook.accepted", system=system, events=len(arrivals), fresh=fresh)
     if fresh:
         engine.bus.ring(Bell.INBOX)
@@ -142,6 +152,6 @@ async def _store(engine: Engine, system: SystemName, events: Sequence[Event]) ->
 
 
 def _wanted(engine: Engine, system: SystemName, events: Sequence[Event]) -> list[Event]:
-    """Events of collections that some sync reads."""
+    """Events of collections that some sync reads or some automation watches."""
     routes = engine.routes
     return [event for event in events if (system, event.ref.collection) in routes]

@@ -25,6 +25,7 @@ from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.gates import Gates, ask_all
 from syncd.flow.linking import index_of, link_records, ref_of
+from syncd.flow.telling import tell_hub
 from syncd.store import continuity, control, cursors, holds, journal, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.holds import Question
@@ -55,6 +56,8 @@ async def reconcile_once(engine: Engine, sync: SyncName) -> bool:
     turn = await engine.database.write(lambda tx: take_turn(engine, tx, engine.syncs[sync]))
     if turn.owed:
         engine.bus.ring(Bell.OUTBOX)
+    if turn.items:
+        engine.bus.ring(Bell.NOTICE)
     if turn.rebased:
         engine.log.info("database.rebased")
     for link, names in turn.fights:
@@ -212,6 +215,8 @@ class _Batch:
         owed = self._owe(link, decided)
         self._questions[link_id] = [self._question(link_id, hold) for hold in decided.holds]
         self._journal(link, decided, cause)
+        if self.engine.is_told(self.rules.name):
+            tell_hub(self.engine, self.tx, self.rules, link, decided, self.seen, cause, settled=self.gates.settled)
         self.held += len(decided.holds)
         self.outcomes[link_id] = _outcome(link, decided, owed, cause)
 
