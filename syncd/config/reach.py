@@ -13,7 +13,7 @@ from syncd.config.kinds import CollectionFacts
 from syncd.config.section import Section, describe, is_json
 from syncd.core.automation import EVENT_FACTS
 from syncd.core.conditions import ALWAYS, Condition, ConditionError, compile_condition
-from syncd.core.record import Json, MemberName
+from syncd.core.record import FieldName, Json, MemberName
 from syncd.core.rules import SyncRules
 from syncd.core.templates import TemplateError, moment, tokens
 
@@ -147,7 +147,7 @@ def _check_linked(section: Section, path: str, root: str, rest: str, reach: Reac
     if not rest:
         return
     if root == "hub":
-        if name not in reach.sync.fields:
+        if FieldName(word) not in reach.sync.fields:
             section.problem(f"`{{{path}}}`: {reach.sync.name} has no field {describe(name)}", *at, near=name, known=reach.sync.fields)
         return
     if root == "link" and rest == "id":

@@ -82,8 +82,9 @@ class World:
         systems: dict[str, str] | None = None,
         webhooks: bool = True,
         timeout_s: float = 1.0,
+        more: str = "",
     ) -> AsyncIterator[World]:
-        """A world with nobody in it. `daemon`, `sync` and `systems` change settings, written as TOML.
+        """A world with nobody in it. `daemon`, `sync` and `systems` change settings, written as TOML; `more` is added to them.
 
         The vendors have no quotas, unless `systems` says what the daemon shall believe of them (an empty text: the usual).
         """
@@ -95,6 +96,7 @@ class World:
                 sync=sync or {},
                 systems=systems or ({} if systems is not None else BOUNDLESS),
                 timeout_s=timeout_s,
+                more=more,
             )
             configuration.write(sandbox)
             world = cls(sandbox=sandbox, configuration=configuration, webhooks=webhooks)
