@@ -16,7 +16,6 @@ from syncd.store.database import Connection
 from syncd.store.holds import Held, HoldState, Question
 from syncd.store.runs import Run, RunState, StepRow, StepState
 
-IGNORE = "ignore"
 KINDS = frozenset({HoldKind.UNKNOWN_STEP, HoldKind.MISSING_VALUE, HoldKind.AUTOMATION_LOOP})
 
 

@@ -53,6 +53,11 @@ def meet(tx: Connection, name: AutomationName, clock: str, due_at: Micros | None
     )
 
 
+def meet_by_name(tx: Connection, name: AutomationName, at: Micros) -> None:
+    """Notes an automation that no engine has met yet."""
+    tx.execute("INSERT INTO automations (name, since) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, at))
+
+
 def load(tx: Connection) -> dict[AutomationName, Timer]:
     """All automations ever met."""
     rows = tx.execute("SELECT name, clock, due_at, since, polled, failures, paused FROM automations")
