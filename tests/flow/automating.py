@@ -27,9 +27,8 @@ from syncd.flow.clocks import watch_clocks_once
 from syncd.flow.notice import notice_once
 from syncd.flow.reconcile import reconcile_once
 from syncd.flow.write import write_once
-from syncd.store import claims, notices, runs
+from syncd.store import claims, inbox, notices, runs
 from syncd.store.inbox import Arrival
-from syncd.store import inbox
 from syncd.store.runs import Run, RunState, StepRow
 from tests.flow.world import CONTACTS, CRM, MAIL, S, World, opened, rules
 
