@@ -70,14 +70,14 @@ def _read_automation(
         trigger=read.trigger,
         rules=compile_rules(written),
         written=written,
-        digest=digest_of(written),
+        edition=edition_of(written),
         origins=origins,
         sync=sync.name if sync is not None else None,
         depth_max=depth,
     )
 
 
-def digest_of(written: Json) -> str:
+def edition_of(written: Json) -> str:
     """What a run goes by as one short text: the same as long as it means the same."""
     return hashlib.sha256(json.dumps(written, sort_keys=True).encode()).hexdigest()[:32]
 

@@ -77,7 +77,7 @@ Trigger: TypeAlias = RecordTrigger | HubTrigger | WebhookTrigger | PollTrigger |
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Automation:
-    """One automation. `written` is what its runs go by as plain JSON, from which it can be made again; `digest` changes when that does.
+    """One automation. `written` is what its runs go by as plain JSON, from which it can be made again; `edition` changes when that does.
 
     `sync` is whose hub, links and members its conditions and templates speak of. Where its condition reads what only a link tells, which may not be
     there yet when a record is new, it is asked when the run begins (`rules.late`).
@@ -87,7 +87,7 @@ class Automation:
     trigger: Trigger
     rules: Rules
     written: Json
-    digest: str
+    edition: str
     origins: frozenset[Origin] = USUAL_ORIGINS
     sync: SyncName | None = None
     depth_max: int = DEPTH_MAX

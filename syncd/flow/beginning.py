@@ -72,14 +72,14 @@ def _begin(engine: Engine, tx: Connection, automation: Automation, happening: Ha
         automation=automation.name,
         event_key=happening.key,
         subject=happening.subject,
-        digest=automation.digest,
+        edition=automation.edition,
         sync=sync,
         link=link,
         event=event_of(happening),
         cause=happening.cause,
         state=RunState.PARKED if often else RunState.RUNNING,
     )
-    runs.keep_rules(tx, automation.digest, automation.written)
+    runs.keep_rules(tx, automation.edition, automation.written)
     numbers = runs.begin(tx, [begun], now)
     if not numbers:
         return False

@@ -69,9 +69,9 @@ class Owed:
 def rules_of(engine: Engine, tx: Connection, run: Run) -> Rules | None:
     """What a run goes by: what it began with, even where the configuration says something else by now."""
     now = engine.automations.get(run.automation)
-    if now is not None and now.digest == run.digest:
+    if now is not None and now.edition == run.edition:
         return now.rules
-    written = runs.rules(tx, run.digest)
+    written = runs.rules(tx, run.edition)
     try:
         return None if written is None else compile_rules(written)
     except (ValueError, KeyError):

@@ -37,7 +37,7 @@ def mend(tx: Connection, table: str, row: Sequence[Json], at: Micros) -> str:
                 (at, row[0]),
             )
         case "automation_rules":
-            tx.execute("DELETE FROM automation_rules WHERE digest = ?", tuple(row))
+            tx.execute("DELETE FROM automation_rules WHERE edition = ?", tuple(row))
             return "its runs wait for a person"
         case _:
             tx.execute(

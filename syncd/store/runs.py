@@ -53,7 +53,7 @@ class Run:
     automation: AutomationName
     event_key: str
     subject: str
-    digest: str
+    edition: str
     sync: SyncName | None
     link: LinkId | None
     event: Mapping[str, Json]
@@ -92,7 +92,7 @@ class Begun:
     automation: AutomationName
     event_key: str
     subject: str
-    digest: str
+    edition: str
     sync: SyncName | None
     link: LinkId | None
     event: Mapping[str, Json]
@@ -102,7 +102,7 @@ class Begun:
 
 
 _COLUMNS = (
-    "id, automation, event_key, subject, digest, sync, link_id, event, origin, depth, state, system, error, due_at, fence, created_at, done_at"
+    "id, automation, event_key, subject, edition, sync, link_id, event, origin, depth, state, system, error, due_at, fence, created_at, done_at"
 )
 _READY = (
     "r.state = 'running' AND r.due_at <= ?1 AND coalesce(r.lease_until, 0) <= ?1"
@@ -119,9 +119,9 @@ def begin(tx: Connection, begun: Sequence[Begun], at: Micros) -> list[int]:
     for each in begun:
         row = (each.automation, each.event_key, each.subject)
         found = tx.execute(
-            "INSERT INTO automation_runs (automation, event_key, subject, digest, sync, link_id, event, origin, depth, state, error, due_at,"
+            "INSERT INTO automation_runs (automation, event_key, subject, edition, sync, link_id, event, origin, depth, state, error, due_at,"
             " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (automation, event_key) DO NOTHING RETURNING id",
-            (*row, each.digest, each.sync, each.link, seal([each.event, each.cause.by], "automation_runs", *row), each.cause.origin.value,
+            (*row, each.edition, each.sync, each.link, seal([each.event, each.cause.by], "automation_runs", *row), each.cause.origin.value,
              each.cause.depth, each.state.value, each.error, at, at),
         ).fetchone()
         if found is not None:
@@ -270,21 +270,21 @@ def prune(tx: Connection, before: Micros) -> None:
         "DELETE FROM automation_steps WHERE run_id IN (SELECT id FROM automation_runs WHERE done_at < ? AND state IN ('done', 'skipped'))", (before,)
     )
     tx.execute("DELETE FROM automation_runs WHERE done_at < ? AND state IN ('done', 'skipped')", (before,))
-    tx.execute("DELETE FROM automation_rules WHERE digest NOT IN (SELECT digest FROM automation_runs)")
+    tx.execute("DELETE FROM automation_rules WHERE edition NOT IN (SELECT edition FROM automation_runs)")
 
 
-def keep_rules(tx: Connection, digest: str, written: Json) -> None:
-    """Keeps the steps that runs of this digest go by."""
+def keep_rules(tx: Connection, edition: str, written: Json) -> None:
+    """Keeps the steps that runs of this edition go by."""
     tx.execute(
-        "INSERT INTO automation_rules (digest, written) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING",
-        (digest, seal(written, "automation_rules", digest)),
+        "INSERT INTO automation_rules (edition, written) VALUES (?, ?) ON CONFLICT (edition) DO NOTHING",
+        (edition, seal(written, "automation_rules", edition)),
     )
 
 
-def rules(tx: Connection, digest: str) -> Json:
-    """The steps of a digest, or None where they are not kept."""
-    row = tx.execute("SELECT written FROM automation_rules WHERE digest = ?", (digest,)).fetchone()
-    return None if row is None else unseal(row[0], "automation_rules", digest)
+def rules(tx: Connection, edition: str) -> Json:
+    """The steps of a edition, or None where they are not kept."""
+    row = tx.execute("SELECT written FROM automation_rules WHERE edition = ?", (edition,)).fetchone()
+    return None if row is None else unseal(row[0], "automation_rules", edition)
 
 
 def tally(tx: Connection, outcomes: Mapping[tuple[AutomationName, str], int]) -> None:
@@ -321,7 +321,7 @@ def _run(row: tuple[Json, ...]) -> Run:
         automation=AutomationName(row[1]),
         event_key=row[2],
         subject=row[3],
-        digest=row[4],
+        edition=row[4],
         sync=row[5],
         link=None if row[6] is None else LinkId(row[6]),
         event=event,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from syncd.config.automations import digest_of
+from syncd.config.automations import edition_of
 from syncd.connectors.memory import MemoryConnector, MemoryOperations, MemorySystem
 from syncd.core.automation import Automation, AutomationName, HubTrigger, RecordTrigger, Trigger
 from syncd.core.fields import FieldType
@@ -57,7 +57,7 @@ def automation(trigger: Trigger, *steps: Mapping[str, Any], name: str = NAME, wh
     written = {"when": when, "late": late, "steps": list(steps)}
     given = {"sync": S, "origins": frozenset({PERSON, SYNC}), **other}
     return Automation(
-        name=AutomationName(name), trigger=trigger, rules=compile_rules(written), written=written, digest=digest_of(written), **given
+        name=AutomationName(name), trigger=trigger, rules=compile_rules(written), written=written, edition=edition_of(written), **given
     )
 
 

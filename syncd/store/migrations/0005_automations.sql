@@ -56,7 +56,7 @@ CREATE TABLE automations (
 
 -- The steps that runs began with: a run goes on by them, whatever the configuration says meanwhile.
 CREATE TABLE automation_rules (
-    digest  TEXT PRIMARY KEY,
+    edition  TEXT PRIMARY KEY,
     written BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -65,7 +65,7 @@ CREATE TABLE automation_runs (
     automation  TEXT NOT NULL,
     event_key   TEXT NOT NULL,
     subject     TEXT NOT NULL,
-    digest      TEXT NOT NULL,
+    edition      TEXT NOT NULL,
     sync        TEXT,
     link_id     INTEGER,
     event       BLOB NOT NULL,
