@@ -61,7 +61,7 @@ def _read_automation(
         section.note('does nothing: automations set this one off only where `origins` has "automation"', "depth")
     condition, when = read_condition(section, "when", reach)
     steps = read_steps(section, "do", systems, reach)
-    section.finish(also=("on", "poll", "schedule", "fields", "in", "every", "with"))
+    section.finish(also=("on", "poll", "schedule", "origins", "fields", "in", "every", "with"))
     if read is None:
         return None
     written = {"when": when, "late": is_late(condition, reach, of_hub=isinstance(read.trigger, HubTrigger)), "steps": steps.written}
@@ -115,7 +115,7 @@ def _read_sync(section: Section, read: Read | None, syncs: Mapping[SyncName, Syn
     if written is not None:
         return syncs[SyncName(written)], ""
     if not isinstance(trigger, RecordTrigger):
-        return None, "it is not said which sync is meant"
+        return None, "it is not said which sync is meant" if trigger is not None else ""
     fitting = [
         rules
         for rules in syncs.values()
@@ -136,8 +136,9 @@ def _reach(read: Read | None, sync: SyncRules | None, why: str, systems: Mapping
         fields = frozenset(sync.fields)
     elif read is not None and isinstance(read.trigger, ScheduleTrigger):
         fields = frozenset({"moment"})
+    how = "" if read is None or isinstance(read.trigger, ScheduleTrigger | PollTrigger) else 'write sync = "NAME"'
     members = {name: facts for name, member in (sync.members if sync is not None else {}).items() if (facts := _facts(member.system, member.collection, systems))}
-    return Reach(fields=fields, open_prefixes=prefixes, sync=sync, members=members, why_no_sync=why)
+    return Reach(fields=fields, open_prefixes=prefixes, sync=sync, members=members, why_no_sync=why, how_sync=how)
 
 
 def _facts(system: SystemName, collection: str, systems: Mapping[SystemName, System]) -> CollectionFacts | None:

@@ -29,7 +29,7 @@ class Reach:
 
     `fields` are those of the event's record (None: only the vendor knows them), `open_prefixes` begin further ones; `sync` is the sync whose hub,
     links and members can be named; `members` the collections of its members as far as they are known; `steps` the named steps before this place;
-    `in_loop` whether there is an item. `why_no_sync` says how to name one.
+    `in_loop` whether there is an item. `why_no_sync` says why there is no sync ("": that was said already), and `how_sync` how to name one.
     """
 
     fields: frozenset[str] | None
@@ -39,6 +39,7 @@ class Reach:
     steps: tuple[str, ...] = ()
     in_loop: bool = False
     why_no_sync: str = ""
+    how_sync: str = ""
 
     def with_step(self, name: str) -> Reach:
         """The same, behind a step of that name."""
@@ -102,7 +103,7 @@ def check_path(section: Section, path: str, reach: Reach, *at: str | int) -> Non
     if root not in ROOTS:
         section.problem(f"`{{{path}}}` begins with nothing that is known here", *at, near=root, known=ROOTS)
     elif root in LINKED and reach.sync is None:
-        section.problem(f"`{{{path}}}`: {reach.why_no_sync}", *at, mend='write sync = "NAME"' if reach.why_no_sync else "")
+        report_no_sync(section, f"`{{{path}}}`", reach, *at)
     elif root == "item" and not reach.in_loop:
         section.problem(f"`{{{path}}}`: there is an item in `for_each` only", *at)
     elif root == "steps":
@@ -115,6 +116,12 @@ def check_path(section: Section, path: str, reach: Reach, *at: str | int) -> Non
         _check_event(section, path, rest, reach, *at)
     elif root in LINKED:
         _check_linked(section, path, root, rest, reach, *at)
+
+
+def report_no_sync(section: Section, what: str, reach: Reach, *at: str | int) -> None:
+    """Reports that something needs a sync, unless why there is none has been said already."""
+    if reach.why_no_sync:
+        section.problem(f"{what}: {reach.why_no_sync}", *at, mend=reach.how_sync)
 
 
 def _check_event(section: Section, path: str, rest: str, reach: Reach, *at: str | int) -> None:

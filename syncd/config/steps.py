@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from syncd.config.kinds import OperationFacts
-from syncd.config.reach import Reach, check_template, read_condition
+from syncd.config.reach import Reach, check_template, read_condition, report_no_sync
 from syncd.config.section import Section, describe
 from syncd.config.systems import System
 from syncd.core.fields import Unreadable, read
@@ -162,7 +162,7 @@ def _read_set(section: Section, reach: Reach) -> Json:
     if not values:
         section.problem("sets nothing", "set", mend="write set = { FIELD = VALUE }")
     if reach.sync is None:
-        section.problem(f"sets a hub's fields: {reach.why_no_sync}", "set", mend='write sync = "NAME"')
+        report_no_sync(section, "sets a hub's fields", reach, "set")
         return None
     for name, value in values.items():
         row = reach.sync.fields.get(name)  # type: ignore[call-overload]
