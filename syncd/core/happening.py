@@ -88,12 +88,13 @@ class Happening:
 class Claim:
     """Something we did, as far as it may show later: values by the name they go by (under ``""`` those whose name is not known).
 
-    `made`: the whole record is our doing, or its deletion is.
+    `made`: the whole record is our doing, or its deletion is. `at` is when it was done: a reading begun later shows it, or it never shows.
     """
 
     cause: Cause
     values: Mapping[str, Sequence[Json]] = field(default_factory=dict)
     made: bool = False
+    at: Micros = 0
     id: int = 0
 
 
@@ -138,21 +139,33 @@ def fits(claim: Claim, path: str, before: Json, after: Json) -> bool:
     return bool(moved) and moved <= words
 
 
-def leaves(value: Json) -> dict[str, list[Json]]:
-    """Every value in what was sent or answered, by the name it stands under; those in lists of tables under ``""`` as well."""
-    found: dict[str, list[Json]] = {}
-    _gather(value, "", found, listed=False)
+def done_values(sent: Mapping[str, Json], answer: Json) -> dict[str, list[Json]]:
+    """The values that a call wrote: those that were sent, and under the same names, in whatever form the vendor answered with them.
+
+    What else the answer shows was there before: somebody else's.
+    """
+    found = leaves(sent)
+    for name, values in leaves(answer, beneath_lists=False).items():
+        if name in found:
+            found[name] += [value for value in values if not isinstance(value, list)]
     return found
 
 
-def _gather(value: Json, name: str, found: dict[str, list[Json]], *, listed: bool) -> None:
+def leaves(value: Json, *, beneath_lists: bool = True) -> dict[str, list[Json]]:
+    """Every value by the name it stands under; those in lists of tables (if these are looked into) under ``""`` as well."""
+    found: dict[str, list[Json]] = {}
+    _gather(value, "", found, listed=False, deep=beneath_lists)
+    return found
+
+
+def _gather(value: Json, name: str, found: dict[str, list[Json]], *, listed: bool, deep: bool) -> None:
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            _gather(inner, str(key), found, listed=listed)
+            _gather(inner, str(key), found, listed=listed, deep=deep)
         return
     if isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
-        for inner in value:
-            _gather(inner, name, found, listed=True)
+        for inner in value if deep else ():
+            _gather(inner, name, found, listed=True, deep=deep)
         return
     for each in {name, ""} if listed else {name}:
         found.setdefault(each, []).append(value)

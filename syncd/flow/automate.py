@@ -17,7 +17,7 @@ import anyio
 from syncd.connectors.operating import dealt_with, together
 from syncd.connectors.quota import Priority, priority
 from syncd.core.errors import ConnectorError, Effect, Rejected, Stale, Unauthorized, Unavailable, UserError
-from syncd.core.happening import Cause, Claim, Origin, leaves
+from syncd.core.happening import Cause, Claim, Origin, done_values
 from syncd.core.outcome import HoldKind
 from syncd.core.record import Json, Micros, SystemName
 from syncd.core.retry import delay, exhausted
@@ -37,6 +37,8 @@ BATCH = 200
 WORKERS = 8
 RESULT_BYTES_MAX = 256 * 1024
 """What a vendor answered is kept up to this size; of more, only that it was more."""
+BY_ITSELF = "by itself: "
+"""How the error of a step begins that travelled with others and is to be tried alone."""
 STALE_MAX = 5
 ALERT_ATTEMPTS_MAX = 10
 
@@ -134,6 +136,13 @@ def _take(engine: Engine, tx: Connection, lane: str, now: Micros, until: Micros)
     owed = []
     for run in leased:
         rows = {row.path: row for row in known.get(run.id, ())}
+        lost = next((row for row in rows.values() if row.state in (StepState.SENT, StepState.UNKNOWN)), None)
+        if lost is not None and not lost.replay:
+            # Whoever was making the call lost the lease over it.
+            _park_unknown(engine, tx, run, lost, "nobody recorded what became of it")
+            continue
+        if lost is not None:
+            rows[lost.path] = replace(lost, state=StepState.PENDING)
         found = _owed(engine, tx, run, rows)
         if found is None:
             bring_on(engine, tx, run, rows)
@@ -167,7 +176,7 @@ def _grouped(owed: Sequence[Owed]) -> list[list[Owed]]:
     open_ones: dict[bytes, list[Owed]] = {}
     for each in owed:
         bulk = each.row.bulk if each.prepared is not None else None
-        if bulk is None or each.step.attempts or bulk.collect not in each.step.payload:
+        if bulk is None or (each.step.error or "").startswith(BY_ITSELF) or bulk.collect not in each.step.payload:
             groups.append([each])
             continue
         alike = pack([each.run.automation, each.step.kind, {name: v for name, v in each.step.payload.items() if name != bulk.collect}])
@@ -246,7 +255,7 @@ def _settle(engine: Engine, tx: Connection, group: Sequence[Owed], answer: Json)
             continue
         claim(engine, tx, each, None if bulk is not None else answer)
         if bulk is not None and str(each.step.payload[bulk.collect]) not in done:
-            error = "the vendor did not say that it was done"
+            error = f"{BY_ITSELF}the vendor did not say that it was done"
             runs.put(tx, replace(each.step, state=StepState.PENDING, attempts=each.step.attempts + 1, error=error), now)
             runs.release(tx, each.run, RunState.RUNNING, now, due_at=now, lane=each.run.lane, error=error)
             continue
@@ -268,7 +277,7 @@ def claim(engine: Engine, tx: Connection, owed: Owed, answer: Json) -> None:
     if not isinstance(owed.does, Call) or owed.prepared is None or not owed.prepared.operation.writes:
         return
     system, now = owed.does.system, engine.clock.now()
-    values = leaves([owed.step.payload, answer])
+    values = done_values(owed.step.payload, answer)
     cause = Cause(Origin.AUTOMATION, owed.run.cause.depth + 1, str(owed.run.automation))
     for subject, made in engine.operations[system].subjects(owed.does.operation, owed.step.payload, answer).items():
         known = Claim(cause=cause, values=values, made=made)
@@ -324,8 +333,11 @@ def _fail_one(engine: Engine, tx: Connection, owed: Owed, error: ConnectorError 
     elif isinstance(error, Stale):
         runs.put(tx, replace(step, state=StepState.PENDING, payload=None), now)
         runs.release(tx, owed.run, RunState.RUNNING, now, due_at=now + wait, error=str(error))
+    elif isinstance(error, Rejected):
+        runs.put(tx, replace(step, state=StepState.PENDING, error=f"{BY_ITSELF}{error}"), now)
+        runs.release(tx, owed.run, RunState.RUNNING, now, due_at=now, lane=owed.run.lane, error=str(error))
     else:
-        due_at = now if isinstance(error, Rejected) else now + wait
+        due_at = now + wait
         runs.put(tx, replace(step, state=StepState.PENDING), now)
         runs.release(tx, owed.run, RunState.RUNNING, now, due_at=due_at, lane=owed.run.lane, error=str(error))
 

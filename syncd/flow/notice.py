@@ -23,7 +23,7 @@ from syncd.store.notices import Kind, Notice
 from syncd.store.planning import PlanItem
 
 BATCH = 500
-KEEP_CLAIMS = DAY
+KEEP_CLAIMS = 7 * DAY
 KEEP_RUNS = 30 * DAY
 
 
@@ -150,7 +150,9 @@ def _of_record(tx: Connection, notice: Notice) -> dict[Cause, frozenset[str]]:
         causes = {made[-1].cause if made else PERSON: changed}
     else:
         causes = split(changed, before, after, found)
-    claims.void(tx, [claim.id for claim in found if claim.id])
+    # A reading that began before the call was answered may not show it yet.
+    shown = [claim for claim in found if claim.cause in causes or claim.at <= notice.as_of]
+    claims.void(tx, [claim.id for claim in shown if claim.id])
     for cause, paths in causes.items():
         if cause.origin is Origin.AUTOMATION:
             values = {path: [after.get(path)] for path in (paths if notice.what is What.UPDATED else after)}

@@ -116,6 +116,11 @@ class _Stepper:
         row = held if held is not None else StepRow(
             run=self.run.id, path=reached.path, name=reached.step.name, kind=_kind(reached.step), state=StepState.PENDING, created_at=self.now
         )
+        if row.state is not StepState.PENDING:
+            # Only a call's own lane, or a person, may go on with a step that was begun.
+            reason = f"{row.kind} was begun and not ended ({row.error or row.state.value}): approve to do it again, ignore to go on without"
+            park(self.tx, self.run, replace(row, state=StepState.PARKED), HoldKind.UNKNOWN_STEP, reason, self.now)
+            return False
         try:
             return self._take(reached, row)
         except Missing as error:

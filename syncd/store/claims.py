@@ -48,13 +48,13 @@ def add(tx: Connection, key: Key, claim: Claim, at: Micros) -> None:
 def load(tx: Connection, keys: Iterable[Key]) -> dict[Key, list[Claim]]:
     """The claims under these keys, oldest first."""
     rows = tx.execute(
-        "SELECT c.place, c.subject, c.id, c.content FROM json_each(?) AS wanted CROSS JOIN claims AS c ON c.place = wanted.value ->> 0"
+        "SELECT c.place, c.subject, c.id, c.content, c.at FROM json_each(?) AS wanted CROSS JOIN claims AS c ON c.place = wanted.value ->> 0"
         " AND c.subject = wanted.value ->> 1 ORDER BY c.id",
         (pack(sorted(set(keys))).decode(),),
     )
     found: dict[Key, list[Claim]] = {}
-    for place, subject, number, sealed in rows:
-        found.setdefault((place, subject), []).append(_claim(number, unseal(sealed, "claims", place, subject)))
+    for place, subject, number, sealed, at in rows:
+        found.setdefault((place, subject), []).append(_claim(number, unseal(sealed, "claims", place, subject), at))
     return found
 
 
@@ -84,7 +84,7 @@ def drop_damaged(tx: Connection, row: Sequence[Json]) -> None:
     tx.execute("DELETE FROM claims WHERE place = ? AND subject = ?", tuple(row))
 
 
-def _claim(number: int, content: Sequence[Json]) -> Claim:
+def _claim(number: int, content: Sequence[Json], at: Micros) -> Claim:
     origin, depth, by, values, made = content
     shown: Mapping[str, Sequence[Json]] = values
-    return Claim(id=number, cause=Cause(Origin(origin), depth, by), values=shown, made=made)
+    return Claim(id=number, cause=Cause(Origin(origin), depth, by), values=shown, made=made, at=at)

@@ -43,13 +43,14 @@ class Notice:
     """One row of the list.
 
     `origin` is set where it is known beforehand, as the words of a cause; `sources` are, for a hub, the values by vendor path of those members
-    that gave its changed fields; `word`, `key` and `carried` are a webhook's.
+    that gave its changed fields; `word`, `key` and `carried` are a webhook's. It was seen until `at`, and surely shows what was at `as_of`.
     """
 
     id: int
     kind: Kind
     what: What
     at: Micros
+    as_of: Micros
     ref: Ref | None = None
     sync: SyncName | None = None
     link: LinkId | None = None
@@ -65,11 +66,15 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """A record that shows something new, by a reading that ended at `at`; `before` is None where it was not known, or gone."""
+    """A record that shows something new, by a reading that surely shows what was at `as_of` and ended at `at`.
+
+    `before` is None where it was not known, or gone.
+    """
 
     ref: Ref
     before: Mapping[str, Json] | None
     after: Mapping[str, Json] | None
+    as_of: Micros
     at: Micros
 
 
@@ -118,7 +123,7 @@ def sighted(tx: Connection, sights: Sequence[Sight], cause: str) -> None:
         if backlog and not wanted:
             continue
         what = What.DELETED if sight.after is None else What.CREATED if sight.before is None else What.UPDATED
-        content = {"what": what.value, "before": sight.before, "after": sight.after}
+        content = {"what": what.value, "before": sight.before, "after": sight.after, "as_of": sight.as_of}
         _add(tx, Kind.RECORD, content, at=sight.at, ref=sight.ref, origin=("backfill", 0, "") if backlog else None)
 
 
@@ -252,6 +257,7 @@ def _notice(row: tuple[Json, ...]) -> Notice:
         kind=Kind(kind),
         what=What(content["what"]),
         at=at,
+        as_of=content.get("as_of", at),
         ref=Ref(system, collection, record_id) if system is not None else None,
         sync=sync,
         link=None if link is None else LinkId(link),

@@ -153,7 +153,7 @@ def _tell(
     """Automations are told what shows something new."""
     claims.unseen(tx, [(look.record.ref.system, look.record.ref.id, look.as_of) for look in same])
     sights = [
-        notices.Sight(ref=look.record.ref, before=before.fields if before is not None else None, after=fields, at=look.read_at)
+        notices.Sight(ref=look.record.ref, before=before.fields if before is not None else None, after=fields, as_of=look.as_of, at=look.read_at)
         for look, fields, before in fresh
     ]
     if sights:
@@ -165,7 +165,7 @@ def bury(tx: Connection, ref: Ref, evidence: Sequence[str], *, seen_at: Micros, 
     key = _key(ref)
     before = load(tx, [ref]).get(ref)
     if before is not None and before.fields is not None:
-        notices.sighted(tx, [notices.Sight(ref=ref, before=before.fields, after=None, at=read_at)], "deletion")
+        notices.sighted(tx, [notices.Sight(ref=ref, before=before.fields, after=None, as_of=seen_at, at=read_at)], "deletion")
     tx.execute(
         "INSERT INTO observations (system, collection, record_id, fields, fingerprint, changed, seen_at, read_at, evidence)"
         " VALUES (?, ?, ?, NULL, x'', ?, ?, ?, ?)"

@@ -104,12 +104,13 @@ class Begun:
 _COLUMNS = (
     "id, automation, event_key, subject, edition, sync, link_id, event, origin, depth, state, system, error, due_at, fence, created_at, done_at"
 )
-_READY = (
-    "r.state = 'running' AND r.due_at <= ?1 AND coalesce(r.lease_until, 0) <= ?1"
+_FREE = (
+    "r.state = 'running'"
     " AND NOT EXISTS (SELECT 1 FROM automations AS a WHERE a.name = r.automation AND a.paused IS NOT NULL)"
     " AND NOT EXISTS (SELECT 1 FROM automation_runs AS older WHERE older.automation = r.automation AND older.subject = r.subject"
     " AND older.id < r.id AND older.state IN ('running', 'parked'))"
 )
+_READY = f"r.due_at <= ?1 AND coalesce(r.lease_until, 0) <= ?1 AND {_FREE}"
 _STEP = "run_id, path, name, kind, state, system, payload, result, replay, attempts, error, created_at"
 
 
@@ -160,10 +161,7 @@ def lease(tx: Connection, lane: str, now: Micros, *, until: Micros, limit: int) 
 def next_due(tx: Connection, lane: str | None) -> Micros | None:
     """When the next run of a lane (None: of those that wait for no call) falls due that none of its subject keeps waiting."""
     (at,) = tx.execute(
-        "SELECT min(max(r.due_at, coalesce(r.lease_until, 0))) FROM automation_runs AS r WHERE r.state = 'running' AND r.system IS ?"
-        " AND NOT EXISTS (SELECT 1 FROM automations AS a WHERE a.name = r.automation AND a.paused IS NOT NULL)"
-        " AND NOT EXISTS (SELECT 1 FROM automation_runs AS older WHERE older.automation = r.automation AND older.subject = r.subject"
-        " AND older.id < r.id AND older.state IN ('running', 'parked'))",
+        f"SELECT min(max(r.due_at, coalesce(r.lease_until, 0))) FROM automation_runs AS r WHERE r.system IS ? AND {_FREE}",  # noqa: S608
         (lane,),
     ).fetchone()
     return None if at is None else int(at)
@@ -305,10 +303,9 @@ def outcomes(tx: Connection) -> dict[str, dict[str, int]]:
 
 
 def count_doable(tx: Connection, now: Micros) -> int:
-    """How many runs a machine can go on with now."""
+    """How many runs a machine can go on with now, or is going on with."""
     (count,) = tx.execute(
-        "SELECT count(*) FROM automation_runs AS r WHERE r.state = 'running' AND r.due_at <= ?"
-        " AND NOT EXISTS (SELECT 1 FROM automations AS a WHERE a.name = r.automation AND a.paused IS NOT NULL)",
+        f"SELECT count(*) FROM automation_runs AS r WHERE r.due_at <= ? AND {_FREE}",  # noqa: S608
         (now,),
     ).fetchone()
     return int(count)
