@@ -28,7 +28,7 @@ def mend(tx: Connection, table: str, row: Sequence[Json], at: Micros) -> str:
         case "automation_steps":
             tx.execute(
                 "UPDATE automation_steps SET payload = NULL, result = NULL, state = 'dead', error = 'its row was damaged'"
-                " WHERE run_id = ? AND path = ?",
+                " WHERE run_id = ? AND path = ? AND kind = ?",
                 tuple(row),
             )
             tx.execute(
@@ -41,13 +41,13 @@ def mend(tx: Connection, table: str, row: Sequence[Json], at: Micros) -> str:
             return "its runs wait for a person"
         case _:
             tx.execute(
-                "UPDATE automation_runs SET event = ? WHERE automation = ? AND event_key = ? AND subject = ?",
-                (seal([{}, ""], "automation_runs", *row), *row),
+                "UPDATE automation_runs SET event = ? WHERE automation = ? AND event_key = ?",
+                (seal([{}, ""], "automation_runs", *row), *row[:2]),
             )
             tx.execute(
                 "UPDATE automation_runs SET state = 'failed', error = 'its row was damaged', lease_until = NULL, fence = fence + 1, done_at = ?"
-                " WHERE automation = ? AND event_key = ? AND subject = ? AND state IN ('running', 'parked')",
-                (at, *row),
+                " WHERE automation = ? AND event_key = ? AND state IN ('running', 'parked')",
+                (at, *row[:2]),
             )
             return "the run is given up"
     return "its run is given up"

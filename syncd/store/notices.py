@@ -14,7 +14,7 @@ from enum import Enum
 from syncd.core.happening import What
 from syncd.core.record import CollectionName, FieldName, Json, LinkId, MemberName, Micros, Ref, SyncName, SystemName
 from syncd.store import continuity
-from syncd.store.codec import pack, seal, unpack, unseal
+from syncd.store.codec import pack, seal, unseal
 from syncd.store.database import Connection
 
 
@@ -147,8 +147,12 @@ def settled(tx: Connection, ref: Ref, ours: Ours) -> None:
         "SELECT id, claims FROM to_notice WHERE system = ? AND record_id = ? AND collection = ? AND kind = 'record'",
         (ref.system, ref.id, ref.collection),
     ).fetchall()
+    row = (Kind.RECORD.value, ref.system, ref.collection, ref.id, None, None)
     told = [ours.sync, ours.link, ours.backfill, ours.made, dict(ours.values), dict(ours.fields)]
-    tx.executemany("UPDATE to_notice SET claims = ? WHERE id = ?", [(pack([*(unpack(claims) or []), told]), number) for number, claims in rows])
+    tx.executemany(
+        "UPDATE to_notice SET claims = ? WHERE id = ?",
+        [(seal([*(unseal(claims, "to_notice", *row) or []), told], "to_notice", *row), number) for number, claims in rows],
+    )
 
 
 def hub_moved(
@@ -191,15 +195,15 @@ def _add(
 ) -> None:
     row = (kind.value, ref.system if ref else None, ref.collection if ref else None, ref.id if ref else None, sync, link)
     tx.execute(
-        "INSERT INTO to_notice (kind, system, collection, record_id, sync, link_id, content, origin, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*row, seal(content, "to_notice", *row), None if origin is None else pack(list(origin)).decode(), at),
+        "INSERT INTO to_notice (kind, system, collection, record_id, sync, link_id, content, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (*row, seal({**content, "origin": origin}, "to_notice", *row), at),
     )
 
 
 def waiting(tx: Connection, limit: int, *, after: int = 0) -> list[Notice]:
     """The oldest rows of the list, behind the number `after`."""
     rows = tx.execute(
-        "SELECT id, kind, system, collection, record_id, sync, link_id, content, claims, origin, at FROM to_notice WHERE id > ?"
+        "SELECT id, kind, system, collection, record_id, sync, link_id, content, claims, at FROM to_notice WHERE id > ?"
         " ORDER BY id LIMIT ?",
         (after, limit),
     )
@@ -242,11 +246,11 @@ def _where(notice: Notice) -> tuple[str | None, str | None, str | None]:
 
 
 def _notice(row: tuple[Json, ...]) -> Notice:
-    number, kind, system, collection, record_id, sync, link, sealed, claims, origin, at = row
+    number, kind, system, collection, record_id, sync, link, sealed, claims, at = row
     content = unseal(sealed, "to_notice", *row[1:7])
     ours = [
         Ours(sync=of, link=LinkId(link_id), backfill=backfill, made=made, values=values, fields=fields)
-        for of, link_id, backfill, made, values, fields in unpack(claims) or ()
+        for of, link_id, backfill, made, values, fields in unseal(claims, "to_notice", *row[1:7]) or ()
     ]
     sources = {
         FieldName(name): {MemberName(member): (Ref(*given[:3]), given[3]) for member, given in each.items()}
@@ -263,7 +267,7 @@ def _notice(row: tuple[Json, ...]) -> Notice:
         link=None if link is None else LinkId(link),
         before=content["before"],
         after=content["after"],
-        origin=None if origin is None else tuple(unpack(origin.encode())),
+        origin=None if content["origin"] is None else tuple(content["origin"]),
         ours=tuple(ours),
         sources=sources,
         word=content.get("word", ""),

@@ -118,11 +118,11 @@ def begin(tx: Connection, begun: Sequence[Begun], at: Micros) -> list[int]:
     """Begins runs; those that were begun before are left as they are. Answers the numbers of the new ones."""
     made = []
     for each in begun:
-        row = (each.automation, each.event_key, each.subject)
+        row = (each.automation, each.event_key, each.subject, each.edition, each.sync, each.link)
         found = tx.execute(
             "INSERT INTO automation_runs (automation, event_key, subject, edition, sync, link_id, event, origin, depth, state, error, due_at,"
             " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (automation, event_key) DO NOTHING RETURNING id",
-            (*row, each.edition, each.sync, each.link, seal([each.event, each.cause.by], "automation_runs", *row), each.cause.origin.value,
+            (*row, seal([each.event, each.cause.by], "automation_runs", *row), each.cause.origin.value,
              each.cause.depth, each.state.value, each.error, at, at),
         ).fetchone()
         if found is not None:
@@ -188,7 +188,7 @@ def holds_lease(tx: Connection, run: Run) -> bool:
 
 def put(tx: Connection, step: StepRow, at: Micros) -> None:
     """Keeps a step as it now is."""
-    row = (step.run, step.path)
+    row = (step.run, step.path, step.kind)
     payload = None if step.payload is None else seal(step.payload, "automation_steps", *row)
     result = None if step.result is None else seal(step.result, "automation_steps", *row)
     finished = at if step.state in FINISHED or step.state is StepState.DEAD else None
@@ -198,7 +198,7 @@ def put(tx: Connection, step: StepRow, at: Micros) -> None:
         " kind = excluded.kind, state = excluded.state, system = excluded.system, payload = excluded.payload, result = excluded.result,"
         " replay = excluded.replay, attempts = excluded.attempts, error = excluded.error, done_at = excluded.done_at,"
         " sent_at = coalesce(excluded.sent_at, automation_steps.sent_at)",
-        (*row, step.name, step.kind, step.state.value, step.system, payload, result, int(step.replay), step.attempts, step.error, at,
+        (step.run, step.path, step.name, step.kind, step.state.value, step.system, payload, result, int(step.replay), step.attempts, step.error, at,
          at if step.state is StepState.SENT else None, finished),
     )
 
@@ -312,7 +312,7 @@ def count_doable(tx: Connection, now: Micros) -> int:
 
 
 def _run(row: tuple[Json, ...]) -> Run:
-    event, by = unseal(row[7], "automation_runs", *row[1:4])
+    event, by = unseal(row[7], "automation_runs", *row[1:7])
     return Run(
         id=row[0],
         automation=AutomationName(row[1]),
@@ -341,8 +341,8 @@ def _step(row: tuple[Json, ...]) -> StepRow:
         kind=row[3],
         state=StepState(row[4]),
         system=row[5],
-        payload=unseal(row[6], "automation_steps", *row[:2]),
-        result=unseal(row[7], "automation_steps", *row[:2]),
+        payload=unseal(row[6], "automation_steps", row[0], row[1], row[3]),
+        result=unseal(row[7], "automation_steps", row[0], row[1], row[3]),
         replay=bool(row[8]),
         attempts=row[9],
         error=row[10],

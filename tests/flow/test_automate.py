@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from syncd.connectors.memory import FaultKind
-from syncd.core.automation import RUNS_AN_HOUR_MAX, PollTrigger, ScheduleTrigger
+from syncd.core.automation import RUNS_AN_HOUR_MAX
 from syncd.core.happening import What
-from syncd.core.record import DAY, HOUR, MINUTE, SECOND
-from syncd.core.schedule import Rhythm, Schedule
+from syncd.core.record import HOUR, SECOND
 from syncd.flow.automate import advance_once, automate_once, recover
 from syncd.flow.pause import resume_system
 from syncd.flow.running import answer_run, answer_timer
 from syncd.store.runs import RunState
 from tests.flow.automating import BACKFILL, automated, automation, message, on_hub, on_record
-from tests.flow.world import ADA, CRM, MAIL, Watch, systems
+from tests.flow.world import ADA, CRM, MAIL
 
 CREATED = on_record(CRM, What.CREATED)
 GREET = automation(CREATED, message("hello"))
@@ -264,6 +261,27 @@ async def test_a_lost_lease_records_nothing(tmp_path: Path) -> None:
         assert [] == found.sent
 
 
+async def test_a_call_that_outlives_its_lease_is_asked_about(tmp_path: Path) -> None:
+    """Nobody knows what became of it: it is not made a second time."""
+    async with automated(tmp_path, GREET) as found:
+        (ada,) = await begun(found)
+        await advance_once(found.engine)
+        engine, call = found.engine, found.engine.operations[CRM].call
+
+        async def slow(prepared, leaving):
+            answer = await call(prepared, leaving)
+            found.world.later(2 * engine.timing.lease / SECOND)
+            await automate_once(engine, CRM)
+            return answer
+
+        engine.operations[CRM].call = slow
+        await automate_once(engine, CRM)
+        engine.operations[CRM].call = call
+        await found.settle()
+
+        assert ([(ada, "hello")], ["parked"], ["unknown_step"]) == (found.sent, await found.states(), await found.world.asked())
+
+
 async def test_a_closed_door_keeps_runs_waiting(tmp_path: Path) -> None:
     """The system is paused, nothing is lost, and it goes on when the door is open again."""
     async with automated(tmp_path, GREET) as found:
@@ -418,57 +436,6 @@ async def test_one_record_does_not_set_it_off_for_ever(tmp_path: Path) -> None:
 
         assert RUNS_AN_HOUR_MAX == len(found.sent)
         assert "automation_loop" in await found.world.asked()
-
-
-def daily(hour: int, zone: str = "Europe/London") -> ScheduleTrigger:
-    return ScheduleTrigger(schedule=Schedule(rhythm=Rhythm.DAILY, hour=hour, zone=ZoneInfo(zone)))
-
-
-async def test_a_schedule_comes_round_once_a_day(tmp_path: Path) -> None:
-    """Also over a night that has an hour too few; and once, late, after days in which nobody ran."""
-    start = int(datetime(2027, 3, 26, 12, tzinfo=UTC).timestamp()) * SECOND
-    far = systems(Watch(start))
-    text = {"alert": {"text": "morning of {event.moment}"}}
-    morning = automation(daily(7), text, sync=None)
-    async with automated(tmp_path, morning, far=far) as found:
-        for _ in range(4 * 24 * 4):
-            found.world.later(15 * 60)
-            await found.settle(poll=False)
-        moments = [run.event["moment"] for run in await found.runs()]
-        assert ["2027-03-27", "2027-03-28", "2027-03-29", "2027-03-30"] == moments
-        operations = found.operations
-    far[CRM].clock.pass_by(3 * DAY / SECOND)
-    async with automated(tmp_path, morning, far=far, operations=operations) as found:
-        await found.settle(poll=False)
-
-        assert ["2027-04-02"] == [run.event["moment"] for run in await found.runs()][4:]
-
-
-async def test_a_poll_tells_what_is_new_and_what_changed(tmp_path: Path) -> None:
-    """Its first answer is what was there; an answer that is empty for once makes nothing new."""
-    poll = PollTrigger(system=CRM, operation="list-contacts", values={}, every=5 * MINUTE)
-    watch = automation(poll, {"alert": {"text": "{event.what} {event.name}"}}, sync=None)
-    async with automated(tmp_path, watch, listed=False) as found:
-        ada = found.world.crm.create_as_user(ADA)
-
-        async def again() -> list[str]:
-            found.world.later(301)
-            await found.settle(poll=False)
-            return [f"{run.event['what']} {run.event['name']}" for run in await found.runs()]
-
-        await found.settle(poll=False)
-        assert [] == await again()
-        found.world.crm.create_as_user(BOB)
-        found.world.crm.edit_as_user(ada, {"name": "Ada L"})
-        assert {"new Bob", "changed Ada L"} == set(await again())
-        found.world.crm.faults.add(FaultKind.RATE_LIMITED, "list-contacts")
-        assert 2 == len(await again())
-        assert 2 == len(await again())
-        before = dict(found.world.crm._versions)
-        found.world.crm._versions.clear()
-        assert 2 == len(await again())
-        found.world.crm._versions.update(before)
-        assert 2 == len(await again())
 
 
 async def test_a_backlog_begins_no_more_than_it_should(tmp_path: Path) -> None:

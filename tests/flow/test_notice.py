@@ -249,6 +249,43 @@ async def test_a_call_that_changed_nothing_claims_nothing(tmp_path: Path) -> Non
         assert 2 == len(found.sent)
 
 
+async def test_a_persons_edit_that_a_calls_answer_shows_is_a_persons(tmp_path: Path) -> None:
+    """The vendor answers with the whole record: what the call did not write is somebody else's."""
+    step = {"call": "crm.update-contact", "with": {"contactId": "{event.id}", "name": "Dame"}}
+    mine = automation(on_record(CRM, What.UPDATED, "phone"), step, name="mine")
+    plan = automation(on_record(CRM, What.UPDATED, "custom.plan"), message("now {event.custom.plan}"))
+    async with automated(tmp_path, mine, plan) as found:
+        ada = found.world.crm.create_as_user({**ADA, "custom.plan": "free"})
+        await found.settle()
+        found.world.later(60)
+        found.world.crm.edit_as_user(ada, {"phone": "+15550001111"})
+        await found.world.poll()
+        found.world.crm.edit_as_user(ada, {"custom.plan": "gold"})
+        await found.settle(poll=False)
+        found.world.later(60)
+        await found.settle()
+
+        assert [(ada, "now gold")] == found.sent
+
+
+async def test_a_claim_waits_for_a_reading_that_can_show_it(tmp_path: Path) -> None:
+    """What was read before the call was answered says nothing about its effect; the first reading after it does."""
+    step = {"call": "crm.update-contact", "with": {"contactId": "{event.id}", "name": "Dame"}}
+    mine = automation(on_record(CRM, What.UPDATED, "phone"), step, name="mine")
+    async with automated(tmp_path, mine, RENAMED) as found:
+        ada = found.world.crm.create_as_user(ADA)
+        await found.settle()
+        for phone in ("+15550001111", "+15550002222"):
+            found.world.later(60)
+            found.world.crm.edit_as_user(ada, {"phone": phone})
+            await found.world.poll()
+        await found.settle(poll=False)
+        found.world.later(60)
+        await found.settle()
+
+        assert ([], "Dame") == (found.sent, found.world.crm.records()[ada]["name"])
+
+
 async def test_two_automations_do_not_chase_each_other(tmp_path: Path) -> None:
     """With the usual origins neither is set off by the other; where they ask for it, they are cut off and that is said."""
     to_mail = {"call": "mail.update-contact", "with": {"contactId": "{link.mail.id}", "phone": "+1555000{event.at}"}}

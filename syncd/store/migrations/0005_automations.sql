@@ -20,7 +20,6 @@ CREATE TABLE to_notice (
     link_id    INTEGER,
     content    BLOB NOT NULL,
     claims     BLOB,
-    origin     TEXT,
     at         INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX to_notice_record ON to_notice (system, record_id);
