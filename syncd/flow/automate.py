@@ -75,13 +75,26 @@ async def automate_forever(engine: Engine, lane: str) -> None:
     in_the_air = await engine.database.write(lambda tx: recover(engine, tx, lane))
     if in_the_air:
         engine.log.warning("automations.recovered", system=lane or "alerts", unknown=in_the_air)
-    while True:
-        if lane != ALERTS:
-            await wait_while_paused(engine, SystemName(lane))
-        worked = await automate_once(engine, lane)
-        engine.progress.turned(f"automate {lane}".strip(), engine.clock.monotonic())
-        if not worked:
-            await engine.bus.wait(Bell.RUNS, await _patience_s(engine, lane))
+    calls, limiter = set[int](), anyio.CapacityLimiter(WORKERS)
+
+    async def work(group: list[Owed]) -> None:
+        async with limiter:
+            await _carry_out(engine, lane, group)
+        calls.discard(id(group))
+        engine.bus.ring(Bell.RUNS)
+
+    async with anyio.create_task_group() as tasks:
+        while True:
+            if lane != ALERTS:
+                await wait_while_paused(engine, SystemName(lane))
+            # A call that hangs keeps its own place alone: as long as there is another, more is taken.
+            groups = await _take_due(engine, lane) if len(calls) < WORKERS else []
+            for group in groups:
+                calls.add(id(group))
+                tasks.start_soon(work, group)
+            engine.progress.turned(f"automate {lane}".strip(), engine.clock.monotonic())
+            if not groups:
+                await engine.bus.wait(Bell.RUNS, await _patience_s(engine, lane) if len(calls) < WORKERS else engine.timing.tick_s)
 
 
 async def _patience_s(engine: Engine, lane: str | None) -> float:
@@ -105,28 +118,21 @@ def recover(engine: Engine, tx: Connection, lane: str) -> int:
 
 
 async def automate_once(engine: Engine, lane: str) -> bool:
-    """One turn: leases what is due and makes the calls; whether there was anything."""
-    now = engine.clock.now()
-    until = now + engine.timing.lease
-    if not await engine.database.read(lambda tx: runs.next_due(tx, lane) is not None):
-        return False
-    owed = await engine.database.write(lambda tx: _take(engine, tx, lane, now, until))
-    if not owed:
-        return False
-    queue = iter(_grouped(owed))
-
-    async def worker() -> None:
-        for group in queue:
-            if lane in engine.paused:
-                await _give_back(engine, group)
-            else:
-                await _carry_out(engine, group)
-            engine.bus.ring(Bell.RUNS)
-
+    """One turn: leases what is due and makes the calls, all to their ends; whether there was anything."""
+    groups = await _take_due(engine, lane)
     async with anyio.create_task_group() as tasks:
-        for _ in range(min(WORKERS, len(owed))):
-            tasks.start_soon(worker)
-    return True
+        for group in groups:
+            tasks.start_soon(_carry_out, engine, lane, group)
+    return bool(groups)
+
+
+async def _take_due(engine: Engine, lane: str) -> list[list[Owed]]:
+    """Leases what is due; the calls to be made, alike ones together."""
+    now = engine.clock.now()
+    due_at = await engine.database.read(lambda tx: runs.next_due(tx, lane))
+    if due_at is None or due_at > now:
+        return []
+    return _grouped(await engine.database.write(lambda tx: _take(engine, tx, lane, now, now + engine.timing.lease)))
 
 
 def _take(engine: Engine, tx: Connection, lane: str, now: Micros, until: Micros) -> list[Owed]:
@@ -191,8 +197,11 @@ class _LostError(Exception):
     """The lease of a run was lost: its call is not to be made."""
 
 
-async def _carry_out(engine: Engine, group: list[Owed]) -> None:
+async def _carry_out(engine: Engine, lane: str, group: list[Owed]) -> None:
     """One call to its recorded outcome, whatever happens on the way."""
+    if lane in engine.paused:
+        await _give_back(engine, group)
+        return
     sent = False
 
     async def leaving() -> None:

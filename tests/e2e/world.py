@@ -25,8 +25,9 @@ from syncd.core.outcome import HoldKind
 from syncd.sandbox import Applied, EmailOctopusOptions, GoHighLevelOptions, Sandbox, SandboxOptions
 from syncd.sandbox.names import Person, invent
 from syncd.sandbox.people import ghl_fields, octopus_fields
-from syncd.store import control, holds, outbox
+from syncd.store import control, holds, journal, outbox
 from syncd.store.holds import Held, HoldState
+from syncd.store.journal import Entry
 from tests.e2e.configuration import BOUNDLESS, Configuration
 from tests.e2e.daemon import Daemon
 from tests.e2e.oracle import by_api, disagreements
@@ -259,6 +260,11 @@ class World:
     def failures(self) -> list[outbox.Owed]:
         """The writes that were given up."""
         return self._look(lambda tx: outbox.select(tx, [outbox.State.DEAD]))
+
+    def journal(self) -> list[Entry]:
+        """Everything that is told in the journal."""
+        found: list[Entry] = self._look(lambda tx: journal.after(tx, 0, 100_000))
+        return found
 
     async def answer(self, held: Held, choice: str) -> str:
         """Answers a hold as `syncd holds` does, and waits until the daemon has taken the answer."""
