@@ -412,6 +412,14 @@ async def test_a_late_condition_is_asked_when_there_is_a_link(tmp_path: Path) ->
         await found.settle()
 
         assert [(ada, "hello")] == found.sent
+    never = automation(CREATED, message("hello"), when={"not": when}, late=True)
+    async with automated(tmp_path / "never", never) as found:
+        await begun(found)
+        await found.settle()
+        found.world.later(30)
+        await found.settle()
+
+        assert ([], ["skipped"]) == (found.sent, await found.states())
 
 
 async def test_a_condition_that_is_not_met_is_counted(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from syncd.connectors.memory import FaultKind
 from syncd.core.automation import WebhookTrigger
 from syncd.core.happening import What
@@ -138,6 +140,17 @@ async def test_the_first_run_of_a_sync_is_backlog_on_the_far_side_too(tmp_path: 
         assert (1, []) == (len(found.world.mail.records()), found.sent)
 
 
+async def test_the_links_of_a_first_run_are_backlog(tmp_path: Path) -> None:
+    """What is linked and agreed then has long been so."""
+    new = automation(on_hub(What.CREATED), message("new", to="{link.crm.id}"))
+    async with automated(tmp_path, new, listed=False) as found:
+        found.world.crm.create_as_user(ADA)
+        found.world.mail.create_as_user(ADA)
+        await found.settle()
+
+        assert ([], []) == (found.sent, await found.runs())
+
+
 async def test_a_webhook_that_overtakes_the_answer_is_still_the_syncs(tmp_path: Path) -> None:
     """A write is in the air when its effect is seen: nothing is told before it is known whose doing it is."""
     made = automation(on_record(MAIL, What.CREATED), message("welcome", MAIL))
@@ -231,8 +244,9 @@ async def test_a_calls_own_effect_is_an_automations(tmp_path: Path) -> None:
         assert {("automation", 1, "mine")} == set(causes.values())
 
 
-async def test_a_call_that_changed_nothing_claims_nothing(tmp_path: Path) -> None:
-    """What it would have written is a person's, when a person writes it later."""
+@pytest.mark.parametrize("between", [None, {"email": "dame@example.com"}], ids=["nothing seen", "something else seen"])
+async def test_a_call_that_changed_nothing_claims_nothing(tmp_path: Path, between: dict[str, str] | None) -> None:
+    """What it would have written is a person's, when a person writes it after the record was seen once more."""
     same = {"call": "crm.update-contact", "with": {"contactId": "{event.id}", "name": "{event.name}"}}
     async with automated(tmp_path, automation(on_record(CRM, What.UPDATED, "phone"), same, name="same"), RENAMED) as found:
         ada = found.world.crm.create_as_user(ADA)
@@ -240,9 +254,12 @@ async def test_a_call_that_changed_nothing_claims_nothing(tmp_path: Path) -> Non
         found.world.later(60)
         found.world.crm.edit_as_user(ada, {"phone": "+15550001111"})
         await found.settle()
+        found.world.later(60)
+        if between is not None:
+            found.world.crm.edit_as_user(ada, between)
+        await found.settle()
         for name in ("B", "Ada"):
             found.world.later(60)
-            await found.settle()
             found.world.crm.edit_as_user(ada, {"name": name})
             await found.settle()
 
