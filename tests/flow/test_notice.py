@@ -10,6 +10,7 @@ from syncd.connectors.memory import FaultKind
 from syncd.core.automation import WebhookTrigger
 from syncd.core.happening import What
 from syncd.core.record import HOUR
+from syncd.flow.automate import advance_once, automate_once
 from syncd.flow.write import write_once
 from syncd.store import continuity
 from syncd.store.continuity import Standing
@@ -181,6 +182,33 @@ async def test_a_webhook_that_overtakes_the_answer_is_still_the_syncs(tmp_path: 
         assert ["sync", "sync"] == await found.origins()
 
 
+async def test_what_waits_keeps_only_its_own_waiting(tmp_path: Path) -> None:
+    """While it is not known whose doing a change was, what came later about the same link waits too, and nobody else's does."""
+    renamed = automation(on_record(CRM, What.UPDATED, "name"), message("now {event.name}"))
+    async with automated(tmp_path, renamed) as found:
+        ada, _ = await found.world.linked()
+        bob = found.world.crm.create_as_user({"email": "bob@example.com", "name": "Bob"})
+        await found.settle()
+        found.world.later(60)
+        found.world.mail.faults.add(FaultKind.TIMEOUT_AFTER, "update")
+        found.world.crm.edit_as_user(ada, {"phone": "+15550001111"})
+        await found.world.poll(CRM)
+        await found.world.plan()
+        await write_once(found.engine, MAIL)
+        await found.hear(MAIL)
+        for each, name in ((ada, "Ada L"), (bob, "Rob")):
+            found.world.crm.edit_as_user(each, {"name": name})
+        await found.world.poll(CRM)
+        await found.told()
+        await advance_once(found.engine)
+        await automate_once(found.engine, CRM)
+        assert [(bob, "now Rob")] == found.sent
+        found.world.later(120)
+        await found.settle()
+
+        assert [(bob, "now Rob"), (ada, "now Ada L")] == found.sent
+
+
 async def test_a_persons_edit_beside_a_write_is_a_persons(tmp_path: Path) -> None:
     """Only the values that were written are the sync's."""
     by_people = automation(on_record(MAIL, What.UPDATED, "name", "phone"), message("{event.changed}", MAIL), origins=frozenset({SYNC, *CREATED.origins}))
@@ -292,11 +320,15 @@ async def test_a_claim_waits_for_a_reading_that_can_show_it(tmp_path: Path) -> N
     async with automated(tmp_path, mine, RENAMED) as found:
         ada = found.world.crm.create_as_user(ADA)
         await found.settle()
-        for phone in ("+15550001111", "+15550002222"):
-            found.world.later(60)
-            found.world.crm.edit_as_user(ada, {"phone": phone})
-            await found.world.poll()
-        await found.settle(poll=False)
+        found.world.later(60)
+        found.world.crm.edit_as_user(ada, {"phone": "+15550001111"})
+        await found.world.poll()
+        await found.told()
+        await advance_once(found.engine)
+        found.world.crm.edit_as_user(ada, {"phone": "+15550002222"})
+        await found.world.poll()
+        await automate_once(found.engine, CRM)
+        await found.told()
         found.world.later(60)
         await found.settle()
 
