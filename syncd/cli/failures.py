@@ -23,9 +23,10 @@ from syncd.core.errors import UserError
 from syncd.core.record import Json
 from syncd.flow.answering import answer_failures
 from syncd.flow.daemon import database_path
-from syncd.store import links, outbox
+from syncd.store import links, outbox, runs
 from syncd.store.database import Connection
 from syncd.store.outbox import State
+from syncd.store.runs import Run, RunState
 from syncd.store.visiting import reading
 
 app = typer.Typer(invoke_without_command=True)
@@ -58,14 +59,22 @@ def list_failures(config: ConfigOption = None, as_json: JsonOption = False) -> N
         screen.show_json(found)
         return
     for each in found[:_SHOWN_MAX]:
+        if "run" in each:
+            screen.show(f"run {each['run']}  {each['automation']}  {each['about']}", style="bold")
+            screen.show(str(each["error"]), indent=4, style="red")
+            screen.show(f"→ syncd automations retry {each['run']}   or   syncd automations skip {each['run']}", indent=4, style="green")
+            continue
         screen.show(f"{each['number']}  {each['operation']} in {each['system']}  {each['sync']} · {each['about']}", style="bold")
         screen.show(str(each["error"]), indent=4, style="red")
         screen.show(f"{counted(each['attempts'], 'attempt')}, owed since {moment(each['owed_at'])}", indent=4)
         for name, held in each["values"].items():
             screen.show(f"{name}: {value(held)}", indent=4)
+    writes = [each for each in found if "run" not in each]
+    if len(found) > len(writes):
+        screen.say(f"{counted(len(found) - len(writes), 'run')} of automations failed")
     screen.say(
-        f"{counted(len(found), 'write')} failed; `syncd failures retry` or `syncd failures skip`, with numbers or for all"
-        if found
+        f"{counted(len(writes), 'write')} failed; `syncd failures retry` or `syncd failures skip`, with numbers or for all"
+        if writes
         else "no write has failed"
     )
 
@@ -121,4 +130,17 @@ def _gathered(tx: Connection, settings: Settings) -> list[dict[str, Json]]:
             "owed_since": iso(each.created_at),
         }
         for each in dead
-    ]
+    ] + [_run(each) for each in runs.select(tx, [RunState.FAILED], limit=1_000_000)]
+
+
+def _run(run: Run) -> dict[str, Json]:
+    """A run of an automation that was given up."""
+    return {
+        "number": None,
+        "run": run.id,
+        "automation": run.automation,
+        "about": run.subject,
+        "error": run.error,
+        "owed_at": run.created_at,
+        "owed_since": iso(run.created_at),
+    }

@@ -28,6 +28,7 @@ from syncd.core.rules import SyncRules
 from syncd.flow.answering import IGNORE, answer_hold
 from syncd.flow.answers import APPROVE
 from syncd.flow.daemon import database_path
+from syncd.flow.holding import KINDS
 from syncd.flow.reverting import REVERT
 from syncd.flow.schemas import known_rules
 from syncd.store import holds, links
@@ -37,7 +38,10 @@ from syncd.store.visiting import reading
 
 app = typer.Typer(invoke_without_command=True)
 
-_APPROVED = {HoldKind.FIRST_RUN, HoldKind.LISTING, HoldKind.MERGE, HoldKind.UNKNOWN_CREATE}
+_APPROVED = {
+    *(HoldKind.FIRST_RUN, HoldKind.LISTING, HoldKind.MERGE, HoldKind.UNKNOWN_CREATE),
+    *(HoldKind.UNKNOWN_STEP, HoldKind.MISSING_VALUE, HoldKind.AUTOMATION_LOOP),
+}
 _GATES = {HoldKind.GUARD, HoldKind.OSCILLATION}
 _MENDED = {HoldKind.UNREADABLE, HoldKind.UNMAPPABLE, HoldKind.REQUIRED, HoldKind.NOT_STORED}
 _SHOWN_MAX = 200
@@ -173,7 +177,7 @@ def _as_json(tx: Connection, held: Held, rules: Mapping[SyncName, SyncRules], la
         "kind": held.kind.value,
         "sync": held.sync,
         "link": held.link,
-        "about": label or _record(tx, held, rules),
+        "about": label or (str(held.record_id) if held.kind in KINDS else _record(tx, held, rules)),
         "member": held.member,
         "record": held.record_id,
         "field": held.field,

@@ -37,6 +37,8 @@ def tell(entry: Entry) -> str:
             return f"{member} waits for you: {detail.get('reason')}"
         case "write.failed":
             return f"{member} refused {_values(detail.get('values') or {})}: {detail.get('error')}"
+        case kind if kind.startswith("automation."):
+            return _automated(entry)
         case _:
             return f"{entry.kind} {value(dict(detail))}"
 
@@ -98,3 +100,22 @@ def _differently_shown(detail: Mapping[str, Json]) -> str:
     sent, shown = detail.get("values") or {}, detail.get("shown") or {}
     other = {name: held for name, held in shown.items() if held != sent.get(name)}
     return f"; it now shows {_values(other)}" if other else ""
+
+
+def _automated(entry: Entry) -> str:
+    detail = entry.detail
+    about = f"automation {detail.get('automation')}" + (f", run {detail['run']}" if "run" in detail else "")
+    match entry.kind:
+        case "automation.begun":
+            return f"{about} began: {detail.get('subject')} was {detail.get('what')}, by a {detail.get('origin')}"
+        case "automation.step":
+            return f"{about} did {detail.get('did')}"
+        case "automation.alert":
+            return f"{about}: {detail.get('text')}"
+        case "automation.cut":
+            return f"{about} was not set off by {detail.get('subject')}: {detail.get('depth')} automations led to it, the last of them {detail.get('by')}"
+        case "automation.done":
+            return f"{about} is done"
+        case _:
+            said = f": {detail['error']}" if detail.get("error") else ""
+            return f"{about} {entry.kind.removeprefix('automation.')}{said}"

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from syncd.config.automations import read_automations
 from syncd.config.daemon import read_daemon
 from syncd.config.digest import digest
 from syncd.config.findings import Finding, Findings
@@ -72,13 +73,14 @@ def _read_settings(path: Path, root: Section, kinds: Mapping[str, KindFacts], se
     systems = read_systems(root.section("systems"), kinds, secrets)
     written = root.section("syncs")
     syncs = with_references(written, read_syncs(written, systems, secrets))
+    automations = read_automations(root.section("automations"), systems, syncs)
     daemon = read_daemon(root.section("daemon"), directory=path.parent, environ=secrets.environ)
     root.finish()
     if not root.table:
         root.problem("says nothing", mend="`syncd init` writes a first configuration")
     elif not systems and "systems" in root:
         root.problem("names no system", "systems", mend='write [systems.NAME] with kind = "…"')
-    elif not syncs:
+    elif not syncs and not automations:
         root.note("has no sync, so nothing is kept equal", mend="write [syncs.NAME]")
     return Settings(
         path=path,
@@ -86,6 +88,7 @@ def _read_settings(path: Path, root: Section, kinds: Mapping[str, KindFacts], se
         syncs=syncs,
         daemon=daemon,
         digest={name: digest(rules) for name, rules in syncs.items()},
+        automations=automations,
     )
 
 

@@ -7,15 +7,15 @@ It must not know: any kind by name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Protocol
+from enum import Enum, StrEnum
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
 from syncd.core.fields import FieldType
-from syncd.core.record import CollectionName
+from syncd.core.record import CollectionName, Json
 
 
 class Deed(StrEnum):
@@ -41,6 +41,8 @@ class Abilities(Protocol):
     def can_delete(self) -> bool: ...
     @property
     def required_on_create(self) -> frozenset[str]: ...
+    @property
+    def deletes_visible(self) -> Enum: ...
 
 
 class FieldFacts(Protocol):
@@ -62,12 +64,42 @@ class FieldFacts(Protocol):
     def secret(self) -> bool: ...
 
 
+class ParameterFacts(Protocol):
+    """One value that an operation takes."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def required(self) -> bool: ...
+
+
+class CallFacts(Protocol):
+    """What a call of an operation does. `writes`: it changes something."""
+
+    @property
+    def writes(self) -> bool: ...
+
+
+class OperationFacts(Protocol):
+    """One operation of a catalogue. `use_instead` lists other operations that stand in where a parameter is given."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def operation(self) -> CallFacts: ...
+    @property
+    def parameters(self) -> Sequence[ParameterFacts]: ...
+    @property
+    def use_instead(self) -> Sequence[tuple[str, str]]: ...
+
+
 class KindFacts(Protocol):
     """One kind of system.
 
     `settings` is the shape of its own section and `member` that of a sync member's extra options; both forbid extra keys.
     `secret_fields` are fields of `settings` that take any text that is not empty. `open_prefixes` begin the paths of custom
-    fields, which only the account itself can name.
+    fields, which only the account itself can name. `operations` are those that can be called by name (None: none can), `known_values` the
+    values of their parameters that the settings tell, and `webhook_words` what its webhooks are called (None: they have no kinds).
     """
 
     @property
@@ -84,6 +116,12 @@ class KindFacts(Protocol):
     def collections(self) -> tuple[str, ...]: ...
     @property
     def open_prefixes(self) -> tuple[str, ...]: ...
+    @property
+    def operations(self) -> Mapping[str, OperationFacts] | None: ...
+    @property
+    def known_values(self) -> Callable[[Any], Mapping[str, Json]]: ...
+    @property
+    def webhook_words(self) -> frozenset[str] | None: ...
 
     def collection_name(self, collection: str, options: BaseModel, /) -> CollectionName: ...
 

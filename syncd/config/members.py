@@ -6,7 +6,6 @@ It must not know: the field table, or who wins.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +14,7 @@ from syncd.config.findings import suggest
 from syncd.config.kinds import CollectionFacts, Deed, PathFacts
 from syncd.config.models import validate
 from syncd.config.secrets import UNREAD, SecretError, Secrets
-from syncd.config.section import Section, describe
+from syncd.config.section import Section, describe, is_json
 from syncd.config.systems import System
 from syncd.core.conditions import ALWAYS, Condition, ConditionError, compile_condition
 from syncd.core.fields import FieldType
@@ -129,7 +128,7 @@ def _read_when(section: Section) -> Condition:
     written = section.take("when")
     if written is None:
         return ALWAYS
-    if not _is_json(written):
+    if not is_json(written):
         section.problem("holds a date or a number that is none", "when", mend='write a date as a text: "2025-01-31"')
         return ALWAYS
     try:
@@ -150,7 +149,7 @@ def _read_constants(section: Section, key: str, facts: CollectionFacts | None, s
         found = facts.path(path) if facts is not None else PathFacts()
         if found is not None and found.secret:
             constants[path] = _read_secret(section, key, path, value, secrets)
-        elif not _is_json(value):
+        elif not is_json(value):
             section.problem("is a date or a number that is none", key, path, mend='write a date as a text: "2025-01-31"')
         elif found is None and facts is not None:
             section.problem(f"{facts.collection} have no such field", key, path, near=path, known=facts.paths)
@@ -183,15 +182,3 @@ def _report_twins(section: Section, sides: Mapping[MemberName, Side]) -> None:
         if side.collection and (twin := seen.setdefault((side.system, side.collection), side.name)) != side.name:
             what = f"is the same records as `{twin}`: {side.collection} of {side.system}"
             section.problem(what, side.name, mend="leave one of them out; within one system, sync two different collections")
-
-
-def _is_json(value: Json) -> bool:
-    match value:
-        case dict():
-            return all(_is_json(each) for each in value.values())
-        case list():
-            return all(_is_json(each) for each in value)
-        case float():
-            return math.isfinite(value)
-        case _:
-            return value is None or isinstance(value, (str, int))

@@ -7,6 +7,7 @@ It must not know: which tables there are, or what their values lead to.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
@@ -134,6 +135,16 @@ class Section:
             else:
                 yield name, self.section(name)
 
+    def tables(self, key: str, example: str) -> list[Section]:
+        """The tables of the list under `key`; none where absent. `example` shows one that is right."""
+        value = self.take(key)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+            self.problem(f"is a list of tables, not {describe(value)}", key, mend=f"write {key} = [ {example}, … ]")
+            return []
+        return [Section(each, (*self.where, key, place), self._findings) for place, each in enumerate(value)]
+
     def rest(self) -> dict[str, Json]:
         """What nobody has asked for yet; a connector's own model reads it."""
         rest = {key: value for key, value in self.table.items() if key not in self._asked}
@@ -160,3 +171,16 @@ def describe(value: Json) -> str:
             return "a list"
         case _:
             return str(value)
+
+
+def is_json(value: Json) -> bool:
+    """Whether a value can be kept and sent as it is: no date of TOML's own, and no number that is none."""
+    match value:
+        case dict():
+            return all(is_json(each) for each in value.values())
+        case list():
+            return all(is_json(each) for each in value)
+        case float():
+            return math.isfinite(value)
+        case _:
+            return value is None or isinstance(value, (str, int))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from syncd.core.automation import Automation, AutomationName
 from syncd.core.record import DAY, MINUTE, SECOND, Micros, SyncName, SystemName
 from syncd.core.rules import SyncRules
 
@@ -77,3 +78,4 @@ class Settings:
     syncs: Mapping[SyncName, SyncRules]
     daemon: DaemonSettings
     digest: Mapping[SyncName, str]
+    automations: Mapping[AutomationName, Automation] = field(default_factory=dict)

@@ -146,6 +146,8 @@ class Event:
     observation by itself; otherwise it is a hint and the record is re-read. `occurred_at` is on the vendor's clock.
     `dedupe_key` is the same for every delivery of the same event. `stray` says that it leads to no record, and why; the ref's id is
     then the event's word.
+    `word` is what the vendor calls this kind of event, and `told` all that it said,
+    in the vendor's own words; both are for those who wait for the event itself.
     """
 
     ref: Ref
@@ -155,6 +157,8 @@ class Event:
     full: bool = False
     occurred_at: Micros | None = None
     stray: Stray | None = None
+    word: str = ""
+    told: Mapping[str, Json] | None = None
 
 
 class WebhookRefused(Enum):

@@ -70,13 +70,32 @@ class Paging:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bulk:
+    """How many calls of one operation travel as one of another (`use`), where all but one of their values are the same.
+
+    That one, `collect`, is gathered into a list, `into`, of at most `most`; `also` are values that `use` takes besides. `done` is the key of the
+    answer under which each of them is told that was dealt with: by itself, or as a table that has it under `id` and holds what is in `mark`.
+    """
+
+    use: str
+    collect: str
+    into: str
+    also: Mapping[str, Json]
+    most: int
+    done: str
+    id: str
+    mark: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One operation. `operation` is what the session calls, its path still with ``{names}``.
 
     `replay_safe` says that a second call after a lost answer does no harm. `collection` and `object` are the keys of the answer that hold
     the rows or the record (``[]``: the answer is the list itself), `id`, `created` and `updated` the fields of a record. `body` is whether
     parameters travel in an object or in an array of one. `use_instead` lists, for an operation that is put together from others, which
-    one answers when a parameter is given. `media` is what the answer is where it is no JSON.
+    one answers when a parameter is given. `media` is what the answer is where it is no JSON. `bulk` is how several calls travel as one, where
+    the vendor has that. `items` is where an answer keeps what it lists, where that is neither rows nor a record: names, and ``*`` for each of them.
     """
 
     operation: Operation
@@ -100,6 +119,8 @@ class Row:
     updated: str
     paging: Paging | None
     use_instead: tuple[tuple[str, str], ...]
+    bulk: Bulk | None
+    items: str
     notes: tuple[str, ...]
 
     @property
@@ -310,7 +331,22 @@ def _row(raw: Mapping[str, Json], headers: Callable[[str], Mapping[str, str]]) -
         updated=raw.get("updated", ""),
         paging=Paging(sources=paging["from"], more=paging.get("more"), drops=tuple(paging.get("drop", ()))) if paging else None,
         use_instead=tuple((each["given"], each["use"]) for each in raw.get("any_of", ())),
+        bulk=_bulk(raw["bulk"]) if "bulk" in raw else None,
+        items=raw.get("items", ""),
         notes=tuple(raw.get("notes", ())),
+    )
+
+
+def _bulk(raw: Mapping[str, Json]) -> Bulk:
+    return Bulk(
+        use=raw["use"],
+        collect=raw["collect"],
+        into=raw["into"],
+        also=raw["with"],
+        most=raw["most"],
+        done=raw["done"],
+        id=raw["id"],
+        mark=raw["mark"],
     )
 
 

@@ -10,7 +10,7 @@ It must not know: any vendor's paths, fields or header names; what a record is.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlencode
@@ -137,9 +137,11 @@ class Session:
         query: Mapping[str, str | list[str]] | None = None,
         body: Json = None,
         accept: Collection[int] = (),
+        leaving: Callable[[], Awaitable[None]] | None = None,
     ) -> Answer:
         """Makes one call when the quota has room. 2xx and the statuses in `accept` are answers; all else is a ConnectorError.
 
+        `leaving` is done when the quota has granted the call and before anything is sent; what it raises keeps the call from being made.
         A call that is turned away because its token expired is made once more with a new one: turned away at the door, it had no effect.
         """
         path = fill(operation.path, ids or {}, system=self.system)
@@ -150,11 +152,15 @@ class Session:
         data = None if body is None else orjson.dumps(body)
         if self.credential is None:
             async with self.quota.slot() as slot:
+                if leaving is not None:
+                    await leaving()
                 return await self._exchange(operation, url, headers, data, slot, accept)
         tried = ""
         while True:
             async with self.quota.slot() as slot:
                 headers["Authorization"] = await self.credential.header(operation.name)
+                if leaving is not None and not tried:
+                    await leaving()
                 answer = await self._exchange(operation, url, headers, data, slot, {*accept, 401, 403})
             if answer.status not in (401, 403) or answer.status in accept:
                 return answer

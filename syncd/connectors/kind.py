@@ -116,6 +116,9 @@ class Kind:
     `survey` what the account has besides records.
     `unable` says why these settings do not let a record of a collection be deleted (``delete``) or marked instead (``archive``); None
     where they do, or where that cannot be told.
+    `webhook_words` are what it
+    calls its webhooks, as far as that is known (None: its webhooks have no kinds, or there are none). `between` stands between a parent's id and a
+    record's own in the ids of records that are addressed by both.
     """
 
     name: str
@@ -143,6 +146,8 @@ class Kind:
     introduce: Callable[[Any, Session], Awaitable[Introduction]] | None = None
     survey: Callable[[Any, Session], Awaitable[Surveyed]] | None = None
     unable: Callable[[Any, str, str], str | None] = lambda _settings, _collection, _deed: None
+    webhook_words: frozenset[str] | None = None
+    between: str = ""
 
 
 def matching_path(schema: Schema, path: str, *, prefix: str) -> str | None:

@@ -40,6 +40,9 @@ class HoldKind(Enum):
     GUARD = "guard"
     FIRST_RUN = "first_run"
     LISTING = "listing"
+    UNKNOWN_STEP = "unknown_step"
+    MISSING_VALUE = "missing_value"
+    AUTOMATION_LOOP = "automation_loop"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from syncd.core.link import LinkMember
 from syncd.core.outcome import HoldKind, Operation
 from syncd.core.record import Micros, RecordId, Ref
 from syncd.core.rules import DeleteRule, SyncRules
+from syncd.flow import holding
 from syncd.flow.answers import APPROVE
 from syncd.flow.engine import Engine
 from syncd.flow.linking import MAKE_NEW
@@ -37,6 +38,8 @@ def answer_hold(engine: Engine, tx: Connection, number: int, choice: str) -> str
     held = holds.get(tx, number)
     if held is None or held.state is HoldState.CLOSED:
         raise UserError(f"there is no open hold {number}", hint="`syncd holds` lists them")
+    if held.kind in holding.KINDS and choice in (APPROVE, IGNORE):
+        return holding.answer(tx, held, choice, engine.clock.now())
     if choice == IGNORE:
         return _ignore(engine, tx, held)
     if choice == REVERT:

@@ -23,11 +23,13 @@ from syncd.config.settings import SystemSettings
 from syncd.connectors.base import Connector, Schema
 from syncd.connectors.findings import Finding, Probing
 from syncd.connectors.ledger import Bridging
+from syncd.connectors.operating import CatalogueOperations, Operations
 from syncd.connectors.quota import Quota
 from syncd.connectors.registry import KINDS, open_connector
 from syncd.core.errors import ConnectorError, Unauthorized, UserError
-from syncd.core.record import Json, SyncName, SystemName
+from syncd.core.record import DAY, Json, SyncName, SystemName
 from syncd.core.rules import SyncRules
+from syncd.flow import clocks
 from syncd.flow import schemas as schemas_of
 from syncd.flow.answering import plan_everything
 from syncd.flow.clock import SteadyClock
@@ -36,13 +38,15 @@ from syncd.flow.pause import pause_system
 from syncd.flow.rebase import FileMark, notice
 from syncd.flow.soundness import look_over_times
 from syncd.flow.work import begin_run, end_run
-from syncd.store import control, holds, links, observations, outbox, planning
+from syncd.store import control, holds, links, notices, observations, outbox, planning
 from syncd.store.bridge import BridgeLedger
 from syncd.store.database import Connection, Database
 from syncd.store.observations import Place
 from syncd.store.tokens import Beside, Door, Keeping, SealingKey
 
 PATIENCE_S = 1.5
+WATCHED_AGO = DAY
+"""A collection that a sync polled so recently need not be listed anew before automations are told of what turns up in it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +67,10 @@ async def assemble(
         known = await database.read(control.systems)
         saved = {name: row.quota for name, row in known.items() if row.quota is not None}
         answers = {name: (row.detail or {}).get("answers", {}) for name, row in known.items()}
-        connectors, quotas = await connect_systems(settings, clock, stack, saved, door=database, answers=answers)
+        operations: dict[SystemName, Operations] = {}
+        connectors, quotas = await connect_systems(
+            settings, clock, stack, saved, door=database, answers=answers, operations=operations
+        )
         engine = Engine(
             database=database,
             connectors=connectors,
@@ -72,6 +79,8 @@ async def assemble(
             random=random,
             log=log,
             timing=timing_of(settings),
+            automations=settings.automations,
+            operations=operations,
         )
         await _meet_systems(engine, settings)
         await notice(engine, FileMark(database.path))
@@ -130,10 +139,12 @@ async def connect_systems(
     *,
     door: Door | None = None,
     answers: Mapping[SystemName, Mapping[str, Json]] | None = None,
+    operations: dict[SystemName, Operations] | None = None,
 ) -> tuple[dict[SystemName, Connector], dict[SystemName, Quota]]:
     """Opens every system's connector for the life of `stack`; those of one credential share a quota, going on from what was `saved`.
 
     `door` leads to the database, where tokens are kept (without one, beside the daemon); `answers` are what was found out about systems.
+    What can be called by name is put into `operations`.
     """
     shared: dict[str, Quota] = {}
     connectors: dict[SystemName, Connector] = {}
@@ -146,6 +157,8 @@ async def connect_systems(
         opened = await stack.enter_async_context(
             open_connector(kind, name, options, clock=clock, quota=shared.get(key), keeper=keeper)  # type: ignore[arg-type]
         )
+        if operations is not None and kind.operations is not None:
+            operations[name] = CatalogueOperations(opened.session, kind.operations, kind.known_values(system.options), kind.between)
         if isinstance(opened.connector, Bridging):
             opened.connector.keep_in(BridgeLedger(door or Beside(settings.daemon.state / "syncd.db")))
         if key not in shared and saved is not None and name in saved:
@@ -210,6 +223,7 @@ async def _resolve_fields(engine: Engine, settings: Settings) -> None:
         resolved[name], questions = schemas_of.resolve(rules, settings, schemas)
         asked += questions
     engine.syncs = resolved
+    engine.automations = {name: schemas_of.resolve_automation(each, settings, schemas) for name, each in settings.automations.items()}
     for question, is_lost in asked:
         if is_lost:
             engine.log.warning(
@@ -258,6 +272,9 @@ def _leave(engine: Engine, tx: Connection, rules: SyncRules) -> None:
 
 def _begin(engine: Engine, tx: Connection, settings: Settings, reason: str) -> None:
     """A new run; what a crash left in the air is of unknown outcome; changed rules are applied to everything."""
+    now = engine.clock.now()
+    notices.watch(tx, engine.watched, now, recent=now - WATCHED_AGO, backlog=engine.wants_backlog)
+    clocks.start(engine, tx)
     engine.run_id = begin_run(engine, tx, reason, ", ".join(settings.syncs))
     in_the_air = sum(outbox.recover(tx, system, engine.clock.now()) for system in engine.connectors)
     if in_the_air:

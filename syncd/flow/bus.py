@@ -19,6 +19,8 @@ class Bell(Enum):
     OUTBOX = "outbox"
     POLL = "poll"
     REQUESTS = "requests"
+    NOTICE = "notice"
+    RUNS = "runs"
 
 
 class Bus:
@@ -29,7 +31,8 @@ class Bus:
 
     def ring(self, *bells: Bell) -> None:
         """Wakes whoever waits for these."""
-        for bell in bells:
+        # Whatever is to be planned may be to be told to automations as well.
+        for bell in {*bells, *((Bell.NOTICE,) if Bell.PLAN in bells else ())}:
             self._events[bell].set()
             self._events[bell] = anyio.Event()
 

@@ -23,13 +23,17 @@ from syncd.core.errors import StoreError, UserError
 from syncd.core.record import DAY
 from syncd.flow import notify
 from syncd.flow.assemble import Assembled, assemble, keep_measurements
+from syncd.flow.automate import advance_forever, automate_forever
+from syncd.flow.clocks import watch_clocks_forever
 from syncd.flow.engine import Clock, Engine
 from syncd.flow.listen import listening
+from syncd.flow.notice import notice_forever
 from syncd.flow.poll import poll_forever
 from syncd.flow.rebase import FileMark, mark_forever
 from syncd.flow.reconcile import reconcile_forever
 from syncd.flow.requests import answer_forever
 from syncd.flow.reread import reread_forever
+from syncd.flow.stepping import ALERTS
 from syncd.flow.write import write_forever
 from syncd.store import inbox
 from syncd.store.codec import DamagedError
@@ -195,6 +199,11 @@ async def stages(assembled: Assembled, settings: Settings | None = None) -> Asyn
             tasks.start_soon(_keep_going, engine, reread_forever, engine, system)
             tasks.start_soon(_keep_going, engine, write_forever, engine, system)
         tasks.start_soon(_keep_going, engine, reconcile_forever, engine)
+        tasks.start_soon(_keep_going, engine, notice_forever, engine)
+        tasks.start_soon(_keep_going, engine, watch_clocks_forever, engine)
+        tasks.start_soon(_keep_going, engine, advance_forever, engine)
+        for lane in (ALERTS, *sorted(engine.operations)):
+            tasks.start_soon(_keep_going, engine, automate_forever, engine, lane)
         tasks.start_soon(_keep_going, engine, answer_forever, engine)
         tasks.start_soon(_keep_going, engine, _keep_house, assembled)
         tasks.start_soon(_keep_going, engine, _keep_tally, engine)

@@ -17,8 +17,11 @@ import anyio
 from structlog.typing import FilteringBoundLogger
 
 from syncd.connectors.base import Capabilities, Connector
+from syncd.connectors.operating import Operations
+from syncd.core.automation import Automation, AutomationName, HubTrigger, RecordTrigger, WebhookTrigger
+from syncd.core.happening import Origin, What
 from syncd.core.record import MINUTE, SECOND, MemberName, Micros, Ref, SyncName, SystemName
-from syncd.core.rules import MemberRule, SyncRules
+from syncd.core.rules import Guards, MemberRule, SyncRules
 from syncd.flow.bus import Bus
 from syncd.flow.tally import Tally
 from syncd.store.database import Database
@@ -94,6 +97,9 @@ class Engine:
     shields: set[anyio.CancelScope] = field(default_factory=set)
     stop_by: float | None = None
     started_at: Micros = field(init=False)
+    automations: Mapping[AutomationName, Automation] = field(default_factory=dict)
+    operations: Mapping[SystemName, Operations] = field(default_factory=dict)
+    """What automations can call, by system."""
     listings_from: Micros = 0
     """No listing begins earlier: it would not show all that was done in a life which the database has forgotten."""
 
@@ -128,7 +134,39 @@ class Engine:
                 routes.setdefault((member.system, member.collection), []).append((sync.name, member.name))
             for name, place in sync.children.items():
                 routes.setdefault(place, []).append((sync.name, name))
+        for place in self.watched:
+            routes.setdefault(place, [])
         return routes
+
+    @property
+    def watched(self) -> set[Place]:
+        """The collections whose changes automations are told: those they name, and all of the syncs that these, or a hub they name, are part of.
+
+        All of a sync's, because what an automation does on one side comes out on the others by the sync, and is its doing there as well.
+        """
+        triggers = [automation.trigger for automation in self.automations.values()]
+        found: set[Place] = {(each.system, each.collection) for each in triggers if isinstance(each, RecordTrigger)}
+        hubs = {each.sync for each in triggers if isinstance(each, HubTrigger)}
+        while True:
+            told = [sync for sync in self.syncs.values() if sync.name in hubs or found & _places(sync)]
+            more = found.union(*(_places(sync) for sync in told))
+            if more == found:
+                return found
+            found = more
+
+    def is_told(self, sync: SyncName) -> bool:
+        """Whether automations are told of this sync's hubs."""
+        return bool(self.automations) and bool(self.watched & _places(self.syncs[sync]))
+
+    @property
+    def wants_backlog(self) -> bool:
+        """Whether an automation is meant for what was there before, too."""
+        return any(Origin.BACKFILL in each.origins for each in self.automations.values())
+
+    def awaits(self, system: SystemName, word: str | None = None) -> bool:
+        """Whether an automation waits for this kind of webhook of a system, or for any."""
+        waiting = [each.trigger for each in self.automations.values() if isinstance(each.trigger, WebhookTrigger)]
+        return any(each.system == system and word in (None, each.word) for each in waiting)
 
     @property
     def places(self) -> list[Place]:
@@ -140,8 +178,8 @@ class Engine:
         return self.syncs[sync].members[member]
 
     def mapped_paths(self, place: Place) -> frozenset[str]:
-        """The vendor paths of a collection that any sync reads."""
-        found: set[str] = set()
+        """The vendor paths of a collection that any sync reads, or any automation watches by name."""
+        found = set(self.watched_paths(place))
         for sync, member in self.routes.get(place, ()):
             for rule in self.syncs[sync].fields.values():
                 if rule.derived is not None and rule.derived.children == member:
@@ -150,9 +188,19 @@ class Engine:
                     found.update(rule.members[member].paths)
         return frozenset(found)
 
+    def watched_paths(self, place: Place) -> frozenset[str]:
+        """The vendor paths of a collection that any automation watches by name."""
+        triggers = [each.trigger for each in self.automations.values() if isinstance(each.trigger, RecordTrigger)]
+        return frozenset(path for each in triggers if (each.system, each.collection) == place for path in each.fields)
+
+    def watches_all(self, place: Place) -> bool:
+        """Whether an automation watches whatever changes in a collection."""
+        triggers = [each.trigger for each in self.automations.values() if isinstance(each.trigger, RecordTrigger)]
+        return any((each.system, each.collection) == place and each.what is What.UPDATED and not each.fields for each in triggers)
+
     def grace(self, place: Place) -> Micros:
         """How long a record of this collection must stay away before it counts as deleted: the most careful sync decides."""
-        return max(self.syncs[sync].guards.delete_grace for sync, _ in self.routes[place])
+        return max((self.syncs[sync].guards.delete_grace for sync, _ in self.routes[place]), default=Guards().delete_grace)
 
     def pass_every(self, place: Place) -> Micros:
         """How long after one complete pass began the next one is due: the most eager sync decides, else what is usual for the collection.
@@ -160,10 +208,15 @@ class Engine:
         Where nothing else shows changes and nothing is said, every poll is a complete pass.
         """
         facts = self.connectors[place[0]].capabilities(place[1])
-        said = [every for sync, member in self.routes.get(place, ()) if (every := self.rule(sync, member).pass_every) is not None]
+        members = (self.syncs[sync].members.get(member) for sync, member in self.routes.get(place, ()))
+        said = [each.pass_every for each in members if each is not None and each.pass_every is not None]
         return min(said, default=usual_pass_every(facts, self.timing.full_pass))
 
     def modified_error(self, ref: Ref) -> Micros:
         """How far a modified time of this record's system may be off, its grain included."""
         connector = self.connectors[ref.system]
         return connector.skew().error + connector.capabilities(ref.collection).modified_resolution
+
+
+def _places(sync: SyncRules) -> set[Place]:
+    return {(member.system, member.collection) for member in sync.members.values()}

@@ -21,7 +21,7 @@ from syncd.core.errors import StoreError
 from syncd.core.record import Micros, SystemName
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
-from syncd.store import inbox
+from syncd.store import inbox, notices
 from syncd.store.arrivals import Hearing
 from syncd.store.database import Connection
 from syncd.store.inbox import Arrival
@@ -132,11 +132,15 @@ async def _store(engine: Engine, system: SystemName, events: Sequence[Event]) ->
     placed = [event for event in events if event.stray is None]
     wanted = [event for event in placed if (system, event.ref.collection) in routes]
 
+    awaited = [event for event in events if event.word and engine.awaits(system, event.word)]
+
     def commit(tx: Connection) -> tuple[int, list[tuple[Event, Stray]]]:
+        for each in awaited:
+            notices.came_in(tx, each.ref, each.word, each.dedupe_key, told=each.told, carried=each.fields, at=received_at)
         new = [(event, why) for event, why in strays if inbox.put_aside(tx, _arrival(event, received_at), why.value)]
         return inbox.accept(tx, [_arrival(event, received_at) for event in wanted]), new
 
-    fresh, aside = await engine.database.write(commit) if strays or wanted else (0, [])
+    fresh, aside = await engine.database.write(commit) if strays or wanted or awaited else (0, [])
     count = engine.tally.add
     # Which of a delivery were new is not asked: it is counted under the collections as they come.
     collections = [event.ref.collection for event in wanted]
@@ -146,6 +150,8 @@ async def _store(engine: Engine, system: SystemName, events: Sequence[Event]) ->
     for event, why in aside:
         count(system, Hearing(why.value), [event.ref.id], received_at)
         engine.log.info("webhook.put_aside", system=system, kind=event.ref.id, why=why.value)
+    if awaited:
+        engine.bus.ring(Bell.NOTICE)
     if wanted:
         engine.log.debug("webhook.accepted", system=system, events=len(wanted), fresh=fresh)
     if fresh:

@@ -28,6 +28,7 @@ from syncd.flow.folding import Folded, fold, index_children
 from syncd.flow.gates import Gates, ask_all
 from syncd.flow.linking import index_of, link_records, ref_of
 from syncd.flow.soundness import look_over
+from syncd.flow.telling import tell_hub
 from syncd.store import children, continuity, control, cursors, holds, journal, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.holds import Question
@@ -62,6 +63,8 @@ async def reconcile_once(engine: Engine, sync: SyncName) -> bool:
     turn = await engine.database.write(lambda tx: take_turn(engine, tx, engine.syncs[sync]))
     if turn.owed:
         engine.bus.ring(Bell.OUTBOX)
+    if turn.items:
+        engine.bus.ring(Bell.NOTICE)
     if turn.rebased:
         engine.log.info("database.rebased")
     for link, names in turn.fights:
@@ -248,6 +251,8 @@ class _Batch:
         self._questions[link_id] = [self._question(link_id, hold) for hold in decided.holds]
         self._ask_to_see(decided)
         self._journal(link, decided, cause)
+        if self.engine.is_told(self.rules.name):
+            tell_hub(self.engine, self.tx, self.rules, link, decided, self.seen, cause, settled=self.gates.settled)
         self.held += len(decided.holds)
         self._planned.append((link, decided, cause))
 

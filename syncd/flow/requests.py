@@ -17,6 +17,7 @@ from syncd.flow.answering import answer_failures, answer_hold
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
 from syncd.flow.pause import resume_system
+from syncd.flow.running import answer_run, answer_timer
 from syncd.flow.work import Backlog, backlog, begin_run, outcome_sums
 from syncd.store import control, cursors
 from syncd.store.control import Request
@@ -72,6 +73,12 @@ async def _answer(engine: Engine, request: Request) -> Json:
         case "failures":
             ids, choice = [int(each) for each in arguments["ids"]], str(arguments["choice"])
             said = await engine.database.write(lambda tx: answer_failures(engine, tx, ids, choice))
+        case "automation" if "run" in arguments:
+            number, choice = int(arguments["run"]), str(arguments["choice"])
+            said = await engine.database.write(lambda tx: answer_run(engine, tx, number, choice))
+        case "automation":
+            name, choice = str(arguments["automation"]), str(arguments["choice"])
+            said = await engine.database.write(lambda tx: answer_timer(engine, tx, name, choice))
         case "resume":
             await resume_system(engine, SystemName(str(arguments["system"])))
             said = f"{arguments['system']} is used again"

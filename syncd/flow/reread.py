@@ -123,7 +123,8 @@ def _brings_nothing(engine: Engine, hint: Waiting, known: Observation | None) ->
     """Every event repeats, for every path that any sync reads, what the record is known to hold: an echo, or old news."""
     if known is None or known.fields is None:
         return False
-    paths = engine.mapped_paths((hint.ref.system, hint.ref.collection))
+    place = (hint.ref.system, hint.ref.collection)
+    paths = engine.mapped_paths(place) | (known.fields.keys() if engine.watches_all(place) else set())
     return all(
         not each.deleted
         and each.fields is not None

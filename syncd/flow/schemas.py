@@ -13,6 +13,7 @@ from dataclasses import replace
 from syncd.config import Settings
 from syncd.connectors.base import FieldSpec, Schema
 from syncd.connectors.registry import KINDS
+from syncd.core.automation import Automation, RecordTrigger
 from syncd.core.fields import FieldType
 from syncd.core.outcome import HoldKind
 from syncd.core.record import Json, MemberName, Micros, SyncName, SystemName
@@ -82,6 +83,20 @@ def resolve(
                 asked.append((question, found is None))
         fields[name] = replace(row, members=members)
     return replace(rules, fields=fields), asked
+
+
+def resolve_automation(automation: Automation, settings: Settings, schemas: Mapping[Place, Schema]) -> Automation:
+    """An automation with the paths that the records it watches really have; one that the vendor does not have now stays as it was written."""
+    trigger = automation.trigger
+    if not isinstance(trigger, RecordTrigger) or (schema := schemas.get((trigger.system, trigger.collection))) is None:
+        return automation
+    resolve = KINDS[settings.systems[trigger.system].kind].resolve
+    fields = {
+        found: schema.fields[found].type if found in schema.fields else kind
+        for path, kind in trigger.fields.items()
+        if (found := resolve(schema, path) or path)
+    }
+    return replace(automation, trigger=replace(trigger, fields=fields))
 
 
 def _with_paths(held: MemberField, schema: Schema, kind: str) -> MemberField | None:

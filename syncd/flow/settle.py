@@ -19,6 +19,7 @@ from syncd.core.rules import SyncRules
 from syncd.core.translate import to_hub
 from syncd.flow.binding import bind_for
 from syncd.flow.engine import Engine
+from syncd.flow.telling import tell_ours
 from syncd.store import holds, journal, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.holds import Question
@@ -68,6 +69,7 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
         observations.observe(tx, [look_at(engine, record, seen_at, settles=True)], others, "write")
         rules = bind_for(tx, engine.syncs[owed.sync], owed, record.fields)
         shown = to_hub(rules, engine.rule(owed.sync, owed.member), record.fields)
+        tell_ours(engine, tx, owed, record.ref, record)
         detail["shown"] = {
             name: "unreadable" if isinstance(value, Unreadable) else value
             for name, value in shown.items()
@@ -82,6 +84,7 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
     elif owed.operation is Operation.DELETE:
         evidence = [f"deleted by syncd, write {owed.key}"]
         observations.bury(tx, owed.ref, evidence, seen_at=seen_at, read_at=now, routes={})
+        tell_ours(engine, tx, owed, owed.ref, None)
         gone = replace(link.members.get(owed.member, LinkMember(ref=owed.ref)), gone=True)
         links.save(tx, [link.with_member(owed.member, gone)], now)
     _note(engine, tx, owed, "write.done", detail, record.ref.id if record is not None else owed.ref.id, now)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from syncd.core.record import Json
 from syncd.core.rules import SyncRules
 from syncd.flow.engine import Engine
-from syncd.store import cursors, holds, inbox, journal, observations, outbox, planning
+from syncd.store import cursors, holds, inbox, journal, notices, observations, outbox, planning, runs
 from syncd.store.database import Connection
 
 
@@ -28,7 +28,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """What waits for a machine (events, looks, plans, writes, reading) and what waits for a person (parked, holds, failures)."""
+    """What waits for a machine (events, looks, plans, writes, reading, notices, runs) and what waits for a person (parked, holds, failures)."""
 
     events: int
     suspects: int
@@ -38,11 +38,13 @@ class Backlog:
     parked: int
     holds: int
     failures: int
+    notices: int = 0
+    runs: int = 0
 
     @property
     def idle(self) -> bool:
         """Nothing is left for a machine."""
-        return not (self.events or self.suspects or self.plans or self.writes or self.reading)
+        return not (self.events or self.suspects or self.plans or self.writes or self.reading or self.notices or self.runs)
 
     def stuck(self, engine: Engine) -> bool:
         """What is left cannot be done while a system is paused."""
@@ -60,6 +62,7 @@ class Backlog:
             "parked": self.parked,
             "holds": self.holds,
             "failures": self.failures,
+            "runs": self.runs,
             "paused": {**engine.paused, **{f"{system}/{collection}": reason for (system, collection), reason in engine.closed.items()}},
         }
 
@@ -77,7 +80,10 @@ def backlog(engine: Engine, tx: Connection) -> Backlog:
         reading=_readings(engine, tx),
         parked=states.get("parked", 0),
         holds=sum(holds.counts(tx).values()),
-        failures=states.get("dead", 0),
+        failures=states.get("dead", 0) + sum(each.get("failed", 0) for each in runs.counts(tx).values()),
+        notices=notices.count_waiting(tx),
+        # A run that waits for its time is waiting for time, not for us.
+        runs=runs.count_doable(tx, soon),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from syncd.core.outcome import HoldKind, Operation
 from syncd.core.record import LinkId, MemberName, Micros, RecordId, Ref, SyncName
-from syncd.store import bridge, holds, observations, planning
+from syncd.store import automation_damage, bridge, holds, notices, observations, planning
 from syncd.store.codec import DamagedError, seal
 from syncd.store.database import Connection
 from syncd.store.holds import Question
@@ -31,6 +31,8 @@ def mend(tx: Connection, damaged: DamagedError, routes: Routes, at: Micros) -> s
             return _take_apart(tx, LinkId(int(damaged.row[0])), at)
         case "outbox":
             return _plan_anew(tx, str(damaged.row[0]), at)
+        case "to_notice" | "claims" | "automation_runs" | "automation_steps" | "automation_rules":
+            return automation_damage.mend(tx, damaged.table, damaged.row, at)
         case "bridge_records" | "bridge_handoffs":
             return bridge.mend(tx, damaged.table, damaged.row)
         case _:
@@ -39,6 +41,7 @@ def mend(tx: Connection, damaged: DamagedError, routes: Routes, at: Micros) -> s
 
 def _read_again(tx: Connection, ref: Ref, routes: Routes, at: Micros) -> str:
     tx.execute("DELETE FROM observations WHERE system = ? AND collection = ? AND record_id = ?", (ref.system, ref.collection, ref.id))
+    notices.lose_sight(tx, ref)
     observations.read_again(tx, ref, f"damaged {at}", at)
     planning.enqueue(tx, observations.routed([ref], routes), at, "damaged row")
     return "the record is read again"

@@ -14,6 +14,7 @@ from enum import Enum
 from syncd.core.link import Interval
 from syncd.core.record import HOUR, MINUTE, CollectionName, Json, MemberName, Micros, Record, RecordId, Ref, SyncName, SystemName
 from syncd.core.translate import change_interval
+from syncd.store import claims, notices
 from syncd.store.codec import fingerprint, pack, seal, unpack, unseal
 from syncd.store.control import NOT_PAUSED
 from syncd.store.database import Connection
@@ -94,6 +95,7 @@ class Suspect:
 def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -> set[Ref]:
     """Stores looks; answers the refs that show something new, which are then put on the list of links to plan."""
     known = load(tx, [look.record.ref for look in looks])
+    first = dict(known)
     fresh: dict[Ref, tuple[Look, Mapping[str, Json], Mapping[str, Interval]]] = {}
     present: list[Look] = []
     same: list[Look] = []
@@ -118,6 +120,7 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
         known[ref] = Observation(
             ref=ref, fields=fields, seen_at=look.as_of, read_at=look.read_at, modified_at=look.record.modified_at
         )
+    _tell(tx, [(look, fields, first.get(ref)) for ref, (look, fields, _) in fresh.items()], same, cause)
     _list(tx, looks)
     _touch(tx, same)
     _tell_apart(tx, unclear)
@@ -148,9 +151,25 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
     return set(fresh)
 
 
+def _tell(
+    tx: Connection, fresh: Sequence[tuple[Look, Mapping[str, Json], Observation | None]], same: Sequence[Look], cause: str
+) -> None:
+    """Automations are told what shows something new."""
+    claims.unseen(tx, [(look.record.ref.system, look.record.ref.id, look.as_of) for look in same])
+    sights = [
+        notices.Sight(ref=look.record.ref, before=before.fields if before is not None else None, after=fields, as_of=look.as_of, at=look.read_at)
+        for look, fields, before in fresh
+    ]
+    if sights:
+        notices.sighted(tx, sights, cause)
+
+
 def bury(tx: Connection, ref: Ref, evidence: Sequence[str], *, seen_at: Micros, read_at: Micros, routes: Routes) -> None:
     """Stores a confirmed deletion with its proof."""
     key = _key(ref)
+    before = load(tx, [ref]).get(ref)
+    if before is not None and before.fields is not None:
+        notices.sighted(tx, [notices.Sight(ref=ref, before=before.fields, after=None, as_of=seen_at, at=read_at)], "deletion")
     tx.execute(
         "INSERT INTO observations (system, collection, record_id, fields, fingerprint, changed, seen_at, read_at, evidence)"
         " VALUES (?, ?, ?, NULL, x'', ?, ?, ?, ?)"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,6 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from syncd.config import KindFacts, Report, check
 from syncd.core.fields import FieldType
 from syncd.core.record import CollectionName
+
+
+class Seen(Enum):
+    """Where a deletion shows."""
+
+    WEBHOOK = "webhook"
+    NEVER = "never"
 
 
 class Strict(BaseModel):
@@ -48,6 +56,30 @@ class Can:
     can_update: bool = True
     can_delete: bool = True
     required_on_create: frozenset[str] = frozenset()
+    deletes_visible: Seen = Seen.WEBHOOK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A parameter."""
+
+    name: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    writes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Op:
+    """An operation."""
+
+    name: str
+    operation: Made = Made()
+    parameters: tuple[Taken, ...] = ()
+    use_instead: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +105,9 @@ class StandIn:
     open_prefixes: tuple[str, ...] = ()
     specs: Mapping[str, tuple[Spec, ...]]
     can: Mapping[str, Can] = field(default_factory=dict)
+    operations: Mapping[str, Op] | None = None
+    known_values: Callable[[BaseModel], Mapping[str, object]] = lambda _settings: {}
+    webhook_words: frozenset[str] | None = None
 
     @property
     def collections(self) -> tuple[str, ...]:
@@ -120,7 +155,19 @@ CRM = StandIn(
         ),
         "whispers": (Spec(path="contactId"),),
     },
-    can={"whispers": Can(can_list=False)},
+    can={"whispers": Can(can_list=False), "companies": Can(deletes_visible=Seen.NEVER)},
+    operations={
+        each.name: each
+        for each in (
+            Op(name="get-slots", parameters=(Taken(name="calendarId", required=True), Taken(name="from"))),
+            Op(
+                name="create-note", operation=Made(writes=True),
+                parameters=(Taken(name="contactId", required=True), Taken(name="body", required=True), Taken(name="locationId", required=True)),
+            ),
+        )
+    },
+    known_values=lambda settings: {"locationId": settings.location_id},
+    webhook_words=frozenset({"ContactTagUpdate"}),
 )
 MAILER = StandIn(
     name="mailer",

@@ -168,7 +168,7 @@ def test_the_line_is_served_by_priority_then_by_arrival(in_virtual_time):
 
         async with anyio.create_task_group() as group, quota.slot():
             for number in range(2):
-                for level in (Priority.BACKFILL, Priority.SWEEP, Priority.RETRY, Priority.LIVE):
+                for level in (Priority.BACKFILL, Priority.AUTOMATION, Priority.SWEEP, Priority.RETRY, Priority.LIVE):
                     group.start_soon(ask, level, number)
                     await anyio.sleep(0.01)
 

@@ -15,7 +15,7 @@ from tests.contract import specs
 
 PATH = specs.ROOT / "syncd" / "connectors" / "gohighlevel" / "operations.json"
 JUDGED = (
-    "slug", "name", "group", "listed", "source", "writes", "replay", "collection", "object", "id", "created", "updated", "paging", "any_of", "waived", "unsaid", "notes",
+    "slug", "name", "group", "listed", "source", "writes", "replay", "collection", "object", "id", "created", "updated", "paging", "any_of", "waived", "unsaid", "bulk", "items", "notes",
 )
 DERIVED = ("about", "call", "version", "token", "scopes", "deprecated", "success", "answers", "media", "body", "parameters")
 ABOUT_MAX = 160

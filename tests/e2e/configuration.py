@@ -35,7 +35,7 @@ source = { ghl = "source", octopus = "fields.Source", direction = "ghl -> octopu
 
 @dataclass(slots=True, kw_only=True)
 class Configuration:
-    """One `syncd.toml`. `daemon` and `sync` are laid over the usual settings, `systems` adds to a system's section; all in TOML."""
+    """One `syncd.toml`. `daemon` and `sync` are laid over the usual settings, `systems` adds to a system's section, `more` to the end; all in TOML."""
 
     directory: Path
     port: int
@@ -43,6 +43,7 @@ class Configuration:
     sync: Mapping[str, str] = field(default_factory=dict)
     systems: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float = 1.0
+    more: str = ""
 
     @property
     def path(self) -> Path:
@@ -92,6 +93,7 @@ octopus = {{ collection = "contacts", list = "{octopus["list_id"]}", archive = {
 
 [syncs.contacts.fields]
 {FIELDS}
+{self.more}
 """)
 
     def keep_secret(self, name: str, secret: str) -> None:

@@ -26,8 +26,9 @@ from syncd.core.outcome import HoldKind
 from syncd.sandbox import Applied, EmailOctopusOptions, GoHighLevelOptions, Sandbox, SandboxOptions
 from syncd.sandbox.names import Person, invent
 from syncd.sandbox.people import ghl_fields, octopus_fields
-from syncd.store import control, holds, outbox
+from syncd.store import control, holds, journal, outbox
 from syncd.store.holds import Held, HoldState
+from syncd.store.journal import Entry
 from tests.e2e.configuration import BOUNDLESS, Configuration
 from tests.e2e.daemon import Daemon
 from tests.e2e.oracle import by_api, disagreements
@@ -83,8 +84,9 @@ class World:
         systems: dict[str, str] | None = None,
         webhooks: bool = True,
         timeout_s: float = 1.0,
+        more: str = "",
     ) -> AsyncIterator[World]:
-        """A world with nobody in it. `daemon`, `sync` and `systems` change settings, written as TOML.
+        """A world with nobody in it. `daemon`, `sync` and `systems` change settings, written as TOML; `more` is added to them.
 
         The vendors have no quotas, unless `systems` says what the daemon shall believe of them (an empty text: the usual).
         """
@@ -96,6 +98,7 @@ class World:
                 sync=sync or {},
                 systems=systems or ({} if systems is not None else BOUNDLESS),
                 timeout_s=timeout_s,
+                more=more,
             )
             configuration.write(sandbox)
             world = cls(sandbox=sandbox, configuration=configuration, webhooks=webhooks)
@@ -258,6 +261,11 @@ class World:
     def failures(self) -> list[outbox.Owed]:
         """The writes that were given up."""
         return self._look(lambda tx: outbox.select(tx, [outbox.State.DEAD]))
+
+    def journal(self) -> list[Entry]:
+        """Everything that is told in the journal."""
+        found: list[Entry] = self._look(lambda tx: journal.after(tx, 0, 100_000))
+        return found
 
     async def answer(self, held: Held, choice: str) -> str:
         """Answers a hold as `syncd holds` does, and waits until the daemon has taken the answer."""

@@ -31,6 +31,9 @@ FITS = {
     HoldKind.REQUIRED: (["ignore"], MENDED_ELSEWHERE),
     HoldKind.NOT_STORED: (["ignore"], MENDED_ELSEWHERE),
     HoldKind.OSCILLATION: (["approve", "ignore"], ["crm"]),
+    HoldKind.UNKNOWN_STEP: (["approve", "ignore"], ["crm", "new"]),
+    HoldKind.MISSING_VALUE: (["approve", "ignore"], ["crm", "new"]),
+    HoldKind.AUTOMATION_LOOP: (["approve", "ignore"], ["crm", "revert"]),
 }
 CASES = [(kind, choice, fits) for kind, lists in FITS.items() for fits, choices in zip((True, False), lists, strict=True) for choice in choices]
 ABOUT_A_LINK = {HoldKind.CONFLICT, HoldKind.DELETE, HoldKind.MERGE, HoldKind.UNKNOWN_CREATE} | {

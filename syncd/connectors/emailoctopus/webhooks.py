@@ -22,8 +22,9 @@ from syncd.core.record import CollectionName, Json, RecordId, Ref, SystemName
 
 SIGNATURE = "emailoctopus-signature"
 _EVENTS_MAX = 1_000
+_WORD_MAX = 64
 # EmailOctopus: help, webhooks. Openings and clicks are no change of a contact.
-_CHANGES = {
+CHANGES = {
     "contact.created": Change.CHANGED,
     "contact.updated": Change.CHANGED,
     "contact.deleted": Change.DELETED,
@@ -31,6 +32,8 @@ _CHANGES = {
     "contact.bounced": Change.CHANGED,
     "contact.complained": Change.CHANGED,
 }
+UNPLACED = CollectionName("events")
+"""Where an event is put that is of no known kind; its id is the event's word."""
 _WHOLE = frozenset({"contact.created", "contact.updated"})
 
 
@@ -54,8 +57,11 @@ class Webhooks:
             return WebhookRefused.MALFORMED
         events = []
         for row in rows:
-            change = _CHANGES.get(str(row.get("type"))) if isinstance(row, dict) else None
+            if not isinstance(row, dict):
+                continue
+            change = CHANGES.get(str(row.get("type")))
             if change is None:
+                events += self._unplaced(row)
                 continue
             event = self._event(row, change)
             if event is None:
@@ -77,7 +83,17 @@ class Webhooks:
             fields=fields,
             full=full and row.get("type") in _WHOLE,
             occurred_at=payload.moment(row.get("occurred_at")),
+            word=str(row.get("type")),
+            told=row,
         )
+
+    def _unplaced(self, row: Mapping[str, Json]) -> list[Event]:
+        """An event of a kind that is not known is passed on as it was seen, as long as it can be told from others."""
+        event_id, word = row.get("id"), row.get("type")
+        if not isinstance(event_id, str) or not is_id(event_id) or not isinstance(word, str) or not 0 < len(word) <= _WORD_MAX:
+            return []
+        ref = Ref(self._system, UNPLACED, RecordId(word))
+        return [Event(ref=ref, change=Change.CHANGED, dedupe_key=event_id, word=word, told=row)]
 
     def _fields(self, row: Mapping[str, Json], collection: CollectionName) -> tuple[dict[str, Json] | None, bool]:
         """The values an event carries, and whether they are the whole record.

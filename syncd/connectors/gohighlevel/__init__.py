@@ -14,7 +14,9 @@ from syncd.connectors.base import Capabilities, FieldSpec, Schema
 from syncd.connectors.gohighlevel.connector import GoHighLevel
 from syncd.connectors.gohighlevel.consent import CONSENT, introduce
 from syncd.connectors.gohighlevel.contact_keeper import CAPABILITIES, CONTACTS
+from syncd.connectors.gohighlevel.events import EVENTS
 from syncd.connectors.gohighlevel.fields import CUSTOM, STANDARD
+from syncd.connectors.gohighlevel.identity import BETWEEN
 from syncd.connectors.gohighlevel.inventory import COLLECTIONS
 from syncd.connectors.gohighlevel.oauth import renewing
 from syncd.connectors.gohighlevel.operations import CATALOGUE
@@ -64,4 +66,6 @@ KIND: Final = Kind(
     consent=CONSENT,
     introduce=introduce,
     survey=survey,
+    webhook_words=frozenset(EVENTS),
+    between=BETWEEN,
 )

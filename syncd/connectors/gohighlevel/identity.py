@@ -11,17 +11,17 @@ from syncd.connectors.address import is_id
 from syncd.connectors.http import Answer
 from syncd.core.record import RecordId
 
-_BETWEEN = ":"
+BETWEEN = ":"
 
 
 def address(own: str, parent: str | None) -> RecordId:
     """The record id of a record, below its parent where it has one."""
-    return RecordId(own if parent is None else f"{parent}{_BETWEEN}{own}")
+    return RecordId(own if parent is None else f"{parent}{BETWEEN}{own}")
 
 
 def parts(record_id: RecordId, *, has_parent: bool) -> tuple[str, str | None] | None:
     """The record's own id and its parent's; None where that is no address of such a record."""
-    parent, between, own = record_id.rpartition(_BETWEEN)
+    parent, between, own = record_id.rpartition(BETWEEN)
     if bool(between) is not has_parent or not is_id(own) or (has_parent and not is_id(parent)):
         return None
     return own, parent if has_parent else None

@@ -100,8 +100,12 @@ class Webhooks:
             ref = Ref(self._system, collection, record_id)
             return Event(ref=ref, change=change, dedupe_key=key, fields=fields, occurred_at=occurred_at)
 
+        def itself(about: Event) -> Event:
+            """The event that stands for the delivery, with all that it said; the others only follow from it."""
+            return replace(about, word=_word(event), told=told)
+
         if kind is None:
-            return [replace(about(UNPLACED, _word(event), Change.CHANGED, key, told), stray=Stray.UNKNOWN)]
+            return [replace(itself(about(UNPLACED, _word(event), Change.CHANGED, key, told)), stray=Stray.UNKNOWN)]
         ids = [_at(event, place) for place in (kind.id, *kind.also.values(), kind.parent) if place]
         if any(each is not None and not (isinstance(each, str) and is_id(each)) for each in ids):
             return WebhookRefused.MALFORMED
@@ -114,8 +118,8 @@ class Webhooks:
         if own is None and not kind.also:
             return WebhookRefused.MALFORMED
         if own is None or (kind.parent and parent is None):
-            return [*others, replace(about(UNPLACED, _word(event), kind.change, key, told), stray=Stray.UNPLACED)]
-        return [about(kind.collection, address(own, parent), kind.change, key, _carried(kind, told, custom)), *others]
+            return [*others, replace(itself(about(UNPLACED, _word(event), kind.change, key, told)), stray=Stray.UNPLACED)]
+        return [itself(about(kind.collection, address(own, parent), kind.change, key, _carried(kind, told, custom))), *others]
 
     def _refusal(self, headers: Mapping[str, str], body: bytes) -> WebhookRefused | None:
         """A signature of the current kind is decisive: where it is there, the older kind is not looked at."""

@@ -262,6 +262,8 @@ class MemoryConnector:
             fields=row["fields"],
             full=not deleted and self._capabilities.webhooks is News.FULL,
             occurred_at=row["at"],
+            word="contact.deleted" if deleted else "contact.changed",
+            told={"id": row["id"], **(row["fields"] or {})},
         )
 
     def _sign(self, body: bytes) -> str:
