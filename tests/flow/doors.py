@@ -86,8 +86,8 @@ class Door:
 
 
 @asynccontextmanager
-async def door(tmp_path):
-    """The listener over both vendors' real connectors; nobody is called."""
+async def door(tmp_path, **how):
+    """The listener over the vendors' real connectors; nobody is called. `how` is what `listening` takes besides."""
     clock = SystemClock()
     settings = {
         GHL: ("gohighlevel", {"location_id": LOCATION, "token": "t", "webhook_keys": (PEM,), "base_url": "http://127.0.0.1:9"}),
@@ -100,6 +100,6 @@ async def door(tmp_path):
             given = KINDS[kind].settings(**options)
             connectors[system] = (await stack.enter_async_context(open_connector(KINDS[kind], system, given, clock=clock))).connector
         world = await stack.enter_async_context(opened(tmp_path, sync(), far={}, clock=clock, connectors=connectors))
-        host, port = await stack.enter_async_context(listening(world.engine, "127.0.0.1", 0))
+        host, port = await stack.enter_async_context(listening(world.engine, "127.0.0.1", 0, **how))
         session = await stack.enter_async_context(ClientSession(timeout=ClientTimeout(total=5)))
         yield Door(world, session, host, port)

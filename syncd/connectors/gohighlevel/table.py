@@ -21,6 +21,8 @@ from syncd.core.record import SECOND, CollectionName, Json, Micros
 INDEX_LAG: Micros = 30 * SECOND
 """GHL: listings are an index behind the store; a mirror of the docs says "a few seconds" of one, and no bound is documented for any."""
 RETRY_STATUS = 429
+# A contact is a few kilobytes; the announcement of a message holds the whole text of an e-mail.
+WEBHOOK_BYTES_MAX = 1024 * 1024
 LOCATION = "{locationId}"
 """Stands in a table for the location's own id."""
 FILLED = frozenset({"locationId", "location_id", "altId", "altType", "companyId"})
@@ -136,6 +138,7 @@ def capabilities_of(collection: Collection) -> Capabilities:
         index_lag=INDEX_LAG,
         webhooks=collection.webhooks,
         webhook_retry_status=RETRY_STATUS,
+        webhook_bytes_max=WEBHOOK_BYTES_MAX,
         deletes_visible=collection.deletes_visible,
         required_on_create=_required(collection),
         find_keys=frozenset([*collection.finds, *([collection.parent] if collection.children else [])]),
