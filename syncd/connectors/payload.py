@@ -1,6 +1,6 @@
-"""Reading the body of a webhook whose sender has been verified.
+"""Reading the JSON that others send.
 
-`read` decodes JSON within bounds of size, depth, width, length and number; `moment` reads a vendor's ISO time.
+`read` decodes the body of a verified webhook within bounds of size, depth, width, length and number, `is_deeper` bounds depth alone; `moment` reads a vendor's ISO time.
 The rule that keeps it true: a body is either read whole within the bounds or not at all, no string has a NUL in it, and nothing here ever
 raises.
 It must not know: signatures, vendors, or what the body means.
@@ -43,6 +43,17 @@ def read(body: bytes, *, string_max: int = STRING_MAX) -> Json | _Unreadable:
         return UNREADABLE
     # JSON can only write a NUL as an escape; what merely looks like one costs a walk and no more.
     return _without_nul(value) if b"\\u0000" in body else value
+
+
+def is_deeper(value: Json, levels: int) -> bool:
+    """Whether lists and objects are nested in more than so many levels."""
+    level = [value]
+    for _ in range(levels + 1):
+        within = [each for each in level if isinstance(each, (dict, list))]
+        if not within:
+            return False
+        level = [below for each in within for below in (each.values() if isinstance(each, dict) else each)]
+    return True
 
 
 def _is_bounded(value: Json, string_max: int) -> bool:

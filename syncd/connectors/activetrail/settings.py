@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -32,6 +33,8 @@ class ActiveTrailSettings(Settings):
     one no webhook is accepted. Deleting is for ever there, so it must be allowed. `import_group` is a group made for the purpose, which
     contacts that are imported join. The last four answer what the documentation leaves open; unset, they are found out.
     """
+
+    HOSTS: ClassVar[frozenset[str]] = frozenset({"webapi.mymarketing.co.il"})
 
     base_url: str = "https://webapi.mymarketing.co.il/api"
     token: Secret

@@ -30,6 +30,7 @@ class EmailOctopusSettings(Settings):
     """One account. Without a webhook secret no webhook is accepted; two may be valid while one replaces the other."""
 
     PREFIX: ClassVar[str] = "contacts@"
+    HOSTS: ClassVar[frozenset[str]] = frozenset({"api.emailoctopus.com"})
 
     base_url: str = "https://api.emailoctopus.com"
     api_key: Secret

@@ -8,7 +8,7 @@ It must not know: contacts, or what the calls are for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -59,6 +59,8 @@ class GoHighLevelSettings(Settings):
     Retries of a webhook may carry its first timestamp, so the window it is believed in is wide; repeated ids are known
     for 14 days, which is longer.
     """
+
+    HOSTS: ClassVar[frozenset[str]] = frozenset({"services.leadconnectorhq.com"})
 
     base_url: str = "https://services.leadconnectorhq.com"
     location_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
