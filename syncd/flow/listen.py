@@ -10,6 +10,7 @@ It must not know: signatures, vendors' words, or what an event leads to.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -40,6 +41,8 @@ WRONG_BURST, WRONG_PER_S, WRONG_WAIT_S = 100, 20, 1.0
 _REFUSALS = {WebhookRefused.MALFORMED: 400, WebhookRefused.ELSEWHERE: 403}
 _UNPROVEN = frozenset({WebhookRefused.UNSIGNED, WebhookRefused.FORGED, WebhookRefused.EXPIRED})
 _TELL_S = 10.0
+_AT_A_TURN, _QUEUE = 128, 1_024
+"""Let in at once: a fraction of all, so that who is let in is heard before others push him out; the system keeps the others waiting."""
 _SMALL_BYTES = 64 * 1024
 """A body of no more is taken however much others send: so many connections of it fit in."""
 
@@ -55,8 +58,9 @@ async def listening(
     await runner.setup()
     try:
         async with server.watching():
-            site = web.TCPSite(runner, host, port, backlog=512)
-            await site.start()
+            line = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+            await web.SockSite(runner, line, backlog=_AT_A_TURN).start()
+            line.listen(_QUEUE)
             bound = runner.addresses[0]
             engine.log.info("listen.started", host=bound[0], port=bound[1])
             yield str(bound[0]), int(bound[1])
@@ -163,7 +167,9 @@ class Listener:
         most, parts, size = terms.webhook_bytes_max, [], 0
         if (request.content_length or 0) > most:
             raise _NotTakenError("too big", answer(413))
-        if headers.get("expect", "").lower() == "100-continue" and request.version >= HttpVersion11:
+        if (expected := headers.get("expect", "").lower()) not in ("", "100-continue"):
+            raise _NotTakenError("something else expected", answer(417))
+        if expected and request.version >= HttpVersion11:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
         try:

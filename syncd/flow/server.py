@@ -34,7 +34,7 @@ class Limits:
     may have more than `of_one_source_max`, and stay idle for `spared_idle_s`, so that a proxy closes first and loses no request.
     """
 
-    connections_max: int = 256
+    connections_max: int = 512
     of_one_source_max: int = 16
     head_s: float = 5.0
     body_s: float = 5.0
@@ -176,9 +176,11 @@ class Connection(web.RequestHandler):
         super().data_received(data)
 
     async def finish_response(self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None) -> tuple[web.StreamResponse, bool]:
-        """Sends an answer. Where the body was not read to its end, no other request can be told from it: the connection ends."""
+        """Sends an answer. After a refusal, or where the body was not read to its end, nothing that follows can be trusted to be a request of
+        its own: the connection ends.
+        """
         self.enter(Stage.ANSWER)
-        if not request.content.is_eof():
+        if resp.status >= 400 or not request.content.is_eof():
             resp.force_close()
         done = await super().finish_response(request, resp, start_time)
         self.enter(Stage.IDLE)

@@ -271,11 +271,6 @@ async def test_the_secret_is_in_no_log(tmp_path):
         assert PATH_SECRET not in repr(here.world.logged.calls)
 
 
-def told(here, event):
-    """What was logged of an event."""
-    return [call.kwargs for call in here.world.logged.calls if call.kwargs.get("event") == event]
-
-
 UNPROVEN = ({**JSON, "X-GHL-Signature": "N/A"}, b"{}")
 
 
@@ -294,8 +289,8 @@ async def test_who_never_proves_himself_is_heard_ever_more_seldom(tmp_path, monk
             headers, body = from_ghl(number)
             assert 200 == await here.post("/hooks/ghl", {**headers, **vendor}, body)
         assert [403] * 5 == [await here.post("/hooks/ghl", *having(from_ghl(locationId="ANOTHER"), **vendor)) for _ in range(5)]
-        assert {"198.51.100.1"} == {each["source"] for each in told(here, "webhook.slowed")}
-        assert 1 == len(told(here, "webhook.slowed"))
+        assert {"198.51.100.1"} == {each["source"] for each in here.world.log("webhook.slowed")}
+        assert 1 == len(here.world.log("webhook.slowed"))
         assert {(Hearing.REFUSED, "unsigned"): 3, (Hearing.REFUSED, "too often"): 5} == {
             key: count for key, count in (await counted(here)).items() if key[1] in ("unsigned", "too often")
         }
@@ -307,7 +302,7 @@ async def test_who_forwards_is_believed_only_where_it_was_said(tmp_path):
         for number in range(3):
             await here.post("/hooks/ghl", {**UNPROVEN[0], "X-Forwarded-For": f"198.51.100.{number}"}, b"{}")
 
-        assert ["127.0.0.1"] * 3 == [each["source"] for each in told(here, "webhook.refused")]
+        assert ["127.0.0.1"] * 3 == [each["source"] for each in here.world.log("webhook.refused")]
 
 
 @pytest.mark.parametrize(("path", "made", "status"), [("/hooks/ghl", from_ghl, 429), ("/hooks/octopus", from_octopus, 503)])
@@ -386,7 +381,7 @@ async def test_keys_are_told_by_name_and_never_by_value(tmp_path):
                 headers = {**JSON, "EmailOctopus-Signature": "sha256=" + hmac.digest(old.encode(), body, "sha256").hex()}
             assert 200 == await here.post("/hooks/octopus", headers, body)
 
-        assert ["webhook_secret", "webhook_secret_previous"] == [each["key"] for each in told(here, "webhook.key_used")]
+        assert ["webhook_secret", "webhook_secret_previous"] == [each["key"] for each in here.world.log("webhook.key_used")]
         assert not [secret for secret in (old, f"'{SECRET}'") if secret in repr(here.world.logged.calls)]
 
 
