@@ -119,10 +119,11 @@ async def test_a_name_that_flips_is_judged_as_it_is_connected_to(names):
     names["api.example.com"] = ["8.8.8.8", "127.0.0.1"]
     async with listened() as (port, seen), session(f"https://api.example.com:{port}", timeout_s=5) as opened:
         assert "8.8.8.8" == socket.getaddrinfo("api.example.com", port)[0][4][0]
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable) as caught:
             await opened.call(WRITE)
 
     assert [] == seen
+    assert "private network" in caught.value.hint
 
 
 async def test_a_number_is_a_name_too():
@@ -132,6 +133,7 @@ async def test_a_number_is_a_name_too():
             await opened.call(READ)
 
     assert ([], Effect.NONE) == (seen, caught.value.effect)
+    assert "private network" in caught.value.hint
 
 
 def certificate(folder, *, host="localhost", issuer=None, days=(-1, 1)):
