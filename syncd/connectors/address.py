@@ -59,7 +59,8 @@ def is_outside(host: str) -> bool:
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
-        return True
+        # An address may be written as one number, or in fewer parts; such a one is looked up by nobody, and leads anywhere.
+        return not host.replace(".", "").isdigit()
     # An inner address comes in several dresses: as IPv4 in IPv6, by 6to4, by NAT64, by Teredo.
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
