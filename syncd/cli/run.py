@@ -7,6 +7,7 @@ It must not know: what the daemon does.
 from __future__ import annotations
 
 import gc
+import sqlite3
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
@@ -18,9 +19,11 @@ import typer
 from syncd.cli.exits import Code, ConfigInvalid
 from syncd.cli.logs import LogFormat, is_plain, set_up_logs
 from syncd.cli.options import WORK, ConfigOption, JsonOption, read_settings
+from syncd.cli.seal import seal_process
 from syncd.config import LogLevel, Settings
 from syncd.connectors.clock import SystemClock
 from syncd.flow import daemon
+from syncd.flow.examine import Grade, sqlite_signs
 
 app = typer.Typer()
 
@@ -37,9 +40,14 @@ def run(config: ConfigOption = None, log_format: LogFormatOption = None, as_json
     Takes webhooks, polls, plans and writes. SIGTERM stops it within five seconds, SIGHUP reads the configuration again.
     Log lines go to standard error.
     """
+    sealed = seal_process()
     form = LogFormat.JSON if as_json else log_format
     settings = _first_settings(config, form)
     log = set_up_logs(settings.daemon.log_level, form)
+    if not sealed:
+        log.warning("process.open", hint="this system lets others of the same user look into the process")
+    for sign in sqlite_signs(sqlite3.sqlite_version_info):
+        (log.warning if sign.grade is Grade.WARNING else log.info)("sqlite.version", version=sqlite3.sqlite_version, what=sign.what, hint=sign.mend)
     # All that has been loaded stays for good: collecting garbage need not walk through it again and again.
     gc.freeze()
     anyio.run(

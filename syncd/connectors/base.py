@@ -8,7 +8,7 @@ It must not know: any vendor, syncs, hub fields, the store.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol, runtime_checkable
@@ -58,7 +58,8 @@ class Capabilities:
     far its listings may run behind its own store (polls look back that far, and a probe for a doubtful create waits it out), and
     `read_lag` how far a reading by id may.
     `batch_update_max` is how many updates one call carries (1: none), `batch_create_max` how many creates (the connector then `CreatesMany`). `find_keys` are the vendor paths `find` accepts.
-    `webhook_retry_status` is the answer on which the vendor delivers again.
+    `webhook_retry_status` is the answer on which the vendor delivers again, and `webhook_bytes_max` the size of its largest delivery; both
+    are the same for all collections of a vendor.
     `create_detects` are vendor paths on which the vendor itself refuses a second record (`create` returns `Exists`).
     """
 
@@ -78,6 +79,7 @@ class Capabilities:
     read_lag: Micros = 0
     webhooks: News = News.NONE
     webhook_retry_status: int = 503
+    webhook_bytes_max: int = 256 * 1024
     deletes_visible: DeletesVisible = DeletesVisible.ABSENCE
     batch_update_max: int = 1
     batch_create_max: int = 1
@@ -159,6 +161,14 @@ class Event:
     stray: Stray | None = None
     word: str = ""
     told: Mapping[str, Json] | None = None
+
+
+class Proven(list[Event]):
+    """The events of a delivery that proved itself, and the name (never the value) of the key that proved it."""
+
+    def __init__(self, events: Iterable[Event] = (), *, key: str) -> None:
+        super().__init__(events)
+        self.key = key
 
 
 class WebhookRefused(Enum):

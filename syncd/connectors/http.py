@@ -10,25 +10,31 @@ It must not know: any vendor's paths, fields or header names; what a record is.
 from __future__ import annotations
 
 import re
+import socket
+import ssl
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Self
 from urllib.parse import urlencode
 
 import aiohttp
 import orjson
+from aiohttp.abc import ResolveResult
 from yarl import URL
 
 from syncd import __version__
-from syncd.connectors.address import check_base_url, fill
+from syncd.connectors.address import check_base_url, fill, is_reachable
 from syncd.connectors.base import Skew
 from syncd.connectors.clock import Clock, SkewMeter
 from syncd.connectors.credential import Credential
+from syncd.connectors.payload import is_deeper
 from syncd.connectors.quota import Limits, Quota, Slot
 from syncd.core.errors import ConnectorError, Effect, Rejected, Stale, Unauthorized, Unavailable
 from syncd.core.record import Json, SystemName
 
 RESPONSE_BYTES_MAX = 8 * 1024 * 1024
+DEPTH_MAX = 64
 MESSAGE_MAX = 300
 _CHUNK = 64 * 1024
 _PERSONAL = re.compile(r"(?P<trace>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b)|[^\s\"'<>]+@[^\s\"'<>]+|\+?\d[\d ().-]{6,}\d")
@@ -112,7 +118,7 @@ class Session:
 
     async def __aenter__(self) -> Self:
         self._client = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self.quota.in_flight_max),
+            connector=aiohttp.TCPConnector(limit=self.quota.in_flight_max, ssl=_trust(), resolver=_Resolver()),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
             timeout=self._timeout,
@@ -231,6 +237,8 @@ class Session:
         if good and operation.any_body and response.content_type != "application/json":
             return Answer(operation=operation, status=response.status, body=raw or None, retry_after_s=limits.retry_after_s)
         silent = response.status == 204 or (operation.may_say_nothing and not raw)
+        if good and not silent and not _may_be_json(response.content_type):
+            raise self.unexpected(operation, f"a body of the type {clean(response.content_type)}")
         body = self._decode(operation, raw, must=good and not silent)
         answer = Answer(operation=operation, status=response.status, body=body, retry_after_s=limits.retry_after_s)
         if good or response.status in accept:
@@ -248,11 +256,14 @@ class Session:
     def _decode(self, operation: Operation, raw: bytes, *, must: bool) -> Json:
         """The JSON in a body. An error page need not hold any; a success must, or it was not the vendor who answered."""
         try:
-            return orjson.loads(raw)
+            body = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
             if must:
                 raise self.unexpected(operation, "something that is no JSON") from error
             return None
+        if is_deeper(body, DEPTH_MAX):
+            raise self.unexpected(operation, f"JSON of more than {DEPTH_MAX} levels")
+        return body
 
     def _veiled(self, text: str) -> str:
         """A vendor's words without our token, should it have repeated that."""
@@ -268,12 +279,49 @@ class Session:
         """No whole response. Where no connection came about, nothing can have happened."""
         never_sent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
         maybe = operation.writes and not never_sent
+        hint = "no connection could be made" if never_sent else ""
+        if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, _InsideError):
+            hint = "its name leads into a private network, where no vendor is"
+        elif isinstance(error, aiohttp.ClientConnectorCertificateError):
+            hint = "its certificate does not hold: it has expired, is of another host, or nobody we trust made it out"
         return Unavailable(
             f"{operation.name} got no answer: {error if isinstance(error, _LostError) else type(error).__name__}",
             system=self.system,
-            hint="no connection could be made" if never_sent else "",
+            hint=hint,
             effect=Effect.MAYBE if maybe else Effect.NONE,
         )
+
+
+class _InsideError(OSError):
+    """A name leads to where no vendor is."""
+
+
+class _Resolver(aiohttp.ThreadedResolver):
+    """Looks names up, and knows no address but of the internet, or of this machine where that was asked for.
+
+    What is connected to is what was found here, at that moment: a name that leads elsewhere than it did before gains nothing.
+    """
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        """The addresses of a name that may be connected to; raises OSError where there are others only."""
+        found = await super().resolve(host, port, family)
+        reachable = [each for each in found if is_reachable(each["host"], host)]
+        if found and not reachable:
+            raise _InsideError(f"{host} leads into a private network")
+        return reachable
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Certificates are verified, by the system's authorities, and nothing older than TLS 1.2 is spoken."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _may_be_json(content_type: str) -> bool:
+    """A page or a picture is none, whatever it reads like. Some send JSON under no type, or under one that says nothing."""
+    return content_type.endswith(("json", "text/plain", "application/octet-stream"))
 
 
 class _LostError(aiohttp.ClientError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
@@ -36,6 +36,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    HOSTS: ClassVar[frozenset[str]] = frozenset()
+    """The vendor's own; empty where it has none of its own, as what is reached through hooks."""
+
     base_url: str
     timeout_s: float = Field(default=45.0, ge=0.1, le=600)
 
@@ -43,7 +46,7 @@ class Settings(BaseModel):
     @classmethod
     def _callable_address(cls, value: str) -> str:
         try:
-            return str(check_base_url(value))
+            return str(check_base_url(value, cls.HOSTS))
         except UserError as error:
             raise ValueError(str(error)) from error
 

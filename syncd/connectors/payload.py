@@ -1,7 +1,8 @@
-"""Reading the body of a webhook whose sender has been verified.
+"""Reading the JSON that others send.
 
-`read` decodes JSON within bounds of size, depth and width; `moment` reads a vendor's ISO time.
-The rule that keeps it true: a body is either read whole within the bounds or not at all, and nothing here ever raises.
+`read` decodes the body of a verified webhook within bounds of size, depth, width, length and number, `is_deeper` bounds depth alone; `moment` reads a vendor's ISO time.
+The rule that keeps it true: a body is either read whole within the bounds or not at all, no string has a NUL in it, and nothing here ever
+raises.
 It must not know: signatures, vendors, or what the body means.
 """
 
@@ -17,6 +18,10 @@ BODY_BYTES_MAX = 4 * 1024 * 1024
 _DEPTH_MAX = 32
 _WIDTH_MAX = 2_000
 _NODES_MAX = 200_000
+STRING_MAX = 64 * 1024
+_NUMBER_MAX = 2**53
+"""Beyond it a number is no longer exact everywhere, so it would be another one elsewhere."""
+_NUL = "\0"
 
 
 class _Unreadable:
@@ -26,26 +31,47 @@ class _Unreadable:
 UNREADABLE = _Unreadable()
 
 
-def read(body: bytes) -> Json | _Unreadable:
-    """The body's JSON, or UNREADABLE when it is none or is larger, deeper or wider than any honest one."""
+def read(body: bytes, *, string_max: int = STRING_MAX) -> Json | _Unreadable:
+    """The body's JSON without NULs, or UNREADABLE when it is none or is larger, deeper, wider or longer than any honest one."""
     if len(body) > BODY_BYTES_MAX:
         return UNREADABLE
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
         return UNREADABLE
-    return value if _is_bounded(value) else UNREADABLE
+    if not _is_bounded(value, string_max):
+        return UNREADABLE
+    # JSON can only write a NUL as an escape; what merely looks like one costs a walk and no more.
+    return _without_nul(value) if b"\\u0000" in body else value
 
 
-def _is_bounded(value: Json) -> bool:
+def is_deeper(value: Json, levels: int) -> bool:
+    """Whether lists and objects are nested in more than so many levels."""
+    level = [value]
+    for _ in range(levels + 1):
+        within = [each for each in level if isinstance(each, (dict, list))]
+        if not within:
+            return False
+        level = [below for each in within for below in (each.values() if isinstance(each, dict) else each)]
+    return True
+
+
+def _is_bounded(value: Json, string_max: int) -> bool:
     level, nodes = [value], 0
     for _ in range(_DEPTH_MAX):
         below: list[Json] = []
         for item in level:
-            if isinstance(item, (dict, list)):
+            if isinstance(item, str):
+                if len(item) > string_max:
+                    return False
+            elif isinstance(item, (dict, list)):
                 if len(item) > _WIDTH_MAX:
                     return False
+                if isinstance(item, dict):
+                    below.extend(item)
                 below.extend(item.values() if isinstance(item, dict) else item)
+            elif isinstance(item, (int, float)) and not -_NUMBER_MAX <= item <= _NUMBER_MAX:
+                return False
         nodes += len(below)
         if nodes > _NODES_MAX:
             return False
@@ -53,6 +79,17 @@ def _is_bounded(value: Json) -> bool:
             return True
         level = below
     return False
+
+
+def _without_nul(value: Json) -> Json:
+    """The value with no NUL in any string or name; its depth is bounded."""
+    if isinstance(value, str):
+        return value.replace(_NUL, "")
+    if isinstance(value, list):
+        return [_without_nul(each) for each in value]
+    if isinstance(value, dict):
+        return {name.replace(_NUL, ""): _without_nul(each) for name, each in value.items()}
+    return value
 
 
 def moment(text: Json) -> Micros | None:

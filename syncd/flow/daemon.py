@@ -192,6 +192,7 @@ async def stages(assembled: Assembled, settings: Settings | None = None) -> Asyn
     """
     engine = assembled.engine
     listen = settings.daemon.listen if settings is not None else None
+    proxies = settings.daemon.trusted_proxies if settings is not None else ()
     async with anyio.create_task_group() as tasks:
         for place in engine.places:
             tasks.start_soon(_keep_going, engine, poll_forever, engine, place)
@@ -212,7 +213,7 @@ async def stages(assembled: Assembled, settings: Settings | None = None) -> Asyn
         if listen is None:
             yield tasks, "off"
         else:
-            async with listening(engine, listen.host, listen.port) as (host, port):
+            async with listening(engine, listen.host, listen.port, proxies=proxies) as (host, port):
                 yield tasks, f"{host}:{port}"
 
 

@@ -254,7 +254,7 @@ async def _keep(settings: Settings, checkup: Checkup, clock: Clock) -> None:
 
 def database_signs(path: Path, now: Micros) -> list[Sign]:
     """The database and the library that keeps it."""
-    signs = list(_sqlite_signs(sqlite3.sqlite_version_info))
+    signs = list(sqlite_signs(sqlite3.sqlite_version_info))
     if not path.exists():
         return [*signs, Sign(about="database", grade=Grade.NOTE, what=f"there is none yet: {path}")]
     with reading(path) as read:
@@ -269,7 +269,8 @@ def database_signs(path: Path, now: Micros) -> list[Sign]:
     return signs
 
 
-def _sqlite_signs(version: tuple[int, ...]) -> Iterator[Sign]:
+def sqlite_signs(version: tuple[int, ...]) -> Iterator[Sign]:
+    """What is to be said of a version of SQLite."""
     spelled, (first, last) = ".".join(map(str, version[:3])), WAL_RESET_BUG
     if first <= version[:3] <= last:
         what = f"SQLite {spelled} has a bug that can corrupt a database when two processes checkpoint it (fixed in 3.51.3)"

@@ -2,128 +2,229 @@
 
 A delivery is verified over its raw bytes by the system's connector, committed to the inbox, and only then answered; many deliveries
 share one commit. What cannot be committed is answered with the status on which that vendor delivers again. What became of each is counted.
-The rule that keeps it true: nothing unverified is stored, nothing acknowledged is lost, no answer tells a stranger anything.
+The rule that keeps it true: nothing unverified is stored, nothing acknowledged is lost, no answer tells a stranger anything, and who sends
+what is not genuine is heard ever more seldom.
 It must not know: signatures, vendors' words, or what an event leads to.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
-from aiohttp import web
+from aiohttp import HttpVersion11, web
+from aiohttp.http_exceptions import HttpProcessingError
 
-from syncd.connectors.base import Change, Event, Stray, WebhookRefused
+from syncd.connectors.base import Capabilities, Change, Event, Proven, Stray, WebhookRefused
 from syncd.connectors.ledger import Bridging
 from syncd.core.errors import StoreError
 from syncd.core.record import Micros, SystemName
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
+from syncd.flow.server import Connection, Limits, Server, Stage, answer
+from syncd.flow.sources import Buckets, Networks, source_of
 from syncd.store import inbox, notices
 from syncd.store.arrivals import Hearing
-from syncd.store.database import Connection
+from syncd.store.database import Connection as Transaction
 from syncd.store.inbox import Arrival
 
-BODY_MAX = 1 << 20
-"""Bytes; a thousand events, the most any vendor sends at once, are a third of that."""
-BODY_S = 5.0
-KEEPALIVE_S = 15.0
 SECRET = "x-syncd-secret"  # noqa: S105 (the name of a header)
 """Vendors that cannot sign carry a secret, as this header or, where they can set none, as the last part of the address."""
+DELIVERIES_MAX = 192
+"""At once; fewer than connections, so that there is always somebody to tell the others to come again."""
+BODIES_BYTES_MAX = 32 * 1024 * 1024
+WRONG_BURST, WRONG_PER_S, WRONG_WAIT_S = 100, 20, 1.0
+"""What a source may send to one address without proving itself; beyond it an answer takes its time."""
 _REFUSALS = {WebhookRefused.MALFORMED: 400, WebhookRefused.ELSEWHERE: 403}
+_UNPROVEN = frozenset({WebhookRefused.UNSIGNED, WebhookRefused.FORGED, WebhookRefused.EXPIRED})
+_TELL_S = 10.0
+_AT_A_TURN, _QUEUE = 128, 1_024
+"""Let in at once: a fraction of all, so that who is let in is heard before others push him out; the system keeps the others waiting."""
+_SMALL_BYTES = 64 * 1024
+"""A body of no more is taken however much others send: so many connections of it fit in."""
 
 
 @asynccontextmanager
-async def listening(engine: Engine, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
-    """Serves webhooks for the length of the block; gives the address really used."""
-    runner = web.AppRunner(build_app(engine), access_log=None, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=1.0)
+async def listening(
+    engine: Engine, host: str, port: int, *, proxies: Networks = (), limits: Limits | None = None, wrong: Buckets | None = None
+) -> AsyncIterator[tuple[str, int]]:
+    """Serves webhooks for the length of the block; gives the address really used. `proxies` are believed about whom they speak for."""
+    limits = limits or Limits(spared=(*Limits().spared, *proxies))
+    server = Server(Listener(engine, proxies, limits, wrong).respond, limits, engine.log)
+    runner = web.ServerRunner(server, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, backlog=512)
-        await site.start()
-        bound = runner.addresses[0]
-        engine.log.info("listen.started", host=bound[0], port=bound[1])
-        yield str(bound[0]), int(bound[1])
+        async with server.watching():
+            line = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+            await web.SockSite(runner, line, backlog=_AT_A_TURN).start()
+            line.listen(_QUEUE)
+            bound = runner.addresses[0]
+            engine.log.info("listen.started", host=bound[0], port=bound[1])
+            yield str(bound[0]), int(bound[1])
     finally:
         with anyio.move_on_after(2.0, shield=True):
             await runner.cleanup()
 
 
-def build_app(engine: Engine) -> web.Application:
-    """The web application: one address a system, and two to ask after our health."""
-    app = web.Application(client_max_size=BODY_MAX)
+class _NotTakenError(Exception):
+    """A delivery that is not looked at: why, for the operator, and the answer."""
 
-    async def hook(request: web.Request) -> web.Response:
-        return await take_delivery(engine, request)
-
-    async def alive(_request: web.Request) -> web.Response:
-        return web.Response(text="alive\n")
-
-    async def ready(_request: web.Request) -> web.Response:
-        if engine.stop_by is not None:
-            return web.Response(status=503, text="stopping\n")
-        if engine.database.trouble is not None:
-            return web.Response(status=503, text="nothing can be written to the database\n")
-        return web.Response(text="ready\n")
-
-    app.router.add_post("/hooks/{system}", hook)
-    app.router.add_post("/hooks/{system}/{secret}", hook)
-    app.router.add_get("/livez", alive)
-    app.router.add_get("/readyz", ready)
-    app.on_response_prepare.append(_say_little)
-    return app
+    def __init__(self, reason: str, response: web.Response) -> None:
+        super().__init__(reason)
+        self.reason, self.response = reason, response
 
 
-async def _say_little(_request: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Server"] = "syncd"
+class Listener:
+    """One address a system, and two to ask after our health."""
 
+    def __init__(self, engine: Engine, proxies: Networks, limits: Limits, wrong: Buckets | None = None) -> None:
+        self._engine, self._proxies, self._limits = engine, proxies, limits
+        self._wrong = wrong or Buckets(burst=WRONG_BURST, per_s=WRONG_PER_S)
+        self._pending = self._bytes = 0
+        self._told_s: dict[SystemName, float] = {}
+        self._keys_seen: set[tuple[SystemName, str]] = set()
 
-async def take_delivery(engine: Engine, request: web.Request) -> web.Response:
-    """One webhook delivery, from its bytes to its answer."""
-    system = SystemName(request.match_info["system"])
-    connector = engine.connectors.get(system)
-    if connector is None:
-        return web.Response(status=404)
-    if request.content_type != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":
-        return _refused(engine, system, "not plain JSON", 415)
-    try:
-        async with asyncio.timeout(BODY_S):
-            body = await request.read()
-    except TimeoutError:
-        return _refused(engine, system, "too slow", 408)
-    except web.HTTPRequestEntityTooLarge:
-        return _refused(engine, system, "too big", 413)
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    if "secret" in request.match_info:
-        headers[SECRET] = request.match_info["secret"]
-    try:
+    async def respond(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The answer to one request."""
+        parts = request.path.split("/")[1:]
+        if parts in (["livez"], ["readyz"]):
+            return self._health(parts[0]) if request.method == "GET" else answer(405, Allow="GET")
+        if len(parts) not in (2, 3) or parts[0] != "hooks" or (system := SystemName(parts[1])) not in self._engine.connectors:
+            return answer(404)
+        if request.method != "POST":
+            return answer(405, Allow="POST")
+        # A name that comes twice has both values, as if they stood in one line: one that should be alone then fits nothing.
+        headers: dict[str, str] = {}
+        for name, value in request.headers.items():
+            headers[name.lower()] = f"{headers[name.lower()]}, {value}" if name.lower() in headers else value
+        source = source_of(_peer(request), headers.get("x-forwarded-for", ""), self._proxies)
+        if len(parts) == 3:
+            headers[SECRET] = parts[2]
+        try:
+            return await self._take(request, system, headers, source)
+        except _NotTakenError as error:
+            return self._refused(system, error.reason, error.response, source)
+        except StoreError as error:
+            return self._not_stored(system, error)
+
+    def _health(self, word: str) -> web.Response:
+        if word == "livez":
+            return answer(200, "alive\n")
+        if self._engine.stop_by is not None:
+            return answer(503, "stopping\n")
+        if self._engine.database.trouble is not None:
+            return answer(503, "nothing can be written to the database\n")
+        return answer(200, "ready\n")
+
+    async def _take(self, request: web.BaseRequest, system: SystemName, headers: Mapping[str, str], source: str) -> web.Response:
+        """One delivery, from its bytes to its answer. What is cheap to find out is found out first."""
+        key, monotonic = (source, system), self._engine.clock.monotonic
+        if not self._wrong.has(key, monotonic()):
+            return await self._slowed(request, system, source)
+        terms = self._terms(system)
+        body = await self._body(request, headers, terms)
+        if self._pending >= DELIVERIES_MAX:
+            raise _NotTakenError("too many at once", answer(terms.webhook_retry_status, Retry_After="5"))
+        if not self._wrong.take(key, monotonic()):
+            return await self._slowed(request, system, source)
+        self._pending += 1
+        try:
+            events = await self._verified(system, headers, body)
+            if not isinstance(events, WebhookRefused) or events not in _UNPROVEN:
+                self._wrong.give_back(key, monotonic())
+            if isinstance(events, WebhookRefused):
+                return self._refused(system, events.value, answer(_REFUSALS.get(events, 401)), source, size=len(body))
+            if isinstance(request.protocol, Connection):
+                request.protocol.proven = True
+            self._note_key(system, events)
+            return await _store(self._engine, system, events)
+        finally:
+            self._pending -= 1
+
+    async def _verified(self, system: SystemName, headers: Mapping[str, str], body: bytes) -> Sequence[Event] | WebhookRefused:
+        connector, now = self._engine.connectors[system], self._engine.clock.now()
         if isinstance(connector, Bridging):
             # It cannot be asked again: what it is told is kept before anything else.
-            events = await connector.take(headers, body, engine.clock.now())
-        else:
-            events = connector.receive(headers, body, engine.clock.now())
-        if not isinstance(events, WebhookRefused):
-            return await _store(engine, system, events)
-    except StoreError as error:
-        return _not_stored(engine, system, error)
-    return _refused(engine, system, events.value, _REFUSALS.get(events, 401), size=len(body))
+            return await connector.take(headers, body, now)
+        return connector.receive(headers, body, now)
+
+    def _terms(self, system: SystemName) -> Capabilities:
+        """What the vendor keeps to. It is the same for all of its collections."""
+        collection = next((place[1] for place in self._engine.places if place[0] == system), None)
+        return Capabilities() if collection is None else self._engine.connectors[system].capabilities(collection)
+
+    async def _body(self, request: web.BaseRequest, headers: Mapping[str, str], terms: Capabilities) -> bytes:
+        """The whole body, as it is; or why it is not read."""
+        if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise _NotTakenError("not plain JSON", answer(415))
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            raise _NotTakenError("not plain JSON", answer(415))
+        if "upgrade" in headers:
+            raise _NotTakenError("another protocol", answer(400))
+        most, parts, size = terms.webhook_bytes_max, [], 0
+        if (request.content_length or 0) > most:
+            raise _NotTakenError("too big", answer(413))
+        if (expected := headers.get("expect", "").lower()) not in ("", "100-continue"):
+            raise _NotTakenError("something else expected", answer(417))
+        if expected and request.version >= HttpVersion11:
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+        try:
+            async with asyncio.timeout(self._limits.body_s):
+                while part := await request.content.readany():
+                    parts.append(part)
+                    size += len(part)
+                    self._bytes += len(part)
+                    if size > most:
+                        raise _NotTakenError("too big", answer(413))
+                    if size > _SMALL_BYTES and self._bytes > BODIES_BYTES_MAX:
+                        raise _NotTakenError("too much at once", answer(terms.webhook_retry_status, Retry_After="5"))
+        except TimeoutError as error:
+            raise _NotTakenError("too slow", answer(408)) from error
+        except (web.RequestPayloadError, HttpProcessingError) as error:
+            raise _NotTakenError("broken", answer(400)) from error
+        finally:
+            self._bytes -= size
+        if isinstance(request.protocol, Connection):
+            request.protocol.enter(Stage.WORK)
+        return b"".join(parts)
+
+    async def _slowed(self, request: web.BaseRequest, system: SystemName, source: str) -> web.Response:
+        """Who keeps sending what is not genuine waits for the answer, and with it for his next try."""
+        self._engine.tally.add(system, Hearing.REFUSED, ["too often"], self._engine.clock.now())
+        now_s = self._engine.clock.monotonic()
+        if now_s - self._told_s.get(system, -_TELL_S) >= _TELL_S:
+            self._told_s[system] = now_s
+            self._engine.log.warning("webhook.slowed", system=system, source=source, hint="if this is your proxy, name it in trusted_proxies")
+        if isinstance(request.protocol, Connection):
+            request.protocol.enter(Stage.ANSWER)
+        await asyncio.sleep(WRONG_WAIT_S)
+        return answer(429, Retry_After="5")
+
+    def _refused(self, system: SystemName, reason: str, response: web.Response, source: str, **about: int) -> web.Response:
+        """Says nothing of the reason to whoever sent it, and all to the operator."""
+        self._engine.tally.add(system, Hearing.REFUSED, [reason], self._engine.clock.now())
+        self._engine.log.warning("webhook.refused", system=system, reason=reason, source=source, **about)
+        return response
+
+    def _not_stored(self, system: SystemName, error: StoreError) -> web.Response:
+        """Nothing is acknowledged that is not committed: the vendor delivers it again."""
+        self._engine.log.error("webhook.not_stored", system=system, error=error.message)
+        return answer(self._terms(system).webhook_retry_status, Retry_After="30")
+
+    def _note_key(self, system: SystemName, events: Sequence[Event]) -> None:
+        """Which key each delivery was proved by is told once, by its name: so one sees when an old one may go."""
+        key = events.key if isinstance(events, Proven) else ""
+        if key and (system, key) not in self._keys_seen:
+            self._keys_seen.add((system, key))
+            self._engine.log.info("webhook.key_used", system=system, key=key)
 
 
-def _refused(engine: Engine, system: SystemName, reason: str, status: int, **about: int) -> web.Response:
-    """Says nothing of the reason to whoever sent it, and all to the operator."""
-    engine.tally.add(system, Hearing.REFUSED, [reason], engine.clock.now())
-    engine.log.warning("webhook.refused", system=system, reason=reason, **about)
-    return web.Response(status=status)
-
-
-def _not_stored(engine: Engine, system: SystemName, error: StoreError) -> web.Response:
-    """Nothing is acknowledged that is not committed: the vendor delivers it again."""
-    engine.log.error("webhook.not_stored", system=system, error=error.message)
-    places = [place for place in engine.places if place[0] == system]
-    status = engine.connectors[system].capabilities(places[0][1]).webhook_retry_status if places else 503
-    return web.Response(status=status, headers={"Retry-After": "30"})
+def _peer(request: web.BaseRequest) -> str:
+    return request.protocol.peer if isinstance(request.protocol, Connection) else ""
 
 
 async def _store(engine: Engine, system: SystemName, events: Sequence[Event]) -> web.Response:
@@ -134,7 +235,7 @@ async def _store(engine: Engine, system: SystemName, events: Sequence[Event]) ->
 
     awaited = [event for event in events if event.word and engine.awaits(system, event.word)]
 
-    def commit(tx: Connection) -> tuple[int, list[tuple[Event, Stray]]]:
+    def commit(tx: Transaction) -> tuple[int, list[tuple[Event, Stray]]]:
         for each in awaited:
             notices.came_in(tx, each.ref, each.word, each.dedupe_key, told=each.told, carried=each.fields, at=received_at)
         new = [(event, why) for event, why in strays if inbox.put_aside(tx, _arrival(event, received_at), why.value)]
@@ -156,7 +257,7 @@ async def _store(engine: Engine, system: SystemName, events: Sequence[Event]) ->
         engine.log.debug("webhook.accepted", system=system, events=len(wanted), fresh=fresh)
     if fresh:
         engine.bus.ring(Bell.INBOX)
-    return web.Response(status=200)
+    return answer(200)
 
 
 def _arrival(event: Event, received_at: Micros) -> Arrival:

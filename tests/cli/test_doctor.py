@@ -10,7 +10,7 @@ import pytest
 
 from syncd.connectors.clock import SystemClock
 from syncd.core.record import DAY, HOUR, SystemName
-from syncd.flow.examine import Grade, _sqlite_signs, database_signs
+from syncd.flow.examine import Grade, database_signs, sqlite_signs
 from syncd.sandbox import ActiveTrailOptions, Sandbox, SandboxOptions
 from syncd.store import arrivals
 from syncd.store.arrivals import Heard, Hearing
@@ -222,7 +222,7 @@ def test_a_system_that_is_not_there(world: World):
 )
 def test_a_sqlite_with_the_bug_is_warned_of(version, grade):
     """From 3.7.0 to 3.51.2."""
-    (sign,) = _sqlite_signs(version)
+    (sign,) = sqlite_signs(version)
 
     assert grade is sign.grade
     assert ".".join(map(str, version)) in sign.what

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sqlite3
+import subprocess
 from datetime import UTC, datetime
+from pathlib import Path
 
 from tests.cli.world import World, wait_for
 
@@ -83,3 +87,28 @@ def test_a_bad_configuration_leaves_the_old_one_running(world: World) -> None:
 
         assert "pol_min" in str(daemon.said("reload.refused")[0]["problems"])
         assert daemon.process.poll() is None
+
+
+def test_it_says_which_sqlite_it_runs_on(world: World) -> None:
+    """At the start, and as a warning where that one has a fault that matters here."""
+    with world.daemon() as daemon:
+        daemon.stop()
+    (line,) = daemon.said("sqlite.version")
+    faulty = (3, 7, 0) <= sqlite3.sqlite_version_info <= (3, 51, 2)
+
+    assert (sqlite3.sqlite_version, "warning" if faulty else "info") == (line["version"], line["level"])
+
+
+def test_the_running_process_is_closed_to_others(world: World) -> None:
+    """No core is dumped, /proc shows it to nobody of its own user, and holds no secret anyway."""
+    with world.daemon() as daemon:
+        process = Path(f"/proc/{daemon.process.pid}")
+        owner, limits = (process / "environ").stat().st_uid, (process / "limits").read_text()
+        shown = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+        children = subprocess.run(["cat", str(process / "maps")], capture_output=True, check=False, user=65534 if os.geteuid() == 0 else None)
+        daemon.stop()
+
+    assert 0 == owner
+    assert ["0", "0"] == next(line for line in limits.splitlines() if line.startswith("Max core file size")).split()[4:6]
+    assert 0 != children.returncode
+    assert [] == [name for name in ("ghl-token", "octopus-key") if (world.folder / name).read_bytes().strip() in shown]

@@ -11,6 +11,7 @@ from base64 import b64encode
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from io import BytesIO
+from pathlib import Path
 
 import orjson
 from aiohttp import ClientSession, ClientTimeout
@@ -81,25 +82,35 @@ class Door:
         async with self.session.get(f"http://{self.host}:{self.port}{path}") as answer:
             return answer.status
 
+    def connections(self):
+        """How many the listener has open, as the system counts them."""
+        with Path("/proc/net/tcp").open() as table:
+            local = f":{self.port:04X}"
+            return sum(1 for row in table if row.split()[1].endswith(local) and row.split()[3] == "01")
+
     async def stored(self):
         return await self.world.read(inbox.count_waiting)
 
 
 @asynccontextmanager
-async def door(tmp_path):
-    """The listener over both vendors' real connectors; nobody is called."""
+async def door(tmp_path, options=None, **how):
+    """The listener over the vendors' real connectors; nobody is called. `options` are a system's own, `how` is what
+    `listening` takes besides.
+    """
     clock = SystemClock()
     settings = {
         GHL: ("gohighlevel", {"location_id": LOCATION, "token": "t", "webhook_keys": (PEM,), "base_url": "http://127.0.0.1:9"}),
         OCTOPUS: ("emailoctopus", {"api_key": "k", "webhook_secret": SECRET, "base_url": "http://127.0.0.1:9"}),
         TRAIL: ("activetrail", {"token": "t", "webhook_secret": PATH_SECRET, "base_url": "http://127.0.0.1:9"}),
     }
+    for system, more in (options or {}).items():
+        settings[system][1].update(more)
     async with AsyncExitStack() as stack:
         connectors = {}
         for system, (kind, options) in settings.items():
             given = KINDS[kind].settings(**options)
             connectors[system] = (await stack.enter_async_context(open_connector(KINDS[kind], system, given, clock=clock))).connector
         world = await stack.enter_async_context(opened(tmp_path, sync(), far={}, clock=clock, connectors=connectors))
-        host, port = await stack.enter_async_context(listening(world.engine, "127.0.0.1", 0))
+        host, port = await stack.enter_async_context(listening(world.engine, "127.0.0.1", 0, **how))
         session = await stack.enter_async_context(ClientSession(timeout=ClientTimeout(total=5)))
         yield Door(world, session, host, port)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
+from ipaddress import ip_network
 
 import anyio
 import pytest
@@ -10,11 +12,13 @@ import pytest
 from syncd.core.errors import StoreError
 from syncd.core.record import SystemName
 from syncd.flow import listen
+from syncd.flow.server import Limits
+from syncd.flow.sources import Buckets
 from syncd.store import arrivals, inbox
 from syncd.store.arrivals import Hearing
 from syncd.store.codec import unseal
 from syncd.store.inbox import Arrival
-from tests.flow.doors import JSON, OCTOPUS, PATH_SECRET, door, from_ghl, from_octopus, signed
+from tests.flow.doors import JSON, OCTOPUS, PATH_SECRET, SECRET, door, from_ghl, from_octopus, signed
 
 
 @pytest.mark.parametrize(("path", "made", "count"), [("/hooks/ghl", from_ghl(), 1), ("/hooks/octopus", from_octopus(1, 2, 3), 3)])
@@ -157,10 +161,9 @@ async def test_a_body_without_a_stated_length_is_bounded(tmp_path):
         assert 413 == await here.post("/hooks/octopus", {**JSON, "EmailOctopus-Signature": "sha256=0"}, endless())
 
 
-async def test_a_slow_sender_is_sent_away(tmp_path, monkeypatch):
+async def test_a_slow_sender_is_sent_away(tmp_path):
     """Whoever does not finish its body in time hears 408, while others are answered at once."""
-    monkeypatch.setattr(listen, "BODY_S", 0.3)
-    async with door(tmp_path) as here:
+    async with door(tmp_path, limits=Limits(body_s=0.3)) as here:
         reader, writer = await asyncio.open_connection(here.host, here.port)
         writer.write(b"POST /hooks/ghl HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
         assert 200 == await here.post("/hooks/ghl", *from_ghl())
@@ -182,7 +185,8 @@ async def test_what_no_sync_reads_is_answered_and_dropped(tmp_path):
 async def test_an_answer_tells_a_stranger_nothing(tmp_path):
     """Neither the software beneath us nor a reason."""
     async with door(tmp_path) as here, here.session.post(f"http://{here.host}:{here.port}/hooks/ghl", headers=JSON, data=b"{}") as answer:
-        assert (401, b"", "syncd") == (answer.status, await answer.read(), answer.headers["Server"])
+        assert (401, b"") == (answer.status, await answer.read())
+        assert "Server" not in answer.headers
 
 
 async def test_it_is_committed_before_it_is_answered(tmp_path):
@@ -265,3 +269,147 @@ async def test_the_secret_is_in_no_log(tmp_path):
 
         assert here.world.logged.calls
         assert PATH_SECRET not in repr(here.world.logged.calls)
+
+
+UNPROVEN = ({**JSON, "X-GHL-Signature": "N/A"}, b"{}")
+
+
+async def test_who_never_proves_himself_is_heard_ever_more_seldom(tmp_path, monkeypatch):
+    """A source has so many tries at one address; then it waits for a 429 that looks at nothing. Other addresses, other sources and who
+    proves himself go on.
+    """
+    monkeypatch.setattr(listen, "WRONG_WAIT_S", 0.1)
+    proxies = (ip_network("127.0.0.1/32"),)
+    async with door(tmp_path, wrong=Buckets(burst=3, per_s=0), proxies=proxies) as here:
+        forger, vendor = {"X-Forwarded-For": "198.51.100.1"}, {"X-Forwarded-For": "203.0.113.7"}
+        assert [401] * 3 + [429] * 4 == [await here.post("/hooks/ghl", {**UNPROVEN[0], **forger}, b"{}") for _ in range(7)]
+        assert [429, 401] == [await here.post(path, {**JSON, **forger}, b"{}") for path in ("/hooks/ghl", "/hooks/octopus")]
+
+        for number in range(50):
+            headers, body = from_ghl(number)
+            assert 200 == await here.post("/hooks/ghl", {**headers, **vendor}, body)
+        assert [403] * 5 == [await here.post("/hooks/ghl", *having(from_ghl(locationId="ANOTHER"), **vendor)) for _ in range(5)]
+        assert {"198.51.100.1"} == {each["source"] for each in here.world.log("webhook.slowed")}
+        assert 1 == len(here.world.log("webhook.slowed"))
+        assert {(Hearing.REFUSED, "unsigned"): 3, (Hearing.REFUSED, "too often"): 5} == {
+            key: count for key, count in (await counted(here)).items() if key[1] in ("unsigned", "too often")
+        }
+
+
+async def test_who_forwards_is_believed_only_where_it_was_said(tmp_path):
+    """Without trusted proxies a header changes nothing: everything comes from the peer."""
+    async with door(tmp_path) as here:
+        for number in range(3):
+            await here.post("/hooks/ghl", {**UNPROVEN[0], "X-Forwarded-For": f"198.51.100.{number}"}, b"{}")
+
+        assert ["127.0.0.1"] * 3 == [each["source"] for each in here.world.log("webhook.refused")]
+
+
+@pytest.mark.parametrize(("path", "made", "status"), [("/hooks/ghl", from_ghl, 429), ("/hooks/octopus", from_octopus, 503)])
+async def test_more_at_once_than_can_be_borne_is_sent_again(tmp_path, monkeypatch, path, made, status):
+    """The status on which that vendor delivers again, and a time; what was taken is not lost, and nothing is acknowledged unkept."""
+    monkeypatch.setattr(listen, "DELIVERIES_MAX", 5)
+    async with door(tmp_path) as here:
+        gate, call = anyio.Event(), here.world.engine.database._writer.call
+
+        async def held_up(job):
+            await gate.wait()
+            return await call(job)
+
+        here.world.engine.database._writer.call = held_up
+        posting = [asyncio.create_task(here.post(path, *made(number))) for number in range(30)]
+        done, waiting = set(), set()
+        async with asyncio.timeout(20):
+            while len(done) < 25:
+                done, waiting = await asyncio.wait(posting, timeout=0.05)
+        gate.set()
+        accepted = [await each for each in waiting]
+
+        assert ([status] * 25, [200] * 5) == ([each.result() for each in done], accepted)
+        assert 5 == await here.stored()
+        assert 200 == await here.post(path, *made(999))
+
+
+async def test_bodies_in_memory_are_bounded(tmp_path, monkeypatch):
+    """Large ones come again later; small ones always find room."""
+    monkeypatch.setattr(listen, "BODIES_BYTES_MAX", 400_000)
+    async with door(tmp_path) as here:
+        slow = []
+        for _ in range(3):
+            _, writer = await asyncio.open_connection(here.host, here.port)
+            writer.write(b"POST /hooks/octopus HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 150000\r\n\r\n" + b" " * 140_000)
+            slow.append(writer)
+        large = signed(b"[" + b" " * 150_000 + b"]")
+        async with asyncio.timeout(20):
+            while 503 != await here.post("/hooks/octopus", *large):
+                await asyncio.sleep(0.05)
+        assert 200 == await here.post("/hooks/octopus", *from_octopus())
+        for writer in slow:
+            writer.transport.abort()
+        async with asyncio.timeout(20):
+            while 200 != await here.post("/hooks/octopus", *large):
+                await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(("path", "made"), [("/hooks/ghl", from_ghl), (f"/hooks/trail/{PATH_SECRET}", lambda: (JSON, b"{}"))])
+async def test_each_vendor_has_its_own_bound(tmp_path, path, made):
+    """What one vendor never sends is too big from it, though another's would be taken."""
+    most = {"/hooks/ghl": 1024 * 1024}.get(path, 256 * 1024)
+    headers, _ = made()
+    async with door(tmp_path) as here:
+        assert 413 != await here.post(path, headers, b" " * most)
+        assert 413 == await here.post(path, headers, b" " * (most + 1))
+
+
+async def test_a_signature_that_comes_twice_is_none(tmp_path):
+    """Which of two would count is a question that is not asked, even where both are the same."""
+    headers, body = from_ghl()
+    async with door(tmp_path) as here:
+        doubled = [*headers.items(), ("X-GHL-Signature", headers["X-GHL-Signature"])]
+        assert (401, 0) == (await here.post("/hooks/ghl", doubled, body), await here.stored())
+        assert 400 == await here.post("/hooks/ghl", [*headers.items(), ("Content-Type", "text/plain")], body)
+        assert 415 == await here.post("/hooks/ghl", [*headers.items(), ("Content-Encoding", "identity"), ("Content-Encoding", "gzip")], body)
+
+
+async def test_keys_are_told_by_name_and_never_by_value(tmp_path):
+    """Each once, at the first delivery it proves: so one sees when the old one is no longer used."""
+    old = "the-old-secret"
+    async with door(tmp_path, {OCTOPUS: {"webhook_secret_previous": old}}) as here:
+        for number in range(6):
+            headers, body = from_octopus(number)
+            if number % 2:
+                headers = {**JSON, "EmailOctopus-Signature": "sha256=" + hmac.digest(old.encode(), body, "sha256").hex()}
+            assert 200 == await here.post("/hooks/octopus", headers, body)
+
+        assert ["webhook_secret", "webhook_secret_previous"] == [each["key"] for each in here.world.log("webhook.key_used")]
+        assert not [secret for secret in (old, f"'{SECRET}'") if secret in repr(here.world.logged.calls)]
+
+
+async def test_a_key_is_replaced_without_a_delivery_refused(tmp_path):
+    """While both are active deliveries under either are taken; when the old one is gone, nothing under it is."""
+    old, new = "the-old-secret", "the-new-secret"
+
+    def under(secret, number):
+        _, body = from_octopus(number)
+        return {**JSON, "EmailOctopus-Signature": "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()}, body
+
+    stages = [({"webhook_secret": old}, old), ({"webhook_secret": new, "webhook_secret_previous": old}, old),
+              ({"webhook_secret": new, "webhook_secret_previous": old}, new), ({"webhook_secret": new}, new)]
+    for place, (options, used) in enumerate(stages):
+        async with door(tmp_path / f"{place}", {OCTOPUS: options}) as here:
+            assert {200} == set(await asyncio.gather(*(here.post("/hooks/octopus", *under(used, number)) for number in range(100))))
+            if place == 3:
+                assert 401 == await here.post("/hooks/octopus", *under(old, 1))
+
+
+@pytest.mark.parametrize("system", ["octopus", "trail"])
+@pytest.mark.parametrize("secret", [None, ""])
+async def test_without_a_secret_nothing_is_taken(tmp_path, system, secret):
+    """Whatever comes, also what is signed with the empty one, or with none."""
+    async with door(tmp_path, {SystemName(system): {"webhook_secret": secret}}) as here:
+        _, body = from_octopus()
+        empty = "sha256=" + hmac.digest(b"", body, "sha256").hex()
+        made = [from_octopus(), ({**JSON, "EmailOctopus-Signature": empty}, body), ({**JSON, "X-Syncd-Secret": ""}, b"{}"), ({**JSON, "X-Syncd-Secret": "None"}, b"{}")]
+
+        assert {401} == {await here.post(f"/hooks/{system}", *each) for each in made}
+        assert 0 == await here.stored()

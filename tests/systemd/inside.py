@@ -11,6 +11,7 @@ import os
 import pathlib
 import subprocess
 import time
+import urllib.request
 from typing import Any
 
 STAGE = pathlib.Path("/stage")
@@ -79,6 +80,7 @@ def install(seen: Seen) -> None:
               "location_id": vendors["ghl"]["location_id"], "list_id": vendors["octopus"]["list_id"]}
     CONFIG.write_text((STAGE / "syncd.toml").read_text() % values)
     drop_in("credentials", (STAGE / "credentials.conf.example").read_text())
+    seen["vendors"] = vendors
     seen["secrets"] = [vendors["ghl"]["token"], vendors["octopus"]["api_key"]]
 
 
@@ -117,6 +119,27 @@ def start(seen: Seen) -> None:
         seen["environment"] = (process / "environ").read_text() + (process / "cmdline").read_text()
     state = pathlib.Path("/var/lib/private/syncd")
     seen["modes"] = {str(path.relative_to(state)): oct(path.stat().st_mode & 0o777) for path in [state, *state.rglob("*")]}
+
+
+def sync(seen: Seen) -> None:
+    """A contact that is made at one vendor must come to the other, through everything the unit forbids and allows."""
+    vendors, email = seen["vendors"], "through.the.unit@example.com"
+    call(vendors["ghl"], "/contacts/", {"locationId": vendors["ghl"]["location_id"], "email": email, "firstName": "Unit"}, vendors["ghl"]["token"], Version="2021-07-28")
+
+    def arrived() -> bool:
+        octopus = vendors["octopus"]
+        time.sleep(0.5)
+        return any(email in call(octopus, f"/lists/{octopus['list_id']}/contacts?status={each}", None, octopus["api_key"]) for each in ("subscribed", "pending"))
+
+    seen["sync"] = {"seconds": wait_for(arrived, 60), "restarts": prop("NRestarts")}
+
+
+def call(vendor: Seen, path: str, body: Seen | None, token: str, **headers: str) -> str:
+    """One call to an emulator, as anybody would make it."""
+    data = None if body is None else json.dumps(body).encode()
+    sent = urllib.request.Request(vendor["base_url"] + path, data, {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **headers})
+    with urllib.request.urlopen(sent, timeout=10) as answer:
+        return answer.read().decode()
 
 
 def kill(seen: Seen) -> None:
@@ -168,12 +191,13 @@ def refuse(seen: Seen) -> None:
 def main() -> None:
     seen: Seen = {}
     try:
-        for chapter in (install, start, kill, reload, stop, stall, refuse):
+        for chapter in (install, start, sync, kill, reload, stop, stall, refuse):
             seen["chapter"] = chapter.__name__
             chapter(seen)
         seen["chapter"] = "the end"
     finally:
         seen["log"] = log_lines()
+        seen["forbidden"] = [line for line in run("journalctl", "--quiet", "--output=cat").stdout.splitlines() if "SIGSYS" in line or "seccomp" in line]
         (STAGE / "seen.json").write_text(json.dumps(seen, indent=1))
         (STAGE / "journal").write_text(run("journalctl", "--quiet", "--no-pager").stdout)
 

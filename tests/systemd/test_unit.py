@@ -201,6 +201,14 @@ def test_the_state_is_private(seen: dict[str, Any]) -> None:
     assert {} == {path: mode for path, mode in seen["modes"].items() if not mode.endswith("00")}
 
 
+def test_a_sync_goes_through(seen: dict[str, Any]) -> None:
+    """Under the whole filter a record reaches the other side, in one life, and nothing that was needed was forbidden."""
+    assert seen["sync"]["seconds"] is not None
+    assert "0" == seen["sync"]["restarts"]
+    assert [] == seen["forbidden"]
+    assert [] == [line for line in seen["log"] if "Operation not permitted" in line or "process.open" in line]
+
+
 def test_a_killed_process_is_back(seen: dict[str, Any]) -> None:
     """kill -9 costs five seconds at most."""
     assert "1" == seen["kill"]["restarts"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -17,6 +18,7 @@ from syncd.connectors.activetrail.unknowns import Answers, Deletion, FromDate
 from syncd.connectors.budgets import number
 from syncd.connectors.clock import Clock
 from syncd.connectors.http import Dialect, Session
+from syncd.connectors.keys import Key, keys_of
 from syncd.connectors.kind import MemberOptions, Secret, Settings
 from syncd.connectors.quota import Limits, Quota
 from syncd.core.record import CollectionName, Json, SystemName
@@ -31,6 +33,8 @@ class ActiveTrailSettings(Settings):
     one no webhook is accepted. Deleting is for ever there, so it must be allowed. `import_group` is a group made for the purpose, which
     contacts that are imported join. The last four answer what the documentation leaves open; unset, they are found out.
     """
+
+    HOSTS: ClassVar[frozenset[str]] = frozenset({"webapi.mymarketing.co.il"})
 
     base_url: str = "https://webapi.mymarketing.co.il/api"
     token: Secret
@@ -48,10 +52,9 @@ class ActiveTrailSettings(Settings):
     webhook_events: tuple[str, ...] | None = None
     deletion: Deletion | None = None
 
-    def webhook_secrets(self) -> tuple[bytes, ...]:
+    def webhook_keys(self) -> tuple[Key, ...]:
         """The secrets a webhook may carry; an empty one is none."""
-        secrets = (self.webhook_secret, self.webhook_secret_previous)
-        return tuple(text.encode() for secret in secrets if secret is not None and (text := secret.get_secret_value()))
+        return keys_of(webhook_secret=self.webhook_secret, webhook_secret_previous=self.webhook_secret_previous)
 
     def answers(self) -> Answers:
         """What the operator says of what is not documented."""

@@ -10,12 +10,12 @@ It must not know: how a hint is followed up, or how often.
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Mapping, Sequence
 
 from syncd.connectors import payload
 from syncd.connectors.activetrail.settings import ActiveTrailSettings
-from syncd.connectors.base import Change, Event, WebhookRefused
+from syncd.connectors.base import Change, Event, Proven, WebhookRefused
+from syncd.connectors.keys import holding
 from syncd.core.errors import UserError
 from syncd.core.record import CollectionName, Json, Micros, RecordId, Ref, SystemName
 
@@ -30,8 +30,8 @@ class Webhooks:
 
     def __init__(self, system: SystemName, settings: ActiveTrailSettings, contacts: CollectionName) -> None:
         self._system, self._contacts = system, contacts
-        self._secrets = settings.webhook_secrets()
-        if any(len(secret) < _SECRET_CHARACTERS_MIN for secret in self._secrets):
+        self._keys = settings.webhook_keys()
+        if any(len(key.secret) < _SECRET_CHARACTERS_MIN for key in self._keys):
             raise UserError(
                 f"the webhook secret of `{system}` is shorter than {_SECRET_CHARACTERS_MIN} characters",
                 hint="it is all that tells ActiveTrail from a stranger; make one with `openssl rand -hex 32`",
@@ -39,27 +39,27 @@ class Webhooks:
 
     def receive(self, headers: Mapping[str, str], body: bytes, now: Micros) -> Sequence[Event] | WebhookRefused:
         """One hint. Nothing tells a repeat from fresh news about the same contact, so every delivery is news."""
-        refused = self._refusal(headers)
-        if refused is not None:
-            return refused
+        key = self._proof(headers)
+        if isinstance(key, WebhookRefused):
+            return key
         contact_id = self._contact_id(headers, body)
         if contact_id is None:
             return WebhookRefused.MALFORMED
         told = hashlib.sha256(body).hexdigest()[:16]
         ref = Ref(self._system, self._contacts, RecordId(contact_id))
-        return [Event(ref=ref, change=Change.CHANGED, dedupe_key=f"{contact_id}/{now}/{told}")]
+        return Proven([Event(ref=ref, change=Change.CHANGED, dedupe_key=f"{contact_id}/{now}/{told}")], key=key)
 
     def _contact_id(self, headers: Mapping[str, str], body: bytes) -> str | None:
         named = headers.get(CONTACT) or _in_body(payload.read(body) if body else None)
         return named if named is not None and named.isascii() and named.isdecimal() and len(named) <= _ID_DIGITS_MAX else None
 
-    def _refusal(self, headers: Mapping[str, str]) -> WebhookRefused | None:
+    def _proof(self, headers: Mapping[str, str]) -> str | WebhookRefused:
+        """The name of the secret it carries."""
         header = headers.get(SECRET)
-        if not header or not self._secrets:
+        if not header or not self._keys:
             return WebhookRefused.UNSIGNED
-        given = header.encode("utf-8", "surrogateescape")
-        holds = [hmac.compare_digest(given, secret) for secret in self._secrets]
-        return None if any(holds) else WebhookRefused.FORGED
+        key = holding(self._keys, [header], lambda secret: secret)
+        return WebhookRefused.FORGED if key is None else key
 
 
 def _in_body(body: Json) -> str | None:

@@ -25,6 +25,7 @@ from syncd.connectors.base import (
     Exists,
     News,
     Page,
+    Proven,
     Schema,
     Skew,
     Update,
@@ -162,7 +163,7 @@ class Bridge:
         if isinstance(post, WebhookRefused):
             return post
         ids = [None if word.op_id is not None or word.vendor_id is None else RecordId(word.vendor_id) for word in post.said]
-        return self._events(post, ids, body, now)
+        return Proven(self._events(post, ids, body, now), key=post.key)
 
     async def take(self, headers: Mapping[str, str], body: bytes, now: Micros) -> Sequence[Event] | WebhookRefused:
         """Verifies one delivery, keeps what it tells, and then answers its events."""
@@ -181,7 +182,7 @@ class Bridge:
                 self._silent = False
                 if (waiting := self._acknowledged.get(word.op_id)) is not None:
                     waiting.set()
-        return self._events(post, ids, body, now)
+        return Proven(self._events(post, ids, body, now), key=post.key)
 
     async def standing(self, collection: CollectionName) -> Standing:
         """How well a collection is known."""
@@ -339,6 +340,8 @@ def capabilities_of(shape: Shape, settings: BridgeSettings | None = None) -> Cap
         index_lag=delay,
         read_lag=delay,
         webhooks=News.HINT,
+        # Up to a thousand words in one post.
+        webhook_bytes_max=1024 * 1024,
         deletes_visible=DeletesVisible.WEBHOOK if shape.tells_deletes else DeletesVisible.NEVER,
         required_on_create=shape.required,
         find_keys=frozenset(shape.keys),

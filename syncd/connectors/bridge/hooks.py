@@ -26,7 +26,7 @@ class Hooks:
     def __init__(self, system: SystemName, settings: BridgeSettings, session: HookSession) -> None:
         self._system, self._session = system, session
         self._addresses = settings.hook_addresses()
-        self._secrets = settings.signing_secrets()
+        self._keys = settings.signing_keys()
 
     def has(self, collection: CollectionName, *deeds: Deed) -> bool:
         """Whether one of these deeds has a hook."""
@@ -42,8 +42,8 @@ class Hooks:
         """Calls the hook. Raises ConnectorError unless it was clearly accepted."""
         body = signed_body(_content(handoff, deed, shape, shown))
         headers: Mapping[str, str] = {}
-        if self._secrets:
-            headers = signing.signed(self._secrets[0], message_id=handoff.op_id, at=self._session.clock.now(), body=body)
+        if self._keys:
+            headers = signing.signed(self._keys[0], message_id=handoff.op_id, at=self._session.clock.now(), body=body)
         operation = Operation(name=f"{handoff.collection}.{deed.value}", method="POST", path="", writes=True, any_body=True)
         try:
             answer = await self._session.hand_off(operation, self._addresses[handoff.collection, deed], body, headers)

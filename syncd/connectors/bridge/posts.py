@@ -34,8 +34,11 @@ _YES = frozenset({"true", "yes", "1"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """One delivery that proved itself. `id` is None where nothing in it tells a repetition from news."""
+    """One delivery that proved itself. `id` is None where nothing in it tells a repetition from news, `key` the name of what
+    proved it.
+    """
 
+    key: str
     id: str | None
     said: tuple[Said, ...]
 
@@ -44,7 +47,7 @@ class Posts:
     """Reads the posts of one system. Raises UserError where a secret could be guessed."""
 
     def __init__(self, settings: BridgeSettings, shape: Callable[[CollectionName], Shape | None]) -> None:
-        self._secrets, self._header_secrets = settings.signing_secrets(), settings.header_secrets()
+        self._keys, self._header_keys = settings.signing_keys(), settings.header_keys()
         self.window: Micros = settings.window_s * SECOND
         self._shape = shape
 
@@ -52,21 +55,23 @@ class Posts:
         """What a post says, or why it is refused."""
         post_id: str | None = None
         if signing.SIGNATURE in headers:
-            verdict = signing.verify(headers, body, self._secrets, now=now, window=self.window)
-            if isinstance(verdict, WebhookRefused):
-                return verdict
-            post_id, said_at = headers[signing.ID], verdict
-        elif (refused := signing.carries(headers, self._header_secrets)) is not None:
-            return refused
+            proof = signing.verify(headers, body, self._keys, now=now, window=self.window)
+            if isinstance(proof, WebhookRefused):
+                return proof
+            key, said_at = proof
+            post_id = headers[signing.ID]
         else:
-            said_at = now
+            carried = signing.carries(headers, self._header_keys)
+            if isinstance(carried, WebhookRefused):
+                return carried
+            key, said_at = carried, now
         rows = payload.read(body)
         rows = rows if isinstance(rows, list) else [rows]
         if not rows or len(rows) > _WORDS_MAX:
             return WebhookRefused.MALFORMED
         words = [self._said(row, said_at) if isinstance(row, dict) else None for row in rows]
         said = tuple(word for word in words if word is not None)
-        return Post(id=post_id, said=said) if len(said) == len(words) else WebhookRefused.MALFORMED
+        return Post(key=key, id=post_id, said=said) if len(said) == len(words) else WebhookRefused.MALFORMED
 
     def _said(self, row: Mapping[str, Json], said_at: Micros) -> Said | None:
         """One word, or None where it is not understood."""

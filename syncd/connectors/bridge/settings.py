@@ -23,6 +23,7 @@ from syncd.connectors.bridge.shapes import OPEN, Shape
 from syncd.connectors.budgets import BucketBudget, number
 from syncd.connectors.clock import Clock
 from syncd.connectors.http import Answer, Dialect, Operation, Session
+from syncd.connectors.keys import Key, keys_of
 from syncd.connectors.kind import MemberOptions, Secret, Settings
 from syncd.connectors.quota import Limits, Quota
 from syncd.core.errors import UserError
@@ -87,6 +88,7 @@ class BridgeSettings(Settings):
     secret: Secret | None = None
     secret_previous: Secret | None = None
     header_secret: Secret | None = None
+    header_secret_previous: Secret | None = None
     window_s: int = Field(default=300, ge=10, le=3_600)
     ack_wait_s: float = Field(default=15.0, ge=0.0, le=120.0)
     ack_timeout_s: int = Field(default=3_600, ge=60, le=7 * _DAY_S)
@@ -115,13 +117,13 @@ class BridgeSettings(Settings):
     def trigger_delay(self) -> Micros:
         return self.trigger_delay_s * SECOND
 
-    def signing_secrets(self) -> tuple[str, ...]:
+    def signing_keys(self) -> tuple[Key, ...]:
         """The secrets a signature may be made with, the one in use first. Raises UserError for one that could be guessed."""
-        return _long_enough("secret", self.secret, self.secret_previous)
+        return _long_enough(secret=self.secret, secret_previous=self.secret_previous)
 
-    def header_secrets(self) -> tuple[str, ...]:
+    def header_keys(self) -> tuple[Key, ...]:
         """The secrets that may stand in a header. Raises UserError for one that could be guessed."""
-        return _long_enough("header_secret", self.header_secret)
+        return _long_enough(header_secret=self.header_secret, header_secret_previous=self.header_secret_previous)
 
     def hook_addresses(self) -> dict[tuple[CollectionName, Deed], URL]:
         """Where each deed of each collection is handed off. Raises UserError for a line that says nothing of the kind."""
@@ -244,14 +246,15 @@ def _spec(name: str, declared: DeclaredField) -> FieldSpec:
     return FieldSpec(path=f"{OPEN}{name}", type=declared.type, label=declared.label or name, options=declared.options)
 
 
-def _long_enough(name: str, *secrets: Secret | None) -> tuple[str, ...]:
-    texts = tuple(text for secret in secrets if secret is not None and (text := secret.get_secret_value()))
-    if any(len(text) < _SECRET_CHARACTERS_MIN for text in texts):
-        raise UserError(
-            f"the `{name}` is shorter than {_SECRET_CHARACTERS_MIN} characters",
-            hint="it is all that tells your flows from a stranger; make one with `openssl rand -hex 32`",
-        )
-    return texts
+def _long_enough(**settings: Secret | None) -> tuple[Key, ...]:
+    keys = keys_of(**settings)
+    for key in keys:
+        if len(key.secret) < _SECRET_CHARACTERS_MIN:
+            raise UserError(
+                f"the `{key.name}` is shorter than {_SECRET_CHARACTERS_MIN} characters",
+                hint="it is all that tells your flows from a stranger; make one with `openssl rand -hex 32`",
+            )
+    return keys
 
 
 def _limits(status: int, headers: Mapping[str, str]) -> Limits:

@@ -13,58 +13,57 @@ import hmac
 from collections.abc import Mapping, Sequence
 
 from syncd.connectors.base import WebhookRefused
+from syncd.connectors.keys import Key, holding
 from syncd.core.record import SECOND, Micros
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 SECRET = "x-syncd-secret"  # noqa: S105 - the name of a header
-_PREFIX = "whsec_"
+_PREFIX = b"whsec_"
 _ID_CHARACTERS_MAX = 128
 _SIGNATURES_MAX = 8
 
 
-def signed(secret: str, *, message_id: str, at: Micros, body: bytes) -> dict[str, str]:
+def signed(key: Key, *, message_id: str, at: Micros, body: bytes) -> dict[str, str]:
     """The three headers of a post."""
     stamp = str(at // SECOND)
-    return {ID: message_id, TIMESTAMP: stamp, SIGNATURE: "v1," + _sign(secret, message_id, stamp, body)}
+    return {ID: message_id, TIMESTAMP: stamp, SIGNATURE: _sign(key.secret, message_id, stamp, body).decode()}
 
 
-def verify(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, now: Micros, window: Micros) -> Micros | WebhookRefused:
-    """When a post was signed, on the signer's clock; or why it is refused. `headers` has lower-case names."""
+def verify(
+    headers: Mapping[str, str], body: bytes, keys: Sequence[Key], *, now: Micros, window: Micros
+) -> tuple[str, Micros] | WebhookRefused:
+    """With which key a post was signed and when, on the signer's clock; or why it is refused. `headers` has lower-case names."""
     message_id, stamp, given = (headers.get(name, "") for name in (ID, TIMESTAMP, SIGNATURE))
-    if not message_id or not stamp or not given or not secrets:
+    if not message_id or not stamp or not given or not keys:
         return WebhookRefused.UNSIGNED
-    # Compared as bytes: a header may hold any character, and only bytes of any kind can be compared in constant time.
-    offered = [each.encode("utf-8", "surrogateescape") for each in given.split(" ")[:_SIGNATURES_MAX]]
-    wanted = [b"v1," + _sign(secret, message_id, stamp, body).encode() for secret in secrets]
-    holds = [hmac.compare_digest(one, other) for one in offered for other in wanted]
-    if not any(holds):
+    key = holding(keys, given.split(" ")[:_SIGNATURES_MAX], lambda secret: _sign(secret, message_id, stamp, body))
+    if key is None:
         return WebhookRefused.FORGED
     if len(message_id) > _ID_CHARACTERS_MAX or not (stamp.isascii() and stamp.isdecimal() and len(stamp) <= 12):
         return WebhookRefused.MALFORMED
     at = int(stamp) * SECOND
-    return at if abs(now - at) <= window else WebhookRefused.EXPIRED
+    return (key, at) if abs(now - at) <= window else WebhookRefused.EXPIRED
 
 
-def carries(headers: Mapping[str, str], secrets: Sequence[str]) -> WebhookRefused | None:
-    """Why a post that is not signed is refused; None where it carries one of the secrets as it is."""
+def carries(headers: Mapping[str, str], keys: Sequence[Key]) -> str | WebhookRefused:
+    """Which of the secrets a post that is not signed carries as it is; or why it is refused."""
     header = headers.get(SECRET)
-    if not header or not secrets:
+    if not header or not keys:
         return WebhookRefused.UNSIGNED
-    given = header.encode("utf-8", "surrogateescape")
-    holds = [hmac.compare_digest(given, secret.encode()) for secret in secrets]
-    return None if any(holds) else WebhookRefused.FORGED
+    key = holding(keys, [header], lambda secret: secret)
+    return WebhookRefused.FORGED if key is None else key
 
 
-def _sign(secret: str, message_id: str, stamp: str, body: bytes) -> str:
+def _sign(secret: bytes, message_id: str, stamp: str, body: bytes) -> bytes:
     content = b"%b.%b.%b" % (message_id.encode("utf-8", "surrogateescape"), stamp.encode("utf-8", "surrogateescape"), body)
-    return base64.b64encode(hmac.digest(_key(secret), content, "sha256")).decode()
+    return b"v1," + base64.b64encode(hmac.digest(_key(secret), content, "sha256"))
 
 
-def _key(secret: str) -> bytes:
+def _key(secret: bytes) -> bytes:
     """The bytes of a secret: ``whsec_`` stands before base64, any other text is itself."""
     if secret.startswith(_PREFIX):
         try:
             return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
         except binascii.Error:
-            return secret.encode()
-    return secret.encode()
+            return secret
+    return secret

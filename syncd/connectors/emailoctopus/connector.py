@@ -54,6 +54,8 @@ CAPABILITIES = Capabilities(
     # Nothing is documented about how fresh a listing is; a few seconds cost nothing.
     index_lag=10 * SECOND,
     webhooks=News.FULL,
+    # A thousand events come at once, of a third of a kilobyte each and more with many fields.
+    webhook_bytes_max=1024 * 1024,
     deletes_visible=DeletesVisible.WEBHOOK,
     batch_update_max=_BATCH_MAX,
     required_on_create=frozenset({"email_address"}),

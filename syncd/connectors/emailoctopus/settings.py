@@ -18,6 +18,7 @@ from pydantic import Field
 from syncd.connectors.budgets import number
 from syncd.connectors.clock import Clock
 from syncd.connectors.http import Dialect, Session
+from syncd.connectors.keys import Key, keys_of
 from syncd.connectors.kind import MemberOptions, Secret, Settings
 from syncd.connectors.quota import BucketBudget, Limits, Quota
 from syncd.core.record import CollectionName, Json, SystemName
@@ -29,6 +30,7 @@ class EmailOctopusSettings(Settings):
     """One account. Without a webhook secret no webhook is accepted; two may be valid while one replaces the other."""
 
     PREFIX: ClassVar[str] = "contacts@"
+    HOSTS: ClassVar[frozenset[str]] = frozenset({"api.emailoctopus.com"})
 
     base_url: str = "https://api.emailoctopus.com"
     api_key: Secret
@@ -38,10 +40,9 @@ class EmailOctopusSettings(Settings):
     calls_per_s: float = Field(default=10.0, ge=0.1, le=1_000)
     calls_reserve: int = Field(default=5, ge=0, le=9)
 
-    def webhook_secrets(self) -> tuple[bytes, ...]:
+    def webhook_keys(self) -> tuple[Key, ...]:
         """The secrets a signature may be made with; an empty one is none."""
-        secrets = (self.webhook_secret, self.webhook_secret_previous)
-        return tuple(text.encode() for secret in secrets if secret is not None and (text := secret.get_secret_value()))
+        return keys_of(webhook_secret=self.webhook_secret, webhook_secret_previous=self.webhook_secret_previous)
 
 
 class ContactsOptions(MemberOptions):

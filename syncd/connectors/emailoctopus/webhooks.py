@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from syncd.connectors import payload
 from syncd.connectors.address import is_id
-from syncd.connectors.base import Change, Event, WebhookRefused
+from syncd.connectors.base import Change, Event, Proven, WebhookRefused
 from syncd.connectors.emailoctopus.contacts import fields_of
 from syncd.connectors.emailoctopus.fields import STATUSES, ListFields
 from syncd.connectors.emailoctopus.settings import EmailOctopusSettings
+from syncd.connectors.keys import holding
 from syncd.core.record import CollectionName, Json, RecordId, Ref, SystemName
 
 SIGNATURE = "emailoctopus-signature"
@@ -44,14 +45,14 @@ class Webhooks:
         self, system: SystemName, settings: EmailOctopusSettings, known: Callable[[CollectionName], ListFields | None]
     ) -> None:
         self._system = system
-        self._secrets = settings.webhook_secrets()
+        self._keys = settings.webhook_keys()
         self._known = known
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> Sequence[Event] | WebhookRefused:
         """The events of a delivery that proves itself, of whatever lists."""
-        refused = self._refusal(headers, body)
-        if refused is not None:
-            return refused
+        key = self._proof(headers, body)
+        if isinstance(key, WebhookRefused):
+            return key
         rows = payload.read(body)
         if not isinstance(rows, list) or len(rows) > _EVENTS_MAX:
             return WebhookRefused.MALFORMED
@@ -67,7 +68,7 @@ class Webhooks:
             if event is None:
                 return WebhookRefused.MALFORMED
             events.append(event)
-        return events
+        return Proven(events, key=key)
 
     def _event(self, row: Mapping[str, Json], change: Change) -> Event | None:
         names = [row.get("id"), row.get("list_id"), row.get("contact_id")]
@@ -108,14 +109,10 @@ class Webhooks:
         whole = fields_of(email=email, status=status, tags=tags, values=values, known=known or ListFields())
         return whole, known is not None
 
-    def _refusal(self, headers: Mapping[str, str], body: bytes) -> WebhookRefused | None:
+    def _proof(self, headers: Mapping[str, str], body: bytes) -> str | WebhookRefused:
+        """The name of the key it was signed with."""
         header = headers.get(SIGNATURE)
-        if not header or not self._secrets:
+        if not header or not self._keys:
             return WebhookRefused.UNSIGNED
-        # Compared as bytes: a header may hold any character, and only bytes of any kind can be compared in constant time.
-        given = header.encode("utf-8", "surrogateescape")
-        holds = [
-            hmac.compare_digest(given, b"sha256=" + hmac.digest(secret, body, "sha256").hex().encode())
-            for secret in self._secrets
-        ]
-        return None if any(holds) else WebhookRefused.FORGED
+        key = holding(self._keys, [header], lambda secret: b"sha256=" + hmac.digest(secret, body, "sha256").hex().encode())
+        return WebhookRefused.FORGED if key is None else key

@@ -29,6 +29,7 @@ from syncd.connectors.gohighlevel.fields import STANDARD
 from syncd.connectors.gohighlevel.identity import says_gone
 from syncd.connectors.gohighlevel.location import Location
 from syncd.connectors.gohighlevel.search import PAGE_LIMIT, Search, is_contact
+from syncd.connectors.gohighlevel.table import RETRY_STATUS, WEBHOOK_BYTES_MAX
 from syncd.connectors.gohighlevel.values import UnwritableError
 from syncd.connectors.http import Answer, Session
 from syncd.core.errors import ConnectorError, Effect, Rejected, Stale
@@ -47,7 +48,8 @@ CAPABILITIES = Capabilities(
     index_lag=30 * SECOND,
     webhooks=News.HINT,
     deletes_visible=DeletesVisible.WEBHOOK,
-    webhook_retry_status=429,
+    webhook_retry_status=RETRY_STATUS,
+    webhook_bytes_max=WEBHOOK_BYTES_MAX,
     find_keys=frozenset({"email", "phone"}),
 )
 

@@ -8,7 +8,7 @@ It must not know: contacts, or what the calls are for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -56,8 +56,11 @@ class GoHighLevelSettings(Settings):
     It is opened by `token`, a private integration token, or by OAuth: the `client_id` and `client_secret` of an app, its `redirect_uri`
     exactly as it is registered, and the `token_key` that seals the tokens; `syncd auth` then has them made out. `user_type` is whose tokens
     the app is given: the location's, or its company's, which are exchanged for the location's. `scopes` are asked for besides those needed.
-    Retries of a webhook may carry its first timestamp, so the window it is believed in is wide; repeated ids are refused elsewhere.
+    Retries of a webhook may carry its first timestamp, so the window it is believed in is wide; repeated ids are known
+    for 14 days, which is longer.
     """
+
+    HOSTS: ClassVar[frozenset[str]] = frozenset({"services.leadconnectorhq.com"})
 
     base_url: str = "https://services.leadconnectorhq.com"
     location_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
@@ -73,7 +76,7 @@ class GoHighLevelSettings(Settings):
     webhook_keys: tuple[str, ...] = (PUBLISHED_KEY,)
     legacy_signature: bool = False
     legacy_webhook_keys: tuple[str, ...] = (PUBLISHED_LEGACY_KEY,)
-    webhook_age_max_s: int = Field(default=3 * _DAY_S, ge=60, le=30 * _DAY_S)
+    webhook_age_max_s: int = Field(default=3 * _DAY_S, ge=60, le=13 * _DAY_S)
     webhook_ahead_max_s: int = Field(default=300, ge=0, le=_DAY_S)
     calls_per_window: int = Field(default=100, ge=1, le=10_000)
     window_s: float = Field(default=10.0, ge=0.1, le=3_600)

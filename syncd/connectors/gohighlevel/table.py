@@ -25,6 +25,8 @@ CONTACTS_A_PAGE = 25
 """How many contacts' children are listed between two commits: so much is listed again after a crash, and no more."""
 SLICES = 18
 """About how many windows show all events of a calendar: a year each from 2015 to five years ahead, and one for what lies beyond."""
+# A contact is a few kilobytes; the announcement of a message holds the whole text of an e-mail.
+WEBHOOK_BYTES_MAX = 1024 * 1024
 LOCATION = "{locationId}"
 """Stands in a table for the location's own id."""
 FILLED = frozenset({"locationId", "location_id", "altId", "altType", "companyId"})
@@ -146,6 +148,7 @@ def capabilities_of(collection: Collection) -> Capabilities:
         index_lag=INDEX_LAG,
         webhooks=collection.webhooks,
         webhook_retry_status=RETRY_STATUS,
+        webhook_bytes_max=WEBHOOK_BYTES_MAX,
         deletes_visible=collection.deletes_visible,
         required_on_create=_required(collection),
         find_keys=frozenset([*collection.finds, *([collection.parent] if collection.children else [])]),

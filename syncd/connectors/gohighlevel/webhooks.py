@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from syncd.connectors import payload
 from syncd.connectors.address import is_id
-from syncd.connectors.base import Change, Event, Stray, WebhookRefused
+from syncd.connectors.base import Change, Event, Proven, Stray, WebhookRefused
 from syncd.connectors.gohighlevel import rows
 from syncd.connectors.gohighlevel.contact_keeper import CONTACTS
 from syncd.connectors.gohighlevel.contacts import fields_of
@@ -38,6 +38,9 @@ from syncd.core.record import SECOND, CollectionName, Json, Micros, RecordId, Re
 SIGNATURE = "x-ghl-signature"
 LEGACY_SIGNATURE = "x-wh-signature"
 _KEY_MAX = 128
+# The text of an e-mail stands in the announcement of a message.
+_STRING_MAX = 512 * 1024
+Check = Callable[[bytes, bytes], None]
 # Here `type` is the event's word, and no field of a record.
 _ENVELOPE = frozenset({"type", "timestamp", "webhookId", "appId", "versionId"})
 
@@ -60,17 +63,17 @@ class Webhooks:
         self._legacy = settings.legacy_signature
         keys = [cast("Ed25519PublicKey", load_pem_public_key(key.encode())) for key in settings.webhook_keys]
         legacy = [cast("RSAPublicKey", load_pem_public_key(key.encode())) for key in settings.legacy_webhook_keys]
-        self._checks: list[Callable[[bytes, bytes], None]] = [key.verify for key in keys]
-        self._legacy_checks = [_rsa_check(key) for key in legacy]
+        self._checks: dict[str, Check] = {f"webhook_keys[{place}]": key.verify for place, key in enumerate(keys)}
+        self._legacy_checks = {f"legacy_webhook_keys[{place}]": _rsa_check(key) for place, key in enumerate(legacy)}
 
     def receive(
         self, headers: Mapping[str, str], body: bytes, now: Micros, custom: CustomFields
     ) -> Sequence[Event] | WebhookRefused:
         """The events of a delivery that proves itself and is this location's."""
-        refused = self._refusal(headers, body)
-        if refused is not None:
-            return refused
-        event = payload.read(body)
+        key = self._proof(headers, body)
+        if isinstance(key, WebhookRefused):
+            return key
+        event = payload.read(body, string_max=_STRING_MAX)
         if not isinstance(event, dict):
             return WebhookRefused.MALFORMED
         occurred_at = payload.moment(event.get("timestamp"))
@@ -79,7 +82,8 @@ class Webhooks:
         kind = EVENTS.get(str(event.get("type")))
         if not self._is_ours(event, kind):
             return WebhookRefused.ELSEWHERE
-        return self._events(event, kind, body, occurred_at, custom)
+        events = self._events(event, kind, body, occurred_at, custom)
+        return events if isinstance(events, WebhookRefused) else Proven(events, key=key)
 
     def _is_ours(self, event: Mapping[str, Json], kind: Kind | None) -> bool:
         """Whether the event is of this location. GHL: webhook documents: an agency's user has a list of them."""
@@ -121,8 +125,8 @@ class Webhooks:
             return [*others, replace(itself(about(UNPLACED, _word(event), kind.change, key, told)), stray=Stray.UNPLACED)]
         return [itself(about(kind.collection, address(own, parent), kind.change, key, _carried(kind, told, custom))), *others]
 
-    def _refusal(self, headers: Mapping[str, str], body: bytes) -> WebhookRefused | None:
-        """A signature of the current kind is decisive: where it is there, the older kind is not looked at."""
+    def _proof(self, headers: Mapping[str, str], body: bytes) -> str | WebhookRefused:
+        """The name of the key it was signed with. A signature of the current kind is decisive: where it is there, the older is not looked at."""
         signature = _present(headers.get(SIGNATURE))
         checks = self._checks
         if signature is None and self._legacy:
@@ -136,7 +140,7 @@ class Webhooks:
         if b64encode(raw).decode() != signature:
             # Spare bits of the last character decode to nothing; one signature has one spelling here.
             return WebhookRefused.FORGED
-        return None if any(_holds(check, raw, body) for check in checks) else WebhookRefused.FORGED
+        return next((name for name, check in checks.items() if _holds(check, raw, body)), WebhookRefused.FORGED)
 
 
 def _carried(kind: Kind, told: Mapping[str, Json], custom: CustomFields) -> Mapping[str, Json] | None:
@@ -166,11 +170,11 @@ def _present(header: str | None) -> str | None:
     return None if header in (None, "", "N/A") else header
 
 
-def _rsa_check(key: RSAPublicKey) -> Callable[[bytes, bytes], None]:
+def _rsa_check(key: RSAPublicKey) -> Check:
     return lambda signature, body: key.verify(signature, body, PKCS1v15(), SHA256())
 
 
-def _holds(check: Callable[[bytes, bytes], None], signature: bytes, body: bytes) -> bool:
+def _holds(check: Check, signature: bytes, body: bytes) -> bool:
     try:
         check(signature, body)
     except InvalidSignature:

@@ -1,0 +1,205 @@
+"""The HTTP server that strangers may reach: every connection has bounds of number, time and size, and no answer says what is beneath.
+
+`Server` is aiohttp's with what it lacks: it waits without end for a head, a body or a reader, and names itself in its error pages.
+The rule that keeps it true: a connection that keeps us waiting is closed, or gives way to a newer one; a delivery that has come whole is
+never cut off by us.
+It must not know: webhooks, systems, or what an address means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any
+
+from aiohttp import web
+from structlog.typing import FilteringBoundLogger
+
+from syncd.flow.sources import Networks, is_among
+
+_LOOK_S = 0.25
+OWN_MACHINE: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+Respond = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one server bears.
+
+    At `connections_max` the connection that has kept us waiting longest gives way. Peers in `spared` speak for many, as a proxy does: they
+    may have more than `of_one_source_max`, and stay idle for `spared_idle_s`, so that a proxy closes first and loses no request.
+    """
+
+    connections_max: int = 512
+    of_one_source_max: int = 16
+    head_s: float = 5.0
+    body_s: float = 5.0
+    answer_s: float = 5.0
+    idle_s: float = 15.0
+    spared_idle_s: float = 300.0
+    spared: tuple[IPv4Network | IPv6Network, ...] = OWN_MACHINE
+
+
+class Stage(Enum):
+    """What a connection is waiting for: a request, the rest of its head, its body, us, or a reader of our answer."""
+
+    IDLE = "idle"
+    HEAD = "head"
+    BODY = "body"
+    WORK = "work"
+    ANSWER = "answer"
+
+
+def answer(status: int, text: str | None = None, **headers: str) -> web.Response:
+    """An answer that says no more than this."""
+    return web.Response(status=status, text=text, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+class Server(web.Server):
+    """Serves `respond` within `limits`; use as the argument of a `ServerRunner`, with `watching` around it."""
+
+    def __init__(self, respond: Respond, limits: Limits, log: FilteringBoundLogger) -> None:
+        # Nothing is ever unpacked, so that nothing small becomes large.
+        super().__init__(
+            respond,
+            request_factory=self._enter,  # type: ignore[arg-type]
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=2 * limits.spared_idle_s,
+            lingering_time=2.0,
+            max_line_size=4_096,
+            max_field_size=8_190,
+            max_headers=64,
+        )
+        self.limits, self.log = limits, log
+
+    def __call__(self) -> Connection:
+        """One new connection."""
+        return Connection(self, self._loop, self._kwargs)
+
+    def admit(self, newcomer: Connection) -> bool:
+        """Whether there is room, perhaps because somebody slow gives way."""
+        present = [each for each in self.connections if isinstance(each, Connection) and each.is_open]
+        if not newcomer.spared:
+            own = [each for each in present if each.peer == newcomer.peer]
+            if len(own) >= self.limits.of_one_source_max and not _make_room(own):
+                return False
+        return len(present) < self.limits.connections_max or _make_room(present)
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """For the length of the block, whoever keeps us waiting too long is sent away."""
+        task = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            for each in self.connections:
+                if isinstance(each, Connection) and each.is_overdue():
+                    each.cut()
+
+    def _enter(self, message: Any, payload: Any, connection: Connection, writer: Any, task: Any) -> web.BaseRequest:
+        connection.enter(Stage.BODY)
+        return _Request(message, payload, connection, writer, task, self._loop)
+
+
+def _make_room(present: list[Connection]) -> bool:
+    """Cuts off who has waited longest for something of the other side's; first those who never brought anything good."""
+    waiting = [each for each in present if each.stage is not Stage.WORK]
+    if not waiting:
+        return False
+    min(waiting, key=lambda each: (each.proven, each.since)).cut()
+    return True
+
+
+class _Request(web.BaseRequest):
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        """The last look at an answer's headers."""
+        response.headers.popall("Server", None)
+
+
+class Connection(web.RequestHandler):
+    """One connection and what it is waiting for. `proven` says that something good came over it."""
+
+    __slots__ = ("_server", "peer", "proven", "since", "spared", "stage")
+
+    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop, options: dict[str, Any]) -> None:
+        super().__init__(server, loop=loop, **options)
+        self._server = server
+        self.peer, self.spared, self.proven = "", False, False
+        self.enter(Stage.HEAD)
+
+    @property
+    def is_open(self) -> bool:
+        return self.transport is not None and not self.transport.is_closing()
+
+    def enter(self, stage: Stage) -> None:
+        """From now on it waits for this."""
+        self.stage, self.since = stage, self._loop.time()
+
+    def is_overdue(self) -> bool:
+        """Whether it has kept us waiting too long. A body's time is kept by whoever reads it."""
+        limits, proven = self._server.limits, self.proven
+        idle_s = limits.head_s if not proven else limits.spared_idle_s if self.spared else limits.idle_s
+        most = {Stage.IDLE: idle_s, Stage.HEAD: limits.head_s, Stage.ANSWER: limits.answer_s}.get(self.stage)
+        if self.transport is not None and self.transport.is_closing():
+            most = limits.answer_s
+        return most is not None and self._loop.time() - self.since > most
+
+    def cut(self) -> None:
+        """Ends it at once, whatever is still to be sent."""
+        if isinstance(self.transport, asyncio.WriteTransport):
+            self.transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Takes it in, or not."""
+        name = transport.get_extra_info("peername")
+        self.peer = str(name[0]) if isinstance(name, tuple) and name else ""
+        self.spared = is_among(self.peer, self._server.limits.spared)
+        if self._server.admit(self):
+            super().connection_made(transport)
+        elif isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """The first byte of a request starts the time for its head."""
+        if self.stage is Stage.IDLE:
+            self.enter(Stage.HEAD)
+        super().data_received(data)
+
+    async def finish_response(self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None) -> tuple[web.StreamResponse, bool]:
+        """Sends an answer. After a refusal, or where the body was not read to its end, nothing that follows can be trusted to be a request of
+        its own: the connection ends.
+        """
+        self.enter(Stage.ANSWER)
+        if resp.status >= 400 or not request.content.is_eof():
+            resp.force_close()
+        done = await super().finish_response(request, resp, start_time)
+        self.enter(Stage.IDLE)
+        return done
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - aiohttp's words are for nobody
+    ) -> web.StreamResponse:
+        """What is no HTTP, and what nobody foresaw: a number for the stranger, the rest for the log."""
+        if status >= 500:
+            self._server.log.error("http.failed", error=type(exc).__name__, exc_info=exc)
+        else:
+            self._server.log.debug("http.refused", error=type(exc).__name__, source=self.peer)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer was begun")
+        response = answer(status)
+        response.force_close()
+        return response
