@@ -16,7 +16,7 @@ from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.config import Settings
 from syncd.config.findings import suggest
 from syncd.connectors.bridge import BRIDGE, HATS17, BridgeSettings, Shape, hats17
-from syncd.connectors.bridge.calendar import EVENTS
+from syncd.connectors.bridge.events import EVENTS
 from syncd.core.errors import UserError
 from syncd.core.record import CollectionName, SystemName
 

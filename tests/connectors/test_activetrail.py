@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
 from syncd.connectors.activetrail.contacts import Wanted, shown
@@ -444,3 +445,26 @@ async def test_campaigns_are_read_and_nothing_else(open_bench):
     assert None is await bench.connector.get(Ref(SYSTEM, collection, RecordId("1")))
     assert not any((facts.can_create, facts.can_update, facts.can_delete, *(spec.writable for spec in schema.fields.values())))
     assert isinstance(one, Record)
+
+
+async def test_a_group_that_several_miss_at_once_is_made_once(open_bench):
+    """Updates go side by side with each other and with passes that learn the groups anew: one group, and everybody in it."""
+    bench = await open_bench("activetrail")
+    await bench.connector.discover(bench.collection)
+    ids = [bench.create_as_user(email=f"p{number}@b.co") for number in range(8)]
+    bench.vendor.faults.add("list-groups", "slow", seconds=0.2, probability=0.5)
+    bench.vendor.faults.add("create-group", "slow", seconds=0.1, probability=1.0)
+    answers = []
+
+    async def write(record_id: str) -> None:
+        update = Update(ref=bench.ref(record_id), changes={"groups": ["fresh"]}, before={"groups": None})
+        answers.extend(await bench.connector.update([update]))
+
+    async with anyio.create_task_group() as tasks:
+        for each in ids:
+            tasks.start_soon(write, each)
+            tasks.start_soon(bench.listed)
+
+    assert {Record} == {type(answer) for answer in answers}
+    assert 1 == list(bench.vendor.account.groups.values()).count("fresh")
+    assert {"fresh"} == {name for row in bench.truth().values() for name in row["tags"]}

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from aiohttp import web
 
-from syncd.connectors.bridge.calendar import EVENTS, CalendarError, Window, events_of, words_about
+from syncd.connectors.bridge.calendar import events_of
+from syncd.connectors.bridge.events import EVENTS, CalendarError, Window, words_about
 from syncd.connectors.bridge.settings import BridgeSettings
 from syncd.core.errors import ConnectorError, UserError
 from syncd.core.handoff import Shown

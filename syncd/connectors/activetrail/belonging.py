@@ -12,13 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import anyio
+
 from syncd.connectors.activetrail import operations
 from syncd.connectors.activetrail.fields import GROUPS, MAILING_LISTS, UnwritableError
 from syncd.connectors.activetrail.pages import EVER, Pages
 from syncd.connectors.http import Operation, Session
 from syncd.core.errors import Effect, Stale
 from syncd.core.fields import elements
-from syncd.core.record import Json
+from syncd.core.record import MINUTE, Json, Micros
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,8 @@ class Belonging:
         self._hidden = hidden
         self._session, self._pages = session, pages
         self._names: dict[str, dict[int, str]] = {}
+        self._made: dict[int, tuple[str, Micros]] = {}
+        self._naming = anyio.Lock()
         self._index: dict[str, Held] | None = None
         self._read_meanwhile: dict[str, Held] | None = None
 
@@ -108,17 +112,27 @@ class Belonging:
         for path, wanted in belongs.items():
             if path not in self.paths:
                 raise UnwritableError(f"`{path}` is not shown, so it is not written; see `show_{path}`")
-            known = self._names.get(path) or await self._learn(path)
-            if any(self._ids(path, name) == [] for name in wanted):
-                known = await self._learn(path)
-            for name in wanted:
-                ids = self._ids(path, name)
-                if len(ids) > 1:
-                    raise UnwritableError(f"the account has {len(ids)} {path} called {name!r}")
-                if not ids and path == MAILING_LISTS:
-                    raise UnwritableError(f"the account has no mailing list called {name!r}")
-                if not ids:
-                    known[await self._make_group(name)] = name
+            if path not in self._names or any(self._ids(path, name) == [] for name in wanted):
+                # One at a time: two who both miss a group would both make it.
+                async with self._naming:
+                    await self._make_missing(path, wanted)
+            self._check_names(path, wanted)
+
+    async def _make_missing(self, path: str, wanted: Sequence[str]) -> None:
+        await self._read_names(path)
+        for name in wanted if path == GROUPS else ():
+            if not self._ids(path, name):
+                number = await self._make_group(name)
+                self._made[number] = (name, self._session.clock.now())
+                self._names[path][number] = name
+
+    def _check_names(self, path: str, wanted: Sequence[str]) -> None:
+        for name in wanted:
+            ids = self._ids(path, name)
+            if len(ids) > 1:
+                raise UnwritableError(f"the account has {len(ids)} {path} called {name!r}")
+            if not ids:
+                raise UnwritableError(f"the account has no {path.replace('_', ' ').removesuffix('s')} called {name!r}")
 
     async def change(self, contact: Mapping[str, Json], path: str, wanted: Sequence[str], held: Sequence[str]) -> None:
         """Adds and removes what differs from `held`. `contact` is as it was just read.
@@ -169,8 +183,11 @@ class Belonging:
         return groups
 
     def id_of(self, path: str, name: str) -> int:
-        """What stands for a name that was prepared."""
-        return self._ids(path, name)[0]
+        """What stands for a name that was prepared. Raises Stale where it has gone since."""
+        ids = self._ids(path, name)
+        if not ids:
+            raise Stale(f"what was called {name!r} among the {path} is gone", system=self._session.system)
+        return ids[0]
 
     async def members(self, path: str, number: int, wanted: Collection[str], key: Callable[[Json], str]) -> dict[str, Mapping[str, Json]]:
         """The contacts of a group or list whose keys are wanted, by key; it is gone through until all were seen."""
@@ -190,13 +207,21 @@ class Belonging:
         return [number for number, each in self._names.get(path, {}).items() if each.casefold() == name.casefold()]
 
     async def _learn(self, path: str) -> dict[int, str]:
-        """What there is, as of now."""
-        sort = _SORTS[path]
+        """What there is, as of now; not while a group is being made, which might be missing from it."""
+        async with self._naming:
+            return await self._read_names(path)
+
+    async def _read_names(self, path: str) -> dict[int, str]:
+        """A listing may run a little behind what was made."""
+        sort, now = _SORTS[path], self._session.clock.now()
+        self._made = {number: made for number, made in self._made.items() if now - made[1] < MINUTE}
         if sort.paged:
             rows = [row async for row in self._pages.all(sort.names)]
         else:
             rows = self._pages.rows(sort.names, (await self._session.call(sort.names)).body)
-        self._names[path] = {row["id"]: str(row["name"]) for row in rows if isinstance(row.get("id"), int) and row.get("name")}
+        listed = {row["id"]: str(row["name"]) for row in rows if isinstance(row.get("id"), int) and row.get("name")}
+        made = {number: name for number, (name, _) in self._made.items()} if path == GROUPS else {}
+        self._names[path] = made | listed
         return self._names[path]
 
     async def _make_group(self, name: str) -> int:

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from syncd.connectors.base import Capabilities, FieldSpec, Schema
 from syncd.connectors.bridge import hats17
-from syncd.connectors.bridge.calendar import EVENTS
 from syncd.connectors.bridge.connector import CALENDAR_FACTS, Bridge, capabilities_of
+from syncd.connectors.bridge.events import EVENTS
 from syncd.connectors.bridge.settings import BridgeSettings, Deed, NamedRecords, NoOptions, quota, quota_key, session
 from syncd.connectors.bridge.shapes import OPEN, Shape, word
 from syncd.connectors.kind import Kind, matching_path

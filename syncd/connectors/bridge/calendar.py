@@ -1,71 +1,30 @@
-"""A calendar that can be subscribed to, read as records: its events within a window, and what has gone from it.
+"""An iCalendar file (RFC 5545), read: `events_of` makes events of it.
 
-`events_of` makes events of an iCalendar file (RFC 5545); `words_about` says what follows for what is known. What repeats is spelt out within
-the window, in the time of its own zone, so that nine o'clock stays nine o'clock when the clocks change.
-The rule that keeps it true: an event is gone only where the file was read whole, does not have it, and its time lies within the window; a
-file that cannot be understood says nothing.
-It must not know: where the file comes from, or where anything is kept.
+What repeats is spelt out within the window, in the time of its own zone, so that nine o'clock stays nine o'clock when the clocks change.
+The rule that keeps it true: a file that cannot be read whole says nothing.
+It must not know: where the file comes from, or what follows from what it says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import islice
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from dateutil.rrule import rruleset, rrulestr  # type: ignore[import-untyped]
 from icalendar import Calendar
 
-from syncd.connectors.base import FieldSpec
-from syncd.connectors.bridge.shapes import Shape
-from syncd.connectors.payload import iso, moment
-from syncd.core.fields import FieldType
-from syncd.core.handoff import Said, Shown
-from syncd.core.record import SECOND, CollectionName, Json, Micros
+from syncd.connectors.bridge.events import CalendarError, Contents, Window
+from syncd.connectors.payload import iso
+from syncd.core.record import SECOND, Json, Micros
 
 Event: TypeAlias = Any
 """A VEVENT: the library says of a property only that it is one of thirty kinds, and a wrong one is caught where events are read."""
-EVENTS: Final = CollectionName("events")
-BYTES_MAX = 4 * 1024 * 1024
 _EVENTS_MAX = 20_000
 _OCCURRENCES_MAX = 1_000
 _FREQUENCIES = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
 _TEXT_MAX = 10_000
-_FIELDS = (
-    ("title", FieldType.TEXT), ("start", FieldType.INSTANT), ("end", FieldType.INSTANT), ("all_day", FieldType.BOOL),
-    ("description", FieldType.TEXT), ("location", FieldType.TEXT), ("status", FieldType.TEXT), ("url", FieldType.TEXT),
-    ("repeats", FieldType.BOOL), ("sequence", FieldType.NUMBER), ("modified", FieldType.INSTANT),
-)  # fmt: skip
-SHAPE: Final = Shape(
-    fields={path: FieldSpec(path=path, type=kind, label=path, writable=False, creatable=False) for path, kind in _FIELDS}
-)
-
-
-class CalendarError(ValueError):
-    """The file is no calendar that can be read whole."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """The time within which events are taken, and within which what is not there is gone."""
-
-    since: Micros
-    until: Micros
-
-    def holds(self, fields: Mapping[str, Json]) -> bool:
-        """Whether an event lies within, in part at least."""
-        start, end = moment(fields.get("start")), moment(fields.get("end"))
-        return start is not None and start <= self.until and max(start, end or start) >= self.since
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
-    """What a file holds: events by name, those beyond the window too where they do not repeat, and how many could not be taken."""
-
-    events: Mapping[str, Mapping[str, Json]]
-    skipped: int
 
 
 def events_of(data: bytes, window: Window, zone: tzinfo) -> Contents:
@@ -90,18 +49,6 @@ def events_of(data: bytes, window: Window, zone: tzinfo) -> Contents:
             continue
         events |= found
     return Contents(events=events, skipped=skipped)
-
-
-def words_about(contents: Contents, known: Iterable[Shown], window: Window, now: Micros) -> Sequence[Said]:
-    """What the file says of records: those within the window or known before, and those that are gone from it."""
-    held = {each.vendor_id: each.fields or {} for each in known if each.vendor_id is not None}
-    said = [
-        Said(collection=EVENTS, vendor_id=name, fields=fields, keys=(), said_at=now)
-        for name, fields in contents.events.items()
-        if window.holds(fields) or name in held
-    ]
-    gone = [name for name, fields in held.items() if name not in contents.events and window.holds(fields)]
-    return [*said, *(Said(collection=EVENTS, vendor_id=name, fields={}, keys=(), said_at=now, gone=True) for name in gone)]
 
 
 def _spelt_out(

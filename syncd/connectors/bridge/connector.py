@@ -31,7 +31,7 @@ from syncd.connectors.base import (
     Update,
     WebhookRefused,
 )
-from syncd.connectors.bridge.calendar import EVENTS
+from syncd.connectors.bridge.events import EVENTS
 from syncd.connectors.bridge.feed import Feed
 from syncd.connectors.bridge.hooks import Hooks
 from syncd.connectors.bridge.posts import Post, Posts

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import anyio.to_thread
 
-from syncd.connectors.bridge.calendar import BYTES_MAX, EVENTS, CalendarError, Contents, Window, events_of, words_about
+from syncd.connectors.bridge.events import EVENTS, CalendarError, Contents, Window, words_about
 from syncd.connectors.bridge.settings import BridgeSettings, HookSession
 from syncd.connectors.http import Operation
 from syncd.connectors.ledger import Ledger
@@ -21,6 +21,7 @@ from syncd.core.handoff import Shown
 from syncd.core.record import DAY, HOUR, Micros, SystemName
 
 CALENDAR = Operation(name="calendar", method="GET", path="")
+BYTES_MAX = 4 * 1024 * 1024
 _PAGE = 500
 
 
@@ -55,6 +56,9 @@ class Feed:
         self._print, self._told_at = found, now
 
     async def _contents(self, window: Window) -> Contents:
+        # Only who has a calendar pays for its library, which takes a tenth of a second to load.
+        from syncd.connectors.bridge.calendar import events_of
+
         data, zone = self._data, self._zone
         try:
             # A large calendar takes seconds, which nobody else should wait for.

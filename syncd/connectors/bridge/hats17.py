@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from syncd.connectors.base import FieldSpec
-from syncd.connectors.bridge import calendar
+from syncd.connectors.bridge import events
 from syncd.connectors.bridge.shapes import Shape
 from syncd.core.fields import FieldType
 
@@ -52,5 +52,5 @@ SHAPES: Final = {
         keys=("email", "phone"),
         required=frozenset({"is_company", "first_name", "type"}),
     ),
-    calendar.EVENTS: calendar.SHAPE,
+    events.EVENTS: events.SHAPE,
 }
