@@ -233,8 +233,9 @@ def _check_address(section: Section, url: str) -> None:
 
 def _is_loopback(host: str) -> bool:
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host)
     except ValueError:
         return host == "localhost"
+    return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
 
 

@@ -76,12 +76,12 @@ class Happening:
 
     @property
     def subject(self) -> str:
-        """What it is about: happenings with the same subject are dealt with in their order."""
+        """What it is about: happenings with the same subject are dealt with in their order. What is about nothing but itself has its own."""
         if self.link is not None:
             return f"{self.sync}#{self.link}"
-        if self.record_id is not None:
+        if self.record_id is not None and self.record_id != self.word:
             return f"{self.system}/{self.collection}/{self.record_id}" if self.collection else f"{self.system}/{self.record_id}"
-        return self.automation or self.word
+        return self.key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

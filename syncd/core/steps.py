@@ -9,7 +9,7 @@ It must not know: how a step is carried out, or what it costs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -159,6 +159,20 @@ def _over(step: ForEach, path: str, done: Mapping[str, Json], scope: _Scope) -> 
         if found is not None:
             return found
     return None
+
+
+def calls_in(steps: Sequence[Step]) -> Iterator[Call]:
+    """Every call among these steps, however deep."""
+    for step in steps:
+        match step:
+            case Call():
+                yield step
+            case Choose():
+                yield from calls_in((*step.then, *step.otherwise))
+            case ForEach():
+                yield from calls_in(step.steps)
+            case _:
+                pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,8 +37,9 @@ from syncd.flow.engine import Clock, Engine, Timing
 from syncd.flow.pause import pause_system
 from syncd.flow.rebase import FileMark, notice
 from syncd.flow.soundness import look_over_times
+from syncd.flow.stepping import ALERTS
 from syncd.flow.work import begin_run, end_run
-from syncd.store import control, holds, links, notices, observations, outbox, planning
+from syncd.store import control, holds, links, notices, observations, outbox, planning, runs
 from syncd.store.bridge import BridgeLedger
 from syncd.store.database import Connection, Database
 from syncd.store.observations import Place
@@ -275,6 +276,7 @@ def _begin(engine: Engine, tx: Connection, settings: Settings, reason: str) -> N
     now = engine.clock.now()
     notices.watch(tx, engine.watched, now, recent=now - WATCHED_AGO, backlog=engine.wants_backlog)
     clocks.start(engine, tx)
+    runs.leave_lanes(tx, [ALERTS, *engine.operations], now)
     engine.run_id = begin_run(engine, tx, reason, ", ".join(settings.syncs))
     in_the_air = sum(outbox.recover(tx, system, engine.clock.now()) for system in engine.connectors)
     if in_the_air:

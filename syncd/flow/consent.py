@@ -20,10 +20,12 @@ from pydantic import BaseModel
 
 from syncd.config import Settings
 from syncd.connectors.address import is_loopback
-from syncd.connectors.kind import Consent, Obtained
+from syncd.connectors.kind import Consent, Kind, Obtained
 from syncd.connectors.registry import KINDS
+from syncd.core.automation import Automation, PollTrigger, RecordTrigger
 from syncd.core.errors import UserError
 from syncd.core.record import SystemName
+from syncd.core.steps import calls_in
 from syncd.flow.daemon import database_path
 from syncd.flow.engine import Clock
 from syncd.store import tokens
@@ -37,7 +39,7 @@ Code = Callable[[], Awaitable[str]]
 
 
 def needed_scopes(settings: Settings, system: SystemName) -> frozenset[str]:
-    """What the token of a system must open: reading its collections, and writing those that some sync writes."""
+    """What the token of a system must open: reading its collections, writing those that some sync writes, and what automations watch and call."""
     kind = KINDS[settings.systems[system].kind]
     needed: set[str] = set()
     for sync in settings.syncs.values():
@@ -48,7 +50,23 @@ def needed_scopes(settings: Settings, system: SystemName) -> frozenset[str]:
                 needed |= read | (written if is_target else frozenset())
         for place in sync.children.values():
             needed |= kind.scopes(place[1])[0] if place[0] == system else frozenset()
+    for automation in settings.automations.values():
+        needed |= _scopes_of(automation, system, kind)
     return frozenset(needed)
+
+
+def _scopes_of(automation: Automation, system: SystemName, kind: Kind) -> set[str]:
+    """What one automation asks of a system's token."""
+    needed: set[str] = set()
+    named = [call.operation for call in calls_in(automation.rules.steps) if call.system == system]
+    match automation.trigger:
+        case RecordTrigger(system=watched, collection=collection) if watched == system:
+            needed |= kind.scopes(collection)[0]
+        case PollTrigger(system=polled, operation=operation) if polled == system:
+            named.append(operation)
+        case _:
+            pass
+    return needed.union(*(kind.operations[each].scopes for each in named if kind.operations is not None))
 
 
 async def obtain(settings: Settings, system: SystemName, code: str, clock: Clock) -> Obtained:

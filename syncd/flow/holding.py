@@ -7,6 +7,8 @@ It must not know: how an answer was given, or what a step does.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from syncd.core.automation import Automation, AutomationName
 from syncd.core.outcome import HoldKind
 from syncd.core.record import Json, Micros, RecordId, SyncName
@@ -62,22 +64,24 @@ def answer(tx: Connection, held: Held, choice: str, now: Micros) -> str:
 
 def retry(tx: Connection, number: int, now: Micros) -> str:
     """A run that stopped goes on with the step that it stopped at."""
-    for step in runs.steps_of(tx, [number]).get(number, ()):
-        if step.state in (StepState.PARKED, StepState.UNKNOWN, StepState.DEAD):
-            runs.put(tx, _anew(step), now)
-    runs.reopen(tx, number, now)
-    _close_holds(tx, number, now)
+    _go_on(tx, number, StepState.PENDING, now)
     return f"run {number} goes on"
 
 
 def skip_step(tx: Connection, number: int, now: Micros) -> str:
     """A run that stopped goes on behind the step that it stopped at."""
+    _go_on(tx, number, StepState.SKIPPED, now)
+    return f"run {number} goes on without that step"
+
+
+def _go_on(tx: Connection, number: int, state: StepState, now: Micros) -> None:
+    """The step that a run stopped at is from now on in this state: to be done anew, with values as they then are, or behind it."""
     for step in runs.steps_of(tx, [number]).get(number, ()):
         if step.state in (StepState.PARKED, StepState.UNKNOWN, StepState.DEAD):
-            runs.put(tx, _skipped(step), now)
+            anew = replace(step, attempts=0, error=None, payload=None) if state is StepState.PENDING else step
+            runs.put(tx, replace(anew, state=state), now)
     runs.reopen(tx, number, now)
     _close_holds(tx, number, now)
-    return f"run {number} goes on without that step"
 
 
 def give_up(tx: Connection, number: int, now: Micros) -> str:
@@ -91,13 +95,3 @@ def _close_holds(tx: Connection, number: int, now: Micros) -> None:
     for held in holds.select(tx, [HoldState.OPEN], limit=1_000_000):
         if held.kind in KINDS and held.sides.get("run") == number:
             holds.answer(tx, held.id, HoldState.CLOSED, held.choice, now)
-
-
-def _anew(step: StepRow) -> StepRow:
-    return StepRow(run=step.run, path=step.path, name=step.name, kind=step.kind, state=StepState.PENDING, system=step.system, payload=None,
-                   replay=step.replay)
-
-
-def _skipped(step: StepRow) -> StepRow:
-    return StepRow(run=step.run, path=step.path, name=step.name, kind=step.kind, state=StepState.SKIPPED, system=step.system, payload=step.payload,
-                   replay=step.replay, attempts=step.attempts, error=step.error)

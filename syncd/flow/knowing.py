@@ -13,7 +13,7 @@ from syncd.core.link import Link
 from syncd.core.record import CollectionName, Json, Micros, RecordId, SystemName
 from syncd.core.templates import NOTHING, Missing, look_up, tokens
 from syncd.flow.engine import Engine
-from syncd.store import links, observations
+from syncd.store import links, notices, observations
 from syncd.store.database import Connection
 from syncd.store.planning import PlanItem
 from syncd.store.runs import Run
@@ -71,6 +71,12 @@ class Knowing:
             self.may_come = True
             raise Missing(f"{self._run.subject} has no link in {self._run.sync} yet")
         return self._link
+
+    def wait_for_sides(self) -> None:
+        """Raises Missing while the sides of the link are being written: what they show now is not what they are about to show."""
+        if self._run.sync is not None and notices.is_moving(self._tx, self.link().id):
+            self.may_come = True
+            raise Missing(f"the sides of link {self.link().id} are still being written")
 
     def _find(self) -> Link | None:
         run = self._run

@@ -44,6 +44,8 @@ from syncd.store.runs import FINISHED, Run, RunState, StepRow, StepState
 LINK_PATIENCE: Micros = 10 * MINUTE
 """How long a run waits for its record to be linked, or made in another system, before a person is asked."""
 STEPS_AT_ONCE = 2_000
+SIDES = frozenset({"link", "members"})
+"""What a condition reads of the records on the sides of a link."""
 WHEN = "when"
 """The path under which it is kept whether a late condition was met."""
 ALERTS = ""
@@ -103,19 +105,18 @@ class _Stepper:
         self.rows = rows
         self.now = engine.clock.now()
         self.knowing = Knowing(engine, tx, run, self.now)
+        self.impatient = False
 
     def once(self) -> bool:
         """One step; whether there may be another."""
-        if self.rules.late and WHEN not in self.rows and not self._ask_when():
+        asked = self.rows.get(WHEN)
+        if self.rules.late and (asked is None or asked.state not in FINISHED) and not self._ask_when():
             return False
         reached = reach(self.rules.steps, {path: row.result for path, row in self.rows.items() if row.state in FINISHED})
         if isinstance(reached, Ended):
             self._give_back(RunState.DONE, self.now)
             return False
-        held = self.rows.get(reached.path)
-        row = held if held is not None else StepRow(
-            run=self.run.id, path=reached.path, name=reached.step.name, kind=_kind(reached.step), state=StepState.PENDING, created_at=self.now
-        )
+        row = self._row(reached.path, reached.step.name, _kind(reached.step))
         if row.state is not StepState.PENDING:
             # Only a call's own lane, or a person, may go on with a step that was begun.
             reason = f"{row.kind} was begun and not ended ({row.error or row.state.value}): approve to do it again, ignore to go on without"
@@ -129,6 +130,14 @@ class _Stepper:
             problems = "; ".join([str(error), *error.problems]) if isinstance(error, UserError) else str(error)
             self.fail(row, problems)
         return False
+
+    def _row(self, path: str, name: str, kind: str) -> StepRow:
+        """A step as it is kept, or a new one. One that has been waited for long enough is waited for no more."""
+        held = self.rows.get(path)
+        self.impatient = held is not None and self.now - held.created_at >= LINK_PATIENCE
+        return held if held is not None else StepRow(
+            run=self.run.id, path=path, name=name, kind=kind, state=StepState.PENDING, created_at=self.now
+        )
 
     def _take(self, reached: Reached, row: StepRow) -> bool:
         """Does a step, or leaves it to be done; whether the run can go on at once."""
@@ -160,11 +169,13 @@ class _Stepper:
         """What a condition reads. A bare name that is no field of the event's record is one of the hub."""
         own = self.run.event.get("after") or self.run.event.get("before") or {}
         roots = {"hub" if "." not in name and name not in own and self.run.sync is not None else name.partition(".")[0] for name in names}
+        if roots & SIDES and not self.impatient:
+            self.knowing.wait_for_sides()
         return Facts(self.knowing.about(roots, known))
 
     def _ask_when(self) -> bool:
         """Asks the condition that only a link can answer; whether the run goes on."""
-        row = StepRow(run=self.run.id, path=WHEN, kind=WHEN, state=StepState.PENDING, created_at=self.now)
+        row = self._row(WHEN, "", WHEN)
         when = self.rules.when
         try:
             facts = self._facts(when.fields, {})
@@ -226,8 +237,9 @@ class _Stepper:
 
     def _wait_or_park(self, row: StepRow, reason: str, *, give_up: bool = False) -> None:
         """A record may yet be linked or made; after a while a person is asked what to do without (or a condition is simply not met)."""
-        age = self.now - self.run.created_at
-        if self.knowing.may_come and age < LINK_PATIENCE:
+        if self.knowing.may_come and not self.impatient:
+            age = self.now - row.created_at
+            self._keep(row)
             self._give_back(RunState.RUNNING, self.now + max(SECOND, age // 4), error=reason)
         elif give_up:
             self._give_back(RunState.SKIPPED, self.now, error=f"its condition could not be asked: {reason}")

@@ -27,6 +27,8 @@ OURS = frozenset({"rules changed", "damaged row"})
 
 def tell_ours(engine: Engine, tx: Connection, owed: Owed, ref: Ref, record: Record | None) -> None:
     """A write settled upon what a record now shows (None: it is gone)."""
+    if not engine.automations:
+        return
     fields = paths_of(engine.syncs[owed.sync], owed)
     backfill = owed.priority > LIVE
     values = {path: record.fields.get(path) for path in fields if path in record.fields} if record is not None else {}

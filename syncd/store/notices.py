@@ -241,6 +241,15 @@ def in_the_air(tx: Connection, notices: Iterable[Notice]) -> set[int]:
     return {int(number) for (number,) in rows}
 
 
+def is_moving(tx: Connection, link: LinkId) -> bool:
+    """Whether a write is owed to any side of a link, or something about it is to be planned."""
+    return tx.execute(
+        "SELECT 1 FROM outbox WHERE link_id = ?1 AND state IN ('pending', 'sent', 'unknown') UNION ALL SELECT 1 FROM link_members AS m"
+        " JOIN to_plan AS t ON t.sync = m.sync AND t.member = m.member AND t.record_id = m.record_id WHERE m.link_id = ?1 LIMIT 1",
+        (link,),
+    ).fetchone() is not None
+
+
 def _where(notice: Notice) -> tuple[str | None, str | None, str | None]:
     return (notice.ref.system, notice.ref.collection, notice.ref.id) if notice.ref is not None else (None, None, None)
 

@@ -167,6 +167,15 @@ def next_due(tx: Connection, lane: str | None) -> Micros | None:
     return None if at is None else int(at)
 
 
+def leave_lanes(tx: Connection, there: Iterable[str], at: Micros) -> None:
+    """Runs that wait for the call of a system which is there no more are looked at anew."""
+    tx.execute(
+        "UPDATE automation_runs SET system = NULL, due_at = ?1, lease_until = NULL, fence = fence + 1 WHERE state = 'running' AND system IS NOT NULL"
+        " AND system NOT IN (SELECT value FROM json_each(?2))",
+        (at, pack(sorted(there)).decode()),
+    )
+
+
 def release(
     tx: Connection, run: Run, state: RunState, at: Micros, *, due_at: Micros, lane: str | None = None, error: str | None = None
 ) -> bool:

@@ -136,5 +136,7 @@ def test_what_is_not_there_is_blank():
 def test_subjects_tell_apart():
     """What must keep its order has one subject, and nothing else has it."""
     said = {record().subject, hub(1, 2).subject, webhook("x").subject, record(record_id="2").subject, record(system="mail").subject}
+    unplaced = Happening(key="once", what=What.WEBHOOK, cause=PERSON, at=7, system="crm", collection="events", record_id="Called", word="Called")
 
     assert len(said) == 5
+    assert "once" == unplaced.subject

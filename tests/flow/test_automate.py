@@ -13,6 +13,7 @@ from syncd.core.record import HOUR, SECOND
 from syncd.flow.automate import advance_once, automate_once, recover
 from syncd.flow.pause import resume_system
 from syncd.flow.running import answer_run, answer_timer
+from syncd.store import runs
 from syncd.store.runs import RunState
 from tests.flow.automating import BACKFILL, automated, automation, message, on_hub, on_record
 from tests.flow.world import ADA, CRM, MAIL
@@ -114,6 +115,20 @@ async def test_a_record_may_yet_be_linked(tmp_path: Path) -> None:
         await found.settle()
 
         assert [next(iter(found.world.crm.records()))] == [to for to, _ in found.sent]
+
+
+async def test_a_record_that_is_never_linked_is_asked_about(tmp_path: Path) -> None:
+    """After a while; until then nobody is troubled."""
+    async with automated(tmp_path, automation(on_record(MAIL, What.CREATED), message("hello", to="{link.crm.id}"))) as found:
+        found.world.mail.create_as_user({"name": "No Address"})
+        for _ in range(3):
+            await found.settle()
+            assert ([], ["running"]) == (await found.world.asked(), await found.states())
+            found.world.later(200)
+        found.world.later(600)
+        await found.settle()
+
+        assert (["missing_value"], ["parked"], []) == (await found.world.asked(), await found.states(), found.sent)
 
 
 async def test_what_never_comes_is_asked_about(tmp_path: Path) -> None:
@@ -323,6 +338,19 @@ async def test_a_run_ends_by_the_steps_it_began_with(tmp_path: Path) -> None:
         assert [(ada, "old")] == found.sent
 
 
+async def test_a_call_to_a_system_that_is_gone_is_said(tmp_path: Path) -> None:
+    """The run does not wait for ever."""
+    async with automated(tmp_path, GREET) as found:
+        await begun(found)
+        await advance_once(found.engine)
+        del found.engine.operations[CRM]
+        await found.engine.database.write(lambda tx: runs.leave_lanes(tx, ["", MAIL], 1))
+        await advance_once(found.engine)
+
+        (failed,) = await found.runs(RunState.FAILED)
+        assert "there is no system crm any more" in str(failed.error)
+
+
 async def test_calls_alike_travel_together(tmp_path: Path) -> None:
     """One call for many; each run goes on by its own outcome."""
     tag = {"call": "crm.add-tags", "with": {"contactId": "{event.id}", "tags": ["vip"]}}
@@ -406,7 +434,10 @@ async def test_a_late_condition_is_asked_when_there_is_a_link(tmp_path: Path) ->
     async with automated(tmp_path, late) as found:
         (ada,) = await begun(found)
         await advance_once(found.engine)
-        assert [] == found.sent
+        await found.world.plan()
+        found.world.later(5)
+        await advance_once(found.engine)
+        assert ([], ["running"]) == (found.sent, await found.states())
         await found.settle()
         found.world.later(30)
         await found.settle()

@@ -82,6 +82,7 @@ CREATE TABLE automation_runs (
 ) STRICT;
 CREATE INDEX automation_runs_due ON automation_runs (system, due_at) WHERE state = 'running';
 CREATE INDEX automation_runs_subject ON automation_runs (automation, subject, created_at);
+CREATE INDEX automation_runs_open ON automation_runs (automation, subject, id) WHERE state IN ('running', 'parked');
 CREATE INDEX automation_runs_state ON automation_runs (state, automation);
 CREATE INDEX automation_runs_done ON automation_runs (done_at) WHERE done_at IS NOT NULL;
 
