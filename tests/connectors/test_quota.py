@@ -9,6 +9,7 @@ from contextlib import suppress
 import anyio
 import pytest
 
+from syncd.connectors import quota as quota_of
 from syncd.connectors.quota import BucketBudget, DailyBudget, Limits, Priority, Quota, WindowBudget, priority
 from syncd.core.errors import Unavailable
 from syncd.core.record import SystemName
@@ -441,3 +442,8 @@ def test_the_eta_is_about_right(in_virtual_time):
     promised_s, took_s = in_virtual_time(world)
 
     assert pytest.approx(took_s, rel=0.15) == promised_s
+
+
+def test_every_kind_of_work_has_its_shares():
+    """A kind that the tables do not know would stop whoever asks for a place in line."""
+    assert [set(Priority)] * 2 == [set(quota_of._DAILY_SHARE), set(quota_of._KEPT)]
