@@ -60,7 +60,7 @@ def _take_apart(tx: Connection, link: LinkId, at: Micros) -> str | None:
     ).fetchall()
     tx.execute("DELETE FROM link_members WHERE link_id = ?", (link,))
     for sync, revision in tx.execute("SELECT sync, revision FROM links WHERE id = ?", (link,)).fetchall():
-        hub = seal({}, "links", link, sync, revision, "unlinked", "")
+        hub = seal(tx, {}, "links", link, sync, revision, "unlinked", "")
         tx.execute("UPDATE links SET state = 'unlinked', hub = ? WHERE id = ?", (hub, link))
     tx.execute(
         "UPDATE outbox SET state = 'cancelled', error = 'its link was damaged', done_at = ?, lease_until = NULL, fence = fence + 1"

@@ -14,7 +14,7 @@ from enum import Enum
 from syncd.core.link import Interval
 from syncd.core.record import HOUR, MINUTE, CollectionName, Json, MemberName, Micros, Record, RecordId, Ref, SyncName, SystemName
 from syncd.core.translate import change_interval
-from syncd.store.codec import fingerprint, pack, seal, unpack, unseal
+from syncd.store.codec import fingerprint, mark_of, pack, seal, unpack, unseal
 from syncd.store.control import NOT_PAUSED
 from syncd.store.database import Connection
 from syncd.store.inbox import Arrival, accept
@@ -131,9 +131,9 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
         [
             (
                 *_key(ref),
-                seal(fields, "observations", *_key(ref)),
-                fingerprint(fields),
-                seal({path: [each.since, each.until] for path, each in changed.items()}, "observations", *_key(ref)),
+                seal(tx, fields, "observations", *_key(ref)),
+                mark_of(tx, fields),
+                seal(tx, {path: [each.since, each.until] for path, each in changed.items()}, "observations", *_key(ref)),
                 look.as_of,
                 look.read_at,
                 look.record.modified_at,
@@ -156,7 +156,7 @@ def bury(tx: Connection, ref: Ref, evidence: Sequence[str], *, seen_at: Micros, 
         " VALUES (?, ?, ?, NULL, x'', ?, ?, ?, ?)"
         " ON CONFLICT (system, collection, record_id) DO UPDATE SET fields = NULL, fingerprint = x'', changed = excluded.changed,"
         " seen_at = excluded.seen_at, read_at = excluded.read_at, evidence = excluded.evidence",
-        (*key, seal({}, "observations", *key), seen_at, read_at, seal(list(evidence), "observations", *key)),
+        (*key, seal(tx, {}, "observations", *key), seen_at, read_at, seal(tx, list(evidence), "observations", *key)),
     )
     clear_suspects(tx, [ref])
     enqueue(tx, routed([ref], routes), read_at, "deletion")
@@ -178,12 +178,12 @@ def load(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, Observation]:
         ref, key = Ref(system, collection, record_id), (system, collection, record_id)
         found[ref] = Observation(
             ref=ref,
-            fields=unseal(fields, "observations", *key),
-            changed=_changed_out(unseal(changed, "observations", *key)),
+            fields=unseal(tx, fields, "observations", *key),
+            changed=_changed_out(unseal(tx, changed, "observations", *key)),
             seen_at=seen_at,
             read_at=read_at,
             modified_at=modified_at,
-            evidence=tuple(unseal(evidence, "observations", *key) or ()),
+            evidence=tuple(unseal(tx, evidence, "observations", *key) or ()),
         )
     return found
 
