@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
 
 import anyio
@@ -38,6 +39,7 @@ from syncd.flow.work import begin_run, end_run
 from syncd.store import control, holds, links, observations, outbox, planning
 from syncd.store.bridge import BridgeLedger
 from syncd.store.database import Connection, Database
+from syncd.store.master import hand_over
 from syncd.store.observations import Place
 from syncd.store.tokens import Beside, Door, Keeping, SealingKey
 
@@ -134,12 +136,19 @@ async def connect_systems(
             open_connector(kind, name, options, clock=clock, quota=shared.get(key), keeper=keeper)  # type: ignore[arg-type]
         )
         if isinstance(opened.connector, Bridging):
-            opened.connector.keep_in(BridgeLedger(door or Beside(settings.daemon.state / "syncd.db")))
+            opened.connector.keep_in(BridgeLedger(door or Beside(database_path(settings))))
         if key not in shared and saved is not None and name in saved:
             opened.quota.restore(saved[name])
         shared[key] = opened.quota
         connectors[name], quotas[name] = opened.connector, opened.quota
     return connectors, quotas
+
+
+def database_path(settings: Settings) -> Path:
+    """Where the state of this configuration is kept; its key is known from here on."""
+    path = settings.daemon.state / "syncd.db"
+    hand_over(path, settings.daemon.key)
+    return path
 
 
 def keeper_of(settings: Settings, system: SystemName, clock: Clock, door: Door | None = None) -> Keeping | None:
@@ -148,7 +157,7 @@ def keeper_of(settings: Settings, system: SystemName, clock: Clock, door: Door |
     key = KINDS[configured.kind].token_key(configured.options)
     if key is None:
         return None
-    return Keeping(door or Beside(settings.daemon.state / "syncd.db"), SealingKey(key.get_secret_value()), system, clock.now)
+    return Keeping(door or Beside(database_path(settings)), SealingKey(key.get_secret_value()), system, clock.now)
 
 
 def answered(options: BaseModel, answers: Mapping[str, Json]) -> BaseModel:

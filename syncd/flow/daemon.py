@@ -11,7 +11,6 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from random import Random
 
 import anyio
@@ -23,6 +22,7 @@ from syncd.core.errors import StoreError, UserError
 from syncd.core.record import DAY
 from syncd.flow import notify
 from syncd.flow.assemble import Assembled, assemble, keep_quotas
+from syncd.flow.assemble import database_path as database_path  # noqa: PLC0414 (whoever looks for the daemon finds it here)
 from syncd.flow.engine import Clock, Engine
 from syncd.flow.listen import listening
 from syncd.flow.poll import poll_forever
@@ -42,11 +42,6 @@ REST_S, REST_MAX_S = 1.0, 15.0
 """How long a stage rests when nothing can be committed: first, and at most while it goes on."""
 STALLED_S = 15.0
 """The reconcile stage comes round at least every second; this long without it, and the engine is stuck."""
-
-
-def database_path(settings: Settings) -> Path:
-    """Where the state of this configuration is kept."""
-    return settings.daemon.state / "syncd.db"
 
 
 async def run(

@@ -76,7 +76,11 @@ class Source:
 
     def get(self) -> MasterKey:
         """The key. Raises UserError where it cannot be had."""
-        return MasterKey(_secret(self.file) if self.read is None else self.read())
+        return MasterKey(self.text())
+
+    def text(self) -> str:
+        """The key as it is kept. Raises UserError where it cannot be had."""
+        return _secret(self.file) if self.read is None else self.read()
 
     def get_or_make(self) -> MasterKey:
         """The key; a file beside a database that has no key yet is made."""
