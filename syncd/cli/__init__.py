@@ -27,6 +27,7 @@ from syncd.cli import (
     explain,
     export,
     failures,
+    forget,
     holds,
     import_,
     init,
@@ -59,7 +60,7 @@ for command in (init, check, auth, doctor, discover, plan, run, reconcile, call,
 app.add_typer(holds.app, name="holds", rich_help_panel=ANSWER)
 app.add_typer(failures.app, name="failures", rich_help_panel=ANSWER)
 app.add_typer(bridge.app, name="bridge", rich_help_panel=SET_UP)
-for command in (resume, demo, sandbox):
+for command in (resume, forget, demo, sandbox):
     app.add_typer(command.app)
 
 

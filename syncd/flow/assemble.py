@@ -32,6 +32,7 @@ from syncd.flow import schemas as schemas_of
 from syncd.flow.answering import plan_everything
 from syncd.flow.clock import SteadyClock
 from syncd.flow.engine import Clock, Engine, Timing
+from syncd.flow.forgetting import forget_again
 from syncd.flow.pause import pause_system
 from syncd.flow.rebase import FileMark, notice
 from syncd.flow.soundness import look_over_times
@@ -76,6 +77,7 @@ async def assemble(
         )
         await _meet_systems(engine, settings)
         await notice(engine, FileMark(database.path))
+        await forget_again(engine)
         await _resolve_fields(engine, settings)
         await database.write(lambda tx: _begin(engine, tx, settings, reason))
         try:

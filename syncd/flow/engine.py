@@ -124,11 +124,7 @@ class Engine:
     @property
     def routes(self) -> Routes:
         """Which syncs read each collection, as which member."""
-        routes: dict[Place, list[tuple[SyncName, MemberName]]] = {}
-        for sync in self.syncs.values():
-            for member in sync.members.values():
-                routes.setdefault((member.system, member.collection), []).append((sync.name, member.name))
-        return routes
+        return routes_of(self.syncs)
 
     @property
     def places(self) -> list[Place]:
@@ -166,3 +162,12 @@ class Engine:
         """How far a modified time of this record's system may be off, its grain included."""
         connector = self.connectors[ref.system]
         return connector.skew().error + connector.capabilities(ref.collection).modified_resolution
+
+
+def routes_of(syncs: Mapping[SyncName, SyncRules]) -> Routes:
+    """Which syncs read each collection, as which member."""
+    routes: dict[Place, list[tuple[SyncName, MemberName]]] = {}
+    for sync in syncs.values():
+        for member in sync.members.values():
+            routes.setdefault((member.system, member.collection), []).append((sync.name, member.name))
+    return routes

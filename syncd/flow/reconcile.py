@@ -20,6 +20,7 @@ from syncd.core.plan import plan
 from syncd.core.record import FieldName, Json, LinkId, MemberName, Micros, RecordId, Ref, SyncName
 from syncd.core.rules import SyncRules
 from syncd.core.translate import see
+from syncd.flow import forgetting
 from syncd.flow.answers import Answers
 from syncd.flow.binding import bind
 from syncd.flow.bus import Bell
@@ -138,7 +139,7 @@ def _index(engine: Engine, tx: Connection, rules: SyncRules) -> int:
     keyed = [
         (each, planning.blinded(tx, index_of(bound, rules.members[each.item.member], shown.get(each.item)))) for each in items
     ]
-    again = planning.index_keys(tx, keyed)
+    again = planning.index_keys(tx, forgetting.keep_out(engine, tx, rules, keyed))
     planning.enqueue(tx, again, engine.clock.now(), "a shared key changed")
     return len(items)
 

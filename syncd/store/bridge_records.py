@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from syncd.core.handoff import Said, Shown
-from syncd.core.record import CollectionName, Json, Micros, RecordId, SystemName
+from syncd.core.record import CollectionName, Json, Micros, RecordId, Ref, SystemName
+from syncd.store import forgotten
 from syncd.store.codec import blind, fingerprint, seal, seal_text, unseal, unseal_text
 from syncd.store.database import Connection
 
@@ -91,6 +92,8 @@ def show(tx: Connection, system: SystemName, said: Said, now: Micros, *, record_
     known_id = record_id or find_id(tx, system, said)
     known = None if known_id is None else get(tx, system, said.collection, known_id)
     chosen = known_id or new_id(tx, system, said)
+    if _is_forgotten(tx, system, said, chosen):
+        return chosen
     late = known is not None and is_older(said, known)
     fields = _laid_over(said, known, late=late)
     unchanged = known is not None and _print(known.fields) == _print(fields)
@@ -109,6 +112,17 @@ def show(tx: Connection, system: SystemName, said: Said, now: Micros, *, record_
     if not late:
         _index(tx, system, said, chosen)
     return chosen
+
+
+def _is_forgotten(tx: Connection, system: SystemName, said: Said, record_id: RecordId) -> bool:
+    """Whether what was said is of somebody who was to be forgotten."""
+    if not forgotten.is_anybody(tx):
+        return False
+    place = (system, said.collection)
+    marks = [forgotten.mark_of_ref(tx, Ref(*place, record_id)), *(forgotten.mark_of_told(tx, *place, blind_key(tx, key)) for key in said.keys[:1])]
+    out = forgotten.among(tx, marks)
+    forgotten.count_kept_out(tx, out)
+    return bool(out)
 
 
 def _laid_over(said: Said, known: Shown | None, *, late: bool) -> dict[str, Json] | None:

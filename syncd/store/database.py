@@ -25,7 +25,7 @@ import aiosqlite
 import anyio
 
 from syncd.core.errors import StoreError, UserError
-from syncd.store import legacy
+from syncd.store import forgotten, legacy
 from syncd.store.connection import Connection as Connection  # noqa: PLC0414 (whoever has a job names it from here)
 from syncd.store.master import source_of
 from syncd.store.vault import Vault
@@ -112,6 +112,10 @@ class Database:
     async def read(self, job: Callable[[Connection], T]) -> T:
         """Runs `job` over one committed snapshot."""
         return await self._reader.call(lambda connection: _snapshot(connection, job))
+
+    async def shrink(self) -> None:
+        """Overwrites what was erased, where that was asked for. Raises StoreError where it could not be done now."""
+        await self._writer.call(lambda connection: shrink(connection) if must_shrink(connection) else None)
 
     async def version(self) -> int:
         """A number that changes whenever another process commits."""
@@ -267,6 +271,7 @@ def prepare(connection: Connection) -> None:
     legacy.teach(connection)
     for number, script in enumerate(steps[done:], start=done + 1):
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version={number};\nCOMMIT;")
+    forgotten.take_in(connection)
     if must_shrink(connection):
         shrink(connection)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.core.record import Json, Micros, Ref, SystemName
+from syncd.store import forgotten
 from syncd.store.codec import blind, seal, unseal
 from syncd.store.control import NOT_PAUSED
 from syncd.store.database import Connection
@@ -39,6 +40,7 @@ class Waiting:
 
 def accept(tx: Connection, arrivals: Sequence[Arrival]) -> int:
     """Stores events; those known by their key are dropped. Answers how many were new."""
+    arrivals = _kept_out(tx, arrivals)
     before = tx.total_changes
     tx.executemany(
         "INSERT INTO events (system, collection, record_id, dedupe_key, change, payload, is_full, occurred_at, received_at)"
@@ -51,6 +53,15 @@ def accept(tx: Connection, arrivals: Sequence[Arrival]) -> int:
         ],
     )
     return tx.total_changes - before
+
+
+def _kept_out(tx: Connection, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
+    """The events without those of records that were to be forgotten."""
+    if not forgotten.is_anybody(tx):
+        return arrivals
+    marks = {each.ref: forgotten.mark_of_ref(tx, each.ref) for each in arrivals}
+    out = forgotten.among(tx, marks.values())
+    return [each for each in arrivals if marks[each.ref] not in out]
 
 
 def put_aside(tx: Connection, arrival: Arrival, outcome: str) -> bool:

@@ -14,6 +14,7 @@ from enum import Enum
 from syncd.core.link import Interval
 from syncd.core.record import HOUR, MINUTE, CollectionName, Json, MemberName, Micros, Record, RecordId, Ref, SyncName, SystemName
 from syncd.core.translate import change_interval
+from syncd.store import forgotten
 from syncd.store.codec import fingerprint, mark_of, pack, seal, unpack, unseal
 from syncd.store.control import NOT_PAUSED
 from syncd.store.database import Connection
@@ -93,6 +94,7 @@ class Suspect:
 
 def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -> set[Ref]:
     """Stores looks; answers the refs that show something new, which are then put on the list of links to plan."""
+    looks = _kept_out(tx, looks)
     known = load(tx, [look.record.ref for look in looks])
     fresh: dict[Ref, tuple[Look, Mapping[str, Json], Mapping[str, Interval]]] = {}
     present: list[Look] = []
@@ -336,6 +338,16 @@ def routed(refs: Iterable[Ref], routes: Routes) -> list[PlanItem]:
         for ref in refs
         for sync, member in routes.get((ref.system, ref.collection), ())
     ]
+
+
+def _kept_out(tx: Connection, looks: Sequence[Look]) -> Sequence[Look]:
+    """The looks without those at records that were to be forgotten."""
+    if not forgotten.is_anybody(tx):
+        return looks
+    marks = {look.record.ref: forgotten.mark_of_ref(tx, look.record.ref) for look in looks}
+    out = forgotten.among(tx, marks.values())
+    forgotten.count_kept_out(tx, out)
+    return [look for look in looks if marks[look.record.ref] not in out]
 
 
 def _key(ref: Ref) -> tuple[str, str, str]:
