@@ -31,6 +31,7 @@ from syncd.cli import (
     holds,
     import_,
     init,
+    key,
     plan,
     reconcile,
     resume,
@@ -60,6 +61,7 @@ for command in (init, check, auth, doctor, discover, plan, run, reconcile, call,
 app.add_typer(holds.app, name="holds", rich_help_panel=ANSWER)
 app.add_typer(failures.app, name="failures", rich_help_panel=ANSWER)
 app.add_typer(bridge.app, name="bridge", rich_help_panel=SET_UP)
+app.add_typer(key.app, name="key", rich_help_panel=SET_UP)
 for command in (resume, forget, demo, sandbox):
     app.add_typer(command.app)
 

@@ -16,6 +16,7 @@ import orjson
 from syncd.core.errors import StoreError
 from syncd.core.record import Json
 from syncd.store.connection import Connection
+from syncd.store.vault import number_of
 
 _SEALED_TEXT = "~"
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_NON_STR_KEYS
@@ -77,6 +78,14 @@ def unseal_text(tx: Connection, sealed: str | None, table: str, *row: Json) -> s
     except ValueError:
         raise DamagedError(table, row) from None
     return str(unseal(tx, held, table, *row))
+
+
+def key_of_text(sealed: str) -> int | None:
+    """The number of the key that a text is sealed with; None where it is not sealed, or not readably."""
+    try:
+        return number_of(b64decode(sealed.removeprefix(_SEALED_TEXT), validate=True)) if sealed.startswith(_SEALED_TEXT) else None
+    except ValueError:
+        return None
 
 
 def blind(tx: Connection, text: str) -> str:

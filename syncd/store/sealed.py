@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from syncd.core.record import Json
-from syncd.store.codec import seal, seal_text, unseal, unseal_text
+from syncd.store.codec import key_of_text, seal, seal_text, unseal, unseal_text
 from syncd.store.connection import Connection
+from syncd.store.vault import number_of
 
 _MEMBERS = (
     "coalesce((SELECT group_concat(member || '=' || record_id, '|') FROM (SELECT member, record_id FROM link_members"
@@ -33,6 +34,10 @@ class Sealed:
     def open(self, tx: Connection, held: Json, row: Sequence[Json]) -> Json:
         """The value. Raises DamagedError."""
         return (unseal_text if self.is_text else unseal)(tx, held, self.table, *row)
+
+    def key_of(self, held: Json) -> int | None:
+        """The number of the key that a value is sealed with; None where it is not sealed."""
+        return key_of_text(held) if self.is_text else number_of(held)
 
     def close(self, tx: Connection, value: Json, row: Sequence[Json]) -> Json:
         """The value sealed with the newest key."""
