@@ -34,6 +34,7 @@ from syncd.cli import (
     key,
     plan,
     reconcile,
+    redacting,
     resume,
     run,
     sandbox,
@@ -79,3 +80,4 @@ def start(
     ] = False,
 ) -> None:
     """Keep contacts equal across systems, both ways, without losing data."""
+    redacting.begin()
