@@ -41,6 +41,10 @@ def read_daemon(section: Section, secrets: Secrets) -> DaemonSettings:
         quiet_max=quiet_max,
         log_level=section.one_of("log_level", LogLevel, LogLevel.INFO),
         trusted_proxies=_read_proxies(section),
+        # Vendors repeat what was not answered for more than three days; guards look back on an hour.
+        keep_events=section.duration("keep_events", 14 * DAY, least=7 * DAY),
+        keep_writes=section.duration("keep_writes", 90 * DAY, least=DAY),
+        keep_story=section.duration("keep_story", 365 * DAY, least=DAY),
         key=_read_key(section, secrets),
     )
     if settings.poll_min > settings.poll_max:

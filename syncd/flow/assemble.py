@@ -42,6 +42,7 @@ from syncd.store.bridge import BridgeLedger
 from syncd.store.database import Connection, Database
 from syncd.store.master import hand_over
 from syncd.store.observations import Place
+from syncd.store.retention import Keep
 from syncd.store.tokens import Beside, Door, Keeping, SealingKey
 
 PATIENCE_S = 1.5
@@ -97,6 +98,7 @@ def timing_of(settings: Settings) -> Timing:
         full_pass=daemon.full_pass,
         quiet=daemon.quiet,
         quiet_max=daemon.quiet_max,
+        keep=Keep(events=daemon.keep_events, writes=daemon.keep_writes, story=daemon.keep_story),
     )
 
 

@@ -23,6 +23,7 @@ from syncd.flow.bus import Bus
 from syncd.flow.tally import Tally
 from syncd.store.database import Database
 from syncd.store.observations import Place, Routes
+from syncd.store.retention import Keep
 
 LIVE = 10
 """Outbox priorities up to this are changes somebody just made; beyond it is the backlog of a first sync."""
@@ -56,6 +57,7 @@ class Timing:
     lease: Micros = 5 * MINUTE
     doubt: Micros = 10 * MINUTE
     tick_s: float = 1.0
+    keep: Keep = field(default_factory=Keep)
 
 
 def usual_pass_every(facts: Capabilities, full_pass: Micros) -> Micros:

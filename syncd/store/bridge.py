@@ -17,7 +17,7 @@ from syncd.core.record import DAY, SECOND, CollectionName, Json, Micros, RecordI
 from syncd.store.bridge_records import blind_key, get, is_older, show
 from syncd.store.bridge_records import found as found_by
 from syncd.store.bridge_records import listed as listed_since
-from syncd.store.codec import mark_of, pack, seal, seal_text, unpack, unseal, unseal_text
+from syncd.store.codec import mark_of, pack, seal, seal_text, told_text, unpack, unseal
 from syncd.store.database import Connection
 from syncd.store.tokens import Door
 
@@ -280,6 +280,9 @@ def mend(tx: Connection, table: str, row: Sequence[Json]) -> str:
     if table == "bridge_handoffs":
         tx.execute("DELETE FROM bridge_handoffs WHERE op_id = ?", (row[0],))
         return "the hand-off is made anew"
+    if len(row) > 3:
+        tx.execute("UPDATE bridge_records SET vendor_id = NULL, vendor_name = NULL WHERE system = ? AND collection = ? AND record_id = ?", row[:3])
+        return "the record is without the system's own id until a flow tells it"
     tx.execute(
         "UPDATE bridge_records SET fields = ? WHERE system = ? AND collection = ? AND record_id = ?",
         (seal(tx, {}, "bridge_records", *row), *row),
@@ -301,6 +304,6 @@ def _handoff(tx: Connection, row: Sequence[Json]) -> Handoff:
         attempts=row[8],
         handed_at=row[9],
         result=None if row[10] is None else Result(row[10]),
-        error=unseal_text(tx, row[11], "bridge_handoffs", row[0]),
+        error=told_text(tx, row[11], "bridge_handoffs", row[0]),
         made=row[12],
     )

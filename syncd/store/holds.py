@@ -13,7 +13,7 @@ from enum import Enum
 
 from syncd.core.outcome import HoldKind
 from syncd.core.record import FieldName, Json, LinkId, MemberName, Micros, RecordId, SyncName
-from syncd.store.codec import mark_of, pack, seal, seal_text, unseal, unseal_text
+from syncd.store.codec import mark_of, pack, seal, seal_text, told_text, unseal
 from syncd.store.database import Connection
 
 
@@ -199,7 +199,7 @@ def _held(tx: Connection, row: tuple[Json, ...]) -> Held:
         record_id=row[5],
         field=row[6],
         kind=HoldKind(row[7]),
-        reason=unseal_text(tx, row[8], "holds", row[1]) or "",
+        reason=told_text(tx, row[8], "holds", row[1]) or "",
         sides=unseal(tx, row[9], "holds", row[1]),
         state=HoldState(row[10]),
         choice=row[11],

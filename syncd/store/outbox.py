@@ -17,7 +17,7 @@ from itertools import pairwise
 from syncd.core.guard import Direction
 from syncd.core.outcome import Operation, Write
 from syncd.core.record import DAY, FieldName, Json, LinkId, MemberName, Micros, RecordId, Ref, SyncName, SystemName
-from syncd.store.codec import DamagedError, blind, fingerprint, pack, seal, seal_text, unpack, unseal, unseal_text
+from syncd.store.codec import DamagedError, blind, fingerprint, pack, seal, seal_text, told_text, unpack, unseal
 from syncd.store.control import NOT_PAUSED
 from syncd.store.database import Connection
 
@@ -413,7 +413,7 @@ def _owed(tx: Connection, row: tuple[Json, ...]) -> Owed:
         attempts=row[13],
         fence=row[14],
         gate=row[15],
-        error=unseal_text(tx, row[16], "outbox", row[1]),
+        error=told_text(tx, row[16], "outbox", row[1]),
         priority=row[17],
         run_id=row[18],
         created_at=row[19],

@@ -95,16 +95,18 @@ def erase(
         raise UserError("a record of this person is just being written", hint="try again in a minute")
     forgotten.add(tx, _marks(tx, person, terms, first_keys), forgotten.next_number(tx), at)
     gone = {table: tx.execute(f"DELETE FROM {table} WHERE {where}", terms).rowcount for table, where in _KEPT.items()}  # noqa: S608
-    # The sums over the index are taken anew; requests that were answered may tell of anybody.
+    # The sums over the index are taken anew; requests that were answered may tell of anybody. The newest's number must not be given again.
     tx.execute("DELETE FROM meta WHERE key LIKE 'match\\_keys %' ESCAPE '\\'")
-    tx.execute("DELETE FROM requests WHERE state IN ('done', 'failed')")
+    tx.execute("DELETE FROM requests WHERE state IN ('done', 'failed') AND id < (SELECT max(id) FROM requests)")
+    for (number,) in tx.execute("SELECT id FROM requests WHERE state IN ('done', 'failed')").fetchall():
+        blank_request(tx, number)
     ask_to_shrink(tx)
     return {table: count for table, count in gone.items() if count}
 
 
 def blank_request(tx: Connection, number: int) -> None:
     """Takes out of a request whom it was about."""
-    tx.execute("UPDATE requests SET arguments = ? WHERE id = ?", (seal(tx, {}, "requests", number), number))
+    tx.execute("UPDATE requests SET arguments = ?, progress = NULL, result = CASE WHEN done_at IS NULL THEN result END WHERE id = ?", (seal(tx, {}, "requests", number), number))
 
 
 def _marks(tx: Connection, person: Person, terms: Mapping[str, str], first_keys: Mapping[SyncName, Sequence[FieldName]]) -> set[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from syncd.core.link import HubField, LinkMember, LinkState
-from syncd.core.outcome import Operation
+from syncd.core.outcome import HoldKind, Operation
 from syncd.core.record import Ref
-from syncd.store import damage, holds, inbox, links, observations, outbox, planning
+from syncd.store import control, damage, holds, inbox, journal, links, observations, outbox, planning
 from syncd.store.codec import DamagedError, blind, seal, unseal
 from syncd.store.database import connect, migrations, prepare
-from syncd.store.holds import HoldState
-from tests.store.build import NAME, ROUTES, A, B, arrival, item, linked, look, observe, only, owe, planned, ref, write
+from syncd.store.holds import HoldState, Question
+from syncd.store.journal import Entry
+from tests.store.build import NAME, ROUTES, A, B, S, arrival, item, linked, look, observe, only, owe, planned, ref, write
 
 COLUMNS = {
     "observations": ("system", "collection", "record_id", "fields", "changed"),
@@ -219,6 +220,25 @@ def test_a_link_with_a_call_under_way_is_left_alone(tx):
 
     assert first is None
     assert "the link is taken apart and its records are linked anew" == damage.mend(tx, row, ROUTES, 9)
+
+
+@pytest.mark.parametrize(("table", "column"), [("holds", "sides"), ("journal", "detail"), ("requests", "arguments")])
+def test_what_only_tells_is_let_go(tx, table, column):
+    """A damaged question is asked again, a row of the story and a request are lost; everything else goes on."""
+    link = linked(tx, "1")
+    holds.ask(tx, [Question(sync=S, kind=HoldKind.CONFLICT, reason="r", sides={"a": 1}, link=link)], 1)
+    journal.append(tx, [Entry(at=1, run_id=None, sync=S, kind="k", detail={"a": 1}, link=link)])
+    control.ask(tx, "reconcile", {"a": 1}, 1)
+    tx.execute(f"UPDATE {table} SET {column} = CAST(substr({column}, 1, length({column}) - 1) || x'00' AS BLOB)")
+
+    def read():
+        return [*holds.select(tx, [HoldState.OPEN]), *journal.after(tx, 0), *control.open_requests(tx)]
+
+    with pytest.raises(DamagedError) as caught:
+        read()
+    assert damage.mend(tx, caught.value, ROUTES, 9)
+    assert 2 == len(read())
+    assert (table == "holds") is (0 < planning.waiting(tx, S))
 
 
 def test_nothing_is_guessed_of_other_tables(tx):
