@@ -17,6 +17,7 @@ import syncd
 from syncd.cli import (
     auth,
     automations,
+    backup,
     bridge,
     call,
     check,
@@ -27,11 +28,14 @@ from syncd.cli import (
     explain,
     export,
     failures,
+    forget,
     holds,
     import_,
     init,
+    key,
     plan,
     reconcile,
+    redacting,
     resume,
     run,
     sandbox,
@@ -54,13 +58,14 @@ app = typer.Typer(
 )
 
 # The order is the order of `syncd --help`.
-for command in (init, check, auth, doctor, discover, plan, run, reconcile, call, import_, export, status, explain, events):
+for command in (init, check, auth, doctor, discover, plan, run, reconcile, call, import_, export, backup, status, explain, events):
     app.add_typer(command.app)
 app.add_typer(holds.app, name="holds", rich_help_panel=ANSWER)
 app.add_typer(failures.app, name="failures", rich_help_panel=ANSWER)
 app.add_typer(automations.app, name="automations", rich_help_panel=WATCH)
 app.add_typer(bridge.app, name="bridge", rich_help_panel=SET_UP)
-for command in (resume, demo, sandbox):
+app.add_typer(key.app, name="key", rich_help_panel=SET_UP)
+for command in (resume, forget, demo, sandbox):
     app.add_typer(command.app)
 
 
@@ -77,3 +82,4 @@ def start(
     ] = False,
 ) -> None:
     """Keep contacts equal across systems, both ways, without losing data."""
+    redacting.begin()

@@ -14,6 +14,7 @@ import typer
 
 from syncd.cli import screen
 from syncd.cli.options import WATCH, ConfigOption, JsonOption, read_settings
+from syncd.cli.redacting import RedactOption
 from syncd.cli.tell import entry_as_json, line
 from syncd.flow.daemon import database_path
 from syncd.store import journal
@@ -36,6 +37,7 @@ def events(
     limit: LimitOption = 50,
     config: ConfigOption = None,
     as_json: JsonOption = False,
+    _redact: RedactOption = False,
 ) -> None:
     """Show what was decided and written, oldest first; with --json one object a line."""
     path = database_path(read_settings(config, secrets=False))

@@ -11,9 +11,10 @@ from typing import Annotated
 
 import typer
 
-from syncd.cli import screen
+from syncd.cli import redacting, screen
 from syncd.cli.explaining import explain_meant
 from syncd.cli.options import WATCH, ConfigOption, JsonOption, read_settings
+from syncd.cli.redacting import RedactOption
 from syncd.cli.text import value
 from syncd.cli.whois import who_is
 from syncd.config import Settings
@@ -38,7 +39,9 @@ FieldArgument = Annotated[str | None, typer.Argument(metavar="FIELD", help="Only
 @app.command(
     rich_help_panel=WATCH, epilog="Example: syncd explain ada@example.com   or   syncd explain ghl/contacts/ve9EPM428h8vShlRW1KT phone"
 )
-def explain(ref: RefArgument, field: FieldArgument = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def explain(
+    ref: RefArgument, field: FieldArgument = None, config: ConfigOption = None, as_json: JsonOption = False, _redact: RedactOption = False
+) -> None:
     """Tell why a record is what it is: each field's value, whose it was, by which rule, what lost, and the story so far."""
     settings = read_settings(config, secrets=False)
     path = database_path(settings)
@@ -88,7 +91,7 @@ def _concerns(detail: Mapping[str, Json], field: FieldName) -> bool:
 
 def _show(told: Mapping[str, Json], field: str | None) -> None:
     number = f"link {told['link']}, {told['state']}, revision {told['revision']}" if told["link"] is not None else told["state"]
-    screen.show(f"{told['about'] or 'a record without match keys'}  (sync {told['sync']}, {number})", style="bold")
+    screen.show(f"{redacting.value(told['about']) or 'a record without match keys'}  (sync {told['sync']}, {number})", style="bold")
     if told["why_not_linked"]:
         screen.show(f"why it is not linked: {told['why_not_linked']}", style="yellow")
     if field is None:

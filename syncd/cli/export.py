@@ -1,4 +1,4 @@
-"""`syncd export`: what a system still lacks, as a file for its own importer.
+"""`syncd export`: what is kept of one person; or what a system still lacks, as a file for its own importer.
 
 The rule that keeps it true: only records that are owed to the system and not there yet, since an importer that does not merge would make the
 others twice; nothing is changed by it.
@@ -15,7 +15,7 @@ import typer
 
 from syncd.cli import screen
 from syncd.cli.bridge import bridged_collection
-from syncd.cli.import_ import CollectionArgument, SystemArgument
+from syncd.cli.forget import person_of
 from syncd.cli.options import WORK, ConfigOption, JsonOption, read_settings
 from syncd.cli.text import counted
 from syncd.config import Settings
@@ -27,8 +27,9 @@ from syncd.core.record import CollectionName, Json, SystemName
 from syncd.core.rules import SyncRules
 from syncd.core.translate import from_hub
 from syncd.flow.daemon import database_path
+from syncd.flow.engine import routes_of
 from syncd.flow.schemas import known_rules
-from syncd.store import outbox
+from syncd.store import outbox, persons
 from syncd.store.database import Connection
 from syncd.store.outbox import Owed, State
 from syncd.store.visiting import reading
@@ -38,16 +39,21 @@ app = typer.Typer()
 _OWED = (State.PENDING, State.PARKED, State.UNKNOWN, State.DEAD)
 
 
-@app.command(rich_help_panel=WORK, epilog="Example: syncd export hats17 contacts --csv new.csv")
+@app.command(
+    rich_help_panel=WORK, epilog="Example: syncd export ada@example.com > ada.json   or   syncd export hats17 contacts --csv new.csv"
+)
 def export(
-    system: SystemArgument,
-    collection: CollectionArgument,
+    system: Annotated[str, typer.Argument(metavar="REF|SYSTEM", help="A person, as `syncd explain` takes it; or a system behind a bridge.")],
+    collection: Annotated[str | None, typer.Argument(metavar="[COLLECTION]", help="With a system: its collection.", show_default=False)] = None,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Where to write it; standard output without.")] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the records that a system still lacks into a file for its own importer."""
+    """Write all that is kept of one person as JSON; or the records that a system still lacks, for its own importer."""
     settings = read_settings(config, secrets=False)
+    if collection is None:
+        _show_person(settings, system)
+        return
     name, place, shape = bridged_collection(settings, system, collection)
     path = database_path(settings)
     if not path.exists():
@@ -66,6 +72,15 @@ def export(
     screen.say(f"{counted(len(rows), 'record')} that {system} has not")
     if marked:
         screen.say(f"note: {counted(marked, 'cell')} would be a formula to a spreadsheet, and begin with an apostrophe now", style="yellow")
+
+
+def _show_person(settings: Settings, ref: str) -> None:
+    path = database_path(settings)
+    if not path.exists():
+        raise UserError("nobody is known: there is no database", hint="`syncd run` makes one")
+    with reading(path) as read:
+        held = read(lambda tx: persons.kept_of(tx, person_of(tx, settings, ref), routes_of(settings.syncs)))
+    screen.show_json(held)
 
 
 def _owed(tx: Connection, settings: Settings, system: SystemName, collection: CollectionName) -> list[dict[str, Json]]:

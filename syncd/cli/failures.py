@@ -17,6 +17,7 @@ from syncd.cli import asking, screen
 from syncd.cli.logs import quiet_log
 from syncd.cli.options import ConfigOption, JsonOption, not_before_command, read_settings
 from syncd.cli.owed import label_of
+from syncd.cli.redacting import RedactOption
 from syncd.cli.text import counted, iso, moment, value
 from syncd.config import Settings
 from syncd.core.errors import UserError
@@ -39,7 +40,9 @@ NumbersArgument = Annotated[
 
 
 @app.callback(epilog="Example: syncd failures retry")
-def start(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def start(
+    context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False, _redact: RedactOption = False
+) -> None:
     """List the writes that failed for good, or answer them (retry, skip)."""
     if context.invoked_subcommand is None:
         list_failures(config=config, as_json=as_json)
@@ -47,7 +50,7 @@ def start(context: typer.Context, config: ConfigOption = None, as_json: JsonOpti
 
 
 @app.command("list", epilog="Example: syncd failures list --json")
-def list_failures(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def list_failures(config: ConfigOption = None, as_json: JsonOption = False, _redact: RedactOption = False) -> None:
     """List the writes that failed for good."""
     settings = read_settings(config, secrets=False)
     path = database_path(settings)

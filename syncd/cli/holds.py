@@ -19,6 +19,7 @@ from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
 from syncd.cli.options import ConfigOption, JsonOption, not_before_command, read_settings
 from syncd.cli.owed import label_of
+from syncd.cli.redacting import RedactOption
 from syncd.cli.text import counted, iso, value
 from syncd.config import Settings
 from syncd.core.errors import UserError
@@ -53,7 +54,9 @@ KindOption = Annotated[
 
 
 @app.callback(epilog="Example: syncd holds approve 3")
-def start(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def start(
+    context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False, _redact: RedactOption = False
+) -> None:
     """List the decisions that wait for you, or answer them (approve, pick, revert, ignore)."""
     if context.invoked_subcommand is None:
         list_holds(config=config, as_json=as_json)
@@ -61,7 +64,7 @@ def start(context: typer.Context, config: ConfigOption = None, as_json: JsonOpti
 
 
 @app.command("list", epilog="Example: syncd holds list --json")
-def list_holds(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def list_holds(config: ConfigOption = None, as_json: JsonOption = False, _redact: RedactOption = False) -> None:
     """List the decisions that wait for you."""
     settings = read_settings(config, secrets=False)
     path = database_path(settings)

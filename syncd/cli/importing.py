@@ -109,7 +109,7 @@ def _matches(
     member = next(each for each in rules.members.values() if (each.system, each.collection) == (system, collection))
     counts = Counter({"one": 0, "none": 0, "several": 0})
     for line in lines:
-        keys = keys_of(rules, member, line.said.fields)
+        keys = planning.blinded(tx, keys_of(rules, member, line.said.fields))
         for name in rules.match:
             found = [each for each in planning.kin(tx, rules.name, [(name, keys[name])] if name in keys else []) if each.item.member != member.name]
             if found:

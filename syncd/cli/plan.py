@@ -17,12 +17,13 @@ import anyio
 import typer
 from structlog.typing import FilteringBoundLogger
 
-from syncd.cli import screen
+from syncd.cli import redacting, screen
 from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
 from syncd.cli.online import Progress, progress
 from syncd.cli.options import SET_UP, ConfigOption, JsonOption, read_settings
 from syncd.cli.owed import Change, Preview, preview
+from syncd.cli.redacting import RedactOption
 from syncd.cli.text import counted, duration, value
 from syncd.config import Settings
 from syncd.connectors.clock import SystemClock
@@ -58,6 +59,7 @@ def plan(
     as_json: JsonOption = False,
     detailed: DetailedOption = False,
     everything: AllOption = False,
+    _redact: RedactOption = False,
 ) -> None:
     """Show exactly what would be written, without writing anything anywhere.
 
@@ -106,7 +108,7 @@ def _show(found: Preview, most: int) -> None:
 def _show_group(title: str, group: Sequence[Change], most: int) -> None:
     screen.show_heading(title)
     for each in group[:most]:
-        screen.show(each.label or str(each.owed.ref), indent=2, style="cyan")
+        screen.show(str(redacting.value(each.label)) if each.label else str(each.owed.ref), indent=2, style="cyan")
         for name, then in each.owed.values.items():
             now = f"{value(each.owed.expected.get(name))} → " if each.owed.operation is not Operation.CREATE else ""
             screen.show(f"{name}: {now}{value(then)}", indent=4)

@@ -7,6 +7,7 @@ It must not know: what the daemon does.
 from __future__ import annotations
 
 import gc
+import resource
 import sqlite3
 from functools import partial
 from pathlib import Path
@@ -50,6 +51,8 @@ def run(config: ConfigOption = None, log_format: LogFormatOption = None, as_json
         (log.warning if sign.grade is Grade.WARNING else log.info)("sqlite.version", version=sqlite3.sqlite_version, what=sign.what, hint=sign.mend)
     # All that has been loaded stays for good: collecting garbage need not walk through it again and again.
     gc.freeze()
+    # What is in memory is open: no core of it is left on a disk, whoever starts us.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     anyio.run(
         partial(
             daemon.run,

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from syncd.cli import redacting
 from syncd.cli.text import as_json, safe
 from syncd.core.errors import SyncdError, UserError
 from syncd.core.record import Json
@@ -29,7 +30,7 @@ def console(*, messages: bool = False) -> Console:
 
 def show(text: str = "", *, style: str = "", indent: int = 0) -> None:
     """One line of data."""
-    console().print(Text(" " * indent + safe(text), style=style), soft_wrap=True)
+    console().print(Text(" " * indent + safe(redacting.line(text)), style=style), soft_wrap=True)
 
 
 def show_heading(text: str) -> None:
@@ -49,7 +50,7 @@ def show_rows(rows: Sequence[Sequence[str]], *, head: Sequence[str] = (), indent
     for place in range(max((len(row) for row in (*rows, head)), default=0)):
         table.add_column(Text(head[place]) if place < len(head) else "", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(safe(cell)) for cell in row))
+        table.add_row(*(Text(safe(redacting.line(cell))) for cell in row))
     out = console()
     with out.capture() as drawn:
         out.print(table)
@@ -59,7 +60,7 @@ def show_rows(rows: Sequence[Sequence[str]], *, head: Sequence[str] = (), indent
 
 def show_json(value: Json, *, lines: bool = False) -> None:
     """A value as JSON; on one line of its own where `lines`."""
-    sys.stdout.write(as_json(value, lines=lines) + "\n")
+    sys.stdout.write(as_json(redacting.data(value), lines=lines) + "\n")
     if lines:
         sys.stdout.flush()
 

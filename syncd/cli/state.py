@@ -22,6 +22,7 @@ from syncd.store import (
     continuity,
     control,
     cursors,
+    forgotten,
     holds,
     inbox,
     journal,
@@ -49,6 +50,7 @@ def state_of(tx: Connection, settings: Settings) -> dict[str, Json]:
         "failures": outbox.counts(tx).get("dead", 0),
         "holds": holds.counts(tx),
         "requests": [{"number": each.id, "kind": each.kind, "state": each.state} for each in control.open_requests(tx)],
+        "forgotten": dict(zip(("people", "kept_out"), forgotten.counts(tx), strict=True)),
         "outcomes": _outcomes(tx),
     }
 

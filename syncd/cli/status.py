@@ -86,6 +86,10 @@ def _show_nothing_yet(about: Mapping[str, str], *, as_json: bool) -> None:
     screen.say('(if the service keeps its state elsewhere, say so: `state = "/var/lib/syncd"` under [daemon])')
 
 
+def _forgotten(counts: Mapping[str, int]) -> str:
+    return f"{counted(counts['people'], 'person', 'persons')}, kept out {counts['kept_out']:,} times since"
+
+
 def _with_iso(state: Json) -> Json:
     """The same with times as programs read them."""
     if isinstance(state, dict):
@@ -193,6 +197,7 @@ def _show_work(state: Mapping[str, Json]) -> None:
     held = ", ".join(f"{count:,} {kind}" for kind, count in sorted(state["holds"].items())) or "none"
     rows = [["writes", writes], ["holds", held], ["failures", f"{state['failures']:,}" if state["failures"] else "none"]]
     rows += [["events waiting", f"{state['events_waiting']:,}"]] if state["events_waiting"] else []
+    rows += [["forgotten", _forgotten(state["forgotten"])]] if state["forgotten"]["people"] else []
     rows += [["look deleted", f"{state['looking_deleted']:,}"]] if state["looking_deleted"] else []
     rows += [["requests", ", ".join(f"{each['kind']} ({each['state']})" for each in state["requests"])]] if state["requests"] else []
     screen.show_rows(rows)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import orjson
 
+from syncd.cli import redacting
 from syncd.core.record import DAY, HOUR, MINUTE, SECOND, Json, Micros
 
 _JOINERS = "\u200c\u200d"  # between letters of Persian or Hindi, and inside emoji
@@ -47,6 +48,7 @@ def _escape(character: str) -> str:
 
 def value(held: Json) -> str:
     """A field's value as a person reads it."""
+    held = redacting.value(held)
     if held is None:
         return "(blank)"
     if isinstance(held, str):

@@ -74,7 +74,7 @@ def _read_settings(path: Path, root: Section, kinds: Mapping[str, KindFacts], se
     written = root.section("syncs")
     syncs = with_references(written, read_syncs(written, systems, secrets))
     automations = read_automations(root.section("automations"), systems, syncs)
-    daemon = read_daemon(root.section("daemon"), directory=path.parent, environ=secrets.environ)
+    daemon = read_daemon(root.section("daemon"), secrets)
     root.finish()
     if not root.table:
         root.problem("says nothing", mend="`syncd init` writes a first configuration")

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from syncd.config.durations import MILLISECOND
 from syncd.config.places import default_state, in_home
+from syncd.config.secrets import SecretError, Secrets
 from syncd.config.section import Section, describe
 from syncd.config.settings import Address, DaemonSettings, LogLevel
+from syncd.core.errors import UserError
 from syncd.core.record import DAY, MINUTE, SECOND
 
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[A-Za-z0-9_.-]+)):(?P<port>\d{1,5})", re.ASCII)
 _SHORTEST = 100 * MILLISECOND
 
 
-def read_daemon(section: Section, *, directory: Path, environ: Mapping[str, str]) -> DaemonSettings:
-    """The daemon's settings; a relative path is relative to `directory`, where the configuration lies."""
+def read_daemon(section: Section, secrets: Secrets) -> DaemonSettings:
+    """The daemon's settings; a relative path is relative to where the configuration lies."""
+    directory, environ = secrets.directory, secrets.environ
     state = section.text("state")
     poll_max = section.duration("poll_max", 15 * MINUTE, least=_SHORTEST)
     quiet_max = section.duration("quiet_max", 10 * SECOND)
@@ -38,6 +41,11 @@ def read_daemon(section: Section, *, directory: Path, environ: Mapping[str, str]
         quiet_max=quiet_max,
         log_level=section.one_of("log_level", LogLevel, LogLevel.INFO),
         trusted_proxies=_read_proxies(section),
+        # Vendors repeat what was not answered for more than three days; guards look back on an hour.
+        keep_events=section.duration("keep_events", 14 * DAY, least=7 * DAY),
+        keep_writes=section.duration("keep_writes", 90 * DAY, least=DAY),
+        keep_story=section.duration("keep_story", 365 * DAY, least=DAY),
+        key=_read_key(section, secrets),
     )
     if settings.poll_min > settings.poll_max:
         section.problem("is longer than `poll_max`", "poll_min", mend="raise `poll_max` or lower `poll_min`")
@@ -45,6 +53,25 @@ def read_daemon(section: Section, *, directory: Path, environ: Mapping[str, str]
         section.problem("is longer than `quiet_max`", "quiet", mend="raise `quiet_max` or lower `quiet`")
     section.finish()
     return settings
+
+
+def _read_key(section: Section, secrets: Secrets) -> Callable[[], str] | None:
+    """A way to the master key. It is read when the database is opened, which commands do that call no vendor too."""
+    written = section.take("key")
+    if written is None:
+        return None
+    try:
+        secrets.read(written)
+    except SecretError as error:
+        section.problem(error.what, "key", mend=error.mend)
+
+    def read() -> str:
+        try:
+            return replace(secrets, look=True).read(written)
+        except SecretError as error:
+            raise UserError(f"the key of the database cannot be had: {error.what}", hint=error.mend) from None
+
+    return read
 
 
 def _read_listen(section: Section) -> Address | None:

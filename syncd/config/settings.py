@@ -6,7 +6,7 @@ It must not know: TOML, files, or how anything was written down.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
@@ -54,7 +54,8 @@ class DaemonSettings:
     """How the daemon runs. `listen` is None where it takes no webhooks and shows no pages.
 
     Polls come between `poll_min` and `poll_max` apart; a complete pass every `full_pass`. Hints for one record are gathered until
-    it was quiet for `quiet`, at most for `quiet_max`.
+    it was quiet for `quiet`, at most for `quiet_max`. What is over is kept for `keep_events`, `keep_writes` and `keep_story`. `key` reads the master key of the database, where the configuration names one, and
+    raises UserError where it cannot be had; without, it is in a file beside the database.
     """
 
     state: Path
@@ -67,6 +68,10 @@ class DaemonSettings:
     quiet_max: Micros = 10 * SECOND
     log_level: LogLevel = LogLevel.INFO
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    keep_events: Micros = 14 * DAY
+    keep_writes: Micros = 90 * DAY
+    keep_story: Micros = 365 * DAY
+    key: Callable[[], str] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

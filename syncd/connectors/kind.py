@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, NoReturn, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
@@ -24,8 +24,18 @@ from syncd.connectors.quota import Quota
 from syncd.core.errors import ConnectorError, UserError
 from syncd.core.record import CollectionName, Json, Micros, SystemName
 
-Secret: TypeAlias = SecretStr
-"""A setting that is never shown; the configuration hands it over already resolved."""
+
+class Secret(SecretStr):
+    """A setting that is never shown nor pickled; the configuration hands it over already resolved."""
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError("a secret is not pickled")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _known: object) -> Self:
+        return self
 
 
 class Settings(BaseModel):

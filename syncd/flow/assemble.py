@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
 
 import anyio
@@ -34,6 +35,7 @@ from syncd.flow import schemas as schemas_of
 from syncd.flow.answering import plan_everything
 from syncd.flow.clock import SteadyClock
 from syncd.flow.engine import Clock, Engine, Timing
+from syncd.flow.forgetting import forget_again
 from syncd.flow.pause import pause_system
 from syncd.flow.rebase import FileMark, notice
 from syncd.flow.soundness import look_over_times
@@ -42,7 +44,9 @@ from syncd.flow.work import begin_run, end_run
 from syncd.store import control, holds, links, notices, observations, outbox, planning, runs
 from syncd.store.bridge import BridgeLedger
 from syncd.store.database import Connection, Database
+from syncd.store.master import hand_over
 from syncd.store.observations import Place
+from syncd.store.retention import Keep
 from syncd.store.tokens import Beside, Door, Keeping, SealingKey
 
 PATIENCE_S = 1.5
@@ -85,6 +89,7 @@ async def assemble(
         )
         await _meet_systems(engine, settings)
         await notice(engine, FileMark(database.path))
+        await forget_again(engine)
         await _resolve_fields(engine, settings)
         await database.write(lambda tx: _begin(engine, tx, settings, reason))
         await keep_measurements(engine, quotas)
@@ -105,6 +110,7 @@ def timing_of(settings: Settings) -> Timing:
         full_pass=daemon.full_pass,
         quiet=daemon.quiet,
         quiet_max=daemon.quiet_max,
+        keep=Keep(events=daemon.keep_events, writes=daemon.keep_writes, story=daemon.keep_story),
     )
 
 
@@ -161,12 +167,19 @@ async def connect_systems(
         if operations is not None and kind.operations is not None:
             operations[name] = CatalogueOperations(opened.session, kind.operations, kind.known_values(system.options), kind.between)
         if isinstance(opened.connector, Bridging):
-            opened.connector.keep_in(BridgeLedger(door or Beside(settings.daemon.state / "syncd.db")))
+            opened.connector.keep_in(BridgeLedger(door or Beside(database_path(settings))))
         if key not in shared and saved is not None and name in saved:
             opened.quota.restore(saved[name])
         shared[key] = opened.quota
         connectors[name], quotas[name] = opened.connector, opened.quota
     return connectors, quotas
+
+
+def database_path(settings: Settings) -> Path:
+    """Where the state of this configuration is kept; its key is known from here on."""
+    path = settings.daemon.state / "syncd.db"
+    hand_over(path, settings.daemon.key)
+    return path
 
 
 def keeper_of(settings: Settings, system: SystemName, clock: Clock, door: Door | None = None) -> Keeping | None:
@@ -175,7 +188,7 @@ def keeper_of(settings: Settings, system: SystemName, clock: Clock, door: Door |
     key = KINDS[configured.kind].token_key(configured.options)
     if key is None:
         return None
-    return Keeping(door or Beside(settings.daemon.state / "syncd.db"), SealingKey(key.get_secret_value()), system, clock.now)
+    return Keeping(door or Beside(database_path(settings)), SealingKey(key.get_secret_value()), system, clock.now)
 
 
 def answered(options: BaseModel, answers: Mapping[str, Json]) -> BaseModel:

@@ -22,7 +22,7 @@ from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
 from syncd.flow.pause import pause_system
 from syncd.store import claims, timers
-from syncd.store.codec import fingerprint, pack
+from syncd.store.codec import mark_of, pack
 from syncd.store.database import Connection
 from syncd.store.timers import Novelty, Timer
 
@@ -111,7 +111,7 @@ def _take_items(engine: Engine, tx: Connection, automation: Automation, items: M
     trigger = automation.trigger
     assert isinstance(trigger, PollTrigger)
     timer = timers.load(tx)[automation.name]
-    news = timers.find_news(tx, automation.name, {key: fingerprint(item) for key, item in items.items()})
+    news = timers.find_news(tx, automation.name, {key: mark_of(tx, item) for key, item in items.items()})
     timers.rest(tx, automation.name, since=asked_at, due_at=asked_at + trigger.every, polled=True)
     if not timer.polled:
         return Told()

@@ -11,7 +11,6 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from random import Random
 
 import anyio
@@ -20,9 +19,9 @@ from structlog.typing import FilteringBoundLogger
 
 from syncd.config import Settings
 from syncd.core.errors import StoreError, UserError
-from syncd.core.record import DAY
 from syncd.flow import notify
 from syncd.flow.assemble import Assembled, assemble, keep_measurements
+from syncd.flow.assemble import database_path as database_path  # noqa: PLC0414 (whoever looks for the daemon finds it here)
 from syncd.flow.automate import advance_forever, automate_forever
 from syncd.flow.clocks import watch_clocks_forever
 from syncd.flow.engine import Clock, Engine
@@ -35,22 +34,16 @@ from syncd.flow.requests import answer_forever
 from syncd.flow.reread import reread_forever
 from syncd.flow.stepping import ALERTS
 from syncd.flow.write import write_forever
-from syncd.store import inbox
 from syncd.store.codec import DamagedError
 from syncd.store.damage import mend
 from syncd.store.database import Database, open_database, owning
+from syncd.store.retention import BATCH, prune_some
 
 STOP_GRACE_S = 2.5
-KEEP_EVENTS = 14 * DAY
 REST_S, REST_MAX_S = 1.0, 15.0
 """How long a stage rests when nothing can be committed: first, and at most while it goes on."""
 STALLED_S = 15.0
 """The reconcile stage comes round at least every second; this long without it, and the engine is stuck."""
-
-
-def database_path(settings: Settings) -> Path:
-    """Where the state of this configuration is kept."""
-    return settings.daemon.state / "syncd.db"
 
 
 async def run(
@@ -257,12 +250,12 @@ async def _mend(engine: Engine, damaged: list[DamagedError]) -> bool:
 
 
 async def _keep_house(assembled: Assembled) -> None:
-    """Now and then: forget old events, keep the quotas and what was found out."""
+    """Now and then: drop what is over and old, keep the quotas and what was found out."""
     engine = assembled.engine
     while True:
         await anyio.sleep(60)
-        before = engine.clock.now() - KEEP_EVENTS
-        await engine.database.write(lambda tx: inbox.prune(tx, before))  # noqa: B023 (awaited before the next turn)
+        while BATCH in (await engine.database.write(lambda tx: prune_some(tx, engine.timing.keep, engine.clock.now()))).values():
+            pass
         await keep_measurements(engine, assembled.quotas)
 
 

@@ -7,7 +7,7 @@ It must not know: where the parts come from, or which stages there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -26,6 +26,7 @@ from syncd.flow.bus import Bus
 from syncd.flow.tally import Tally
 from syncd.store.database import Database
 from syncd.store.observations import Place, Routes
+from syncd.store.retention import Keep
 
 LIVE = 10
 """Outbox priorities up to this are changes somebody just made; beyond it is the backlog of a first sync."""
@@ -57,6 +58,7 @@ class Timing:
     fresh_first: Micros = 10 * MINUTE
     lease: Micros = 5 * MINUTE
     tick_s: float = 1.0
+    keep: Keep = field(default_factory=Keep)
 
 
 def usual_pass_every(facts: Capabilities, full_pass: Micros) -> Micros:
@@ -128,15 +130,8 @@ class Engine:
     @property
     def routes(self) -> Routes:
         """Which syncs read each collection, as which member; or, for a derived field, as what its children stand beside the members."""
-        routes: dict[Place, list[tuple[SyncName, MemberName]]] = {}
-        for sync in self.syncs.values():
-            for member in sync.members.values():
-                routes.setdefault((member.system, member.collection), []).append((sync.name, member.name))
-            for name, place in sync.children.items():
-                routes.setdefault(place, []).append((sync.name, name))
-        for place in self.watched:
-            routes.setdefault(place, [])
-        return routes
+        nobody: Sequence[tuple[SyncName, MemberName]] = ()
+        return dict.fromkeys(self.watched, nobody) | dict(routes_of(self.syncs))
 
     @property
     def watched(self) -> set[Place]:
@@ -220,3 +215,14 @@ class Engine:
 
 def _places(sync: SyncRules) -> set[Place]:
     return {(member.system, member.collection) for member in sync.members.values()}
+
+
+def routes_of(syncs: Mapping[SyncName, SyncRules]) -> Routes:
+    """Which syncs read each collection, as which member; or, for a derived field, as what its children stand beside the members."""
+    routes: dict[Place, list[tuple[SyncName, MemberName]]] = {}
+    for sync in syncs.values():
+        for member in sync.members.values():
+            routes.setdefault((member.system, member.collection), []).append((sync.name, member.name))
+        for name, place in sync.children.items():
+            routes.setdefault(place, []).append((sync.name, name))
+    return routes

@@ -86,7 +86,7 @@ def link_records(
         if not member.when.admits(shown):
             outcomes[item] = ("skipped", "outside the member's `when`")
             continue
-        keys = keys_of(rules, member, observation.fields)
+        keys = planning.blinded(tx, keys_of(rules, member, observation.fields))
         candidates, damaged = _candidates(tx, rules, item, keys)
         if damaged:
             # Whoever shares a key by mistake is somebody else: both are looked at again once their keys are made good.
@@ -137,7 +137,7 @@ def _damaged(tx: Connection, rules: SyncRules, found: Sequence[Kin]) -> list[Pla
     damaged = []
     for each in found:
         last = shown.get(ref_of(rules, each.item))
-        keys = keys_of(narrow, rules.members[each.item.member], last.fields if last is not None else None)
+        keys = planning.blinded(tx, keys_of(narrow, rules.members[each.item.member], last.fields if last is not None else None))
         if any(each.keys.get(name) != keys.get(name) for name in told):
             damaged.append(each.item)
     return damaged
@@ -145,7 +145,10 @@ def _damaged(tx: Connection, rules: SyncRules, found: Sequence[Kin]) -> list[Pla
 
 def _may_have_made(tx: Connection, rules: SyncRules, keys: Mapping[FieldName, str], doubtful: list[Owed]) -> list[Candidate]:
     """The links for which a record with these keys may have been made, by the keys that were sent: the link may have others since."""
-    sent = {each.link: {name: key for name in rules.match if (key := key_of(name, each.values)) is not None} for each in doubtful}
+    sent = {
+        each.link: planning.blinded(tx, {name: key for name in rules.match if (key := key_of(name, each.values)) is not None})
+        for each in doubtful
+    }
     alike = [link for link, each in sent.items() if each.items() & keys.items()]
     return [
         Candidate(member=name, ref=holder.ref, keys=sent[link.id], link=link.id, linked_members=frozenset(link.members))

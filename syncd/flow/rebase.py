@@ -9,6 +9,7 @@ It must not know: how records are read, or what is planned.
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -50,7 +51,8 @@ class FileMark:
             return
         fresh = self._path.with_suffix(".mark-new")
         with contextlib.suppress(OSError):
-            fresh.write_text(f"{count}\n")
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(f"{count}\n")
             fresh.replace(self._path)
 
 

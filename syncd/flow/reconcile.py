@@ -20,6 +20,7 @@ from syncd.core.plan import plan
 from syncd.core.record import FieldName, Json, LinkId, MemberName, Micros, RecordId, Ref, SyncName
 from syncd.core.rules import SyncRules
 from syncd.core.translate import see
+from syncd.flow import forgetting
 from syncd.flow.answers import Answers
 from syncd.flow.binding import bind
 from syncd.flow.bus import Bell
@@ -150,8 +151,10 @@ def _index(engine: Engine, tx: Connection, rules: SyncRules) -> int:
     seen = observations.load(tx, [ref_of(rules, each.item) for each in items])
     shown = {each.item: found.fields for each in items if (found := seen.get(ref_of(rules, each.item))) is not None}
     bound = bind(tx, rules, [(item.member, fields) for item, fields in shown.items() if fields is not None])
-    keyed = [(each, index_of(bound, rules.members[each.item.member], shown.get(each.item))) for each in items]
-    again = planning.index_keys(tx, keyed)
+    keyed = [
+        (each, planning.blinded(tx, index_of(bound, rules.members[each.item.member], shown.get(each.item)))) for each in items
+    ]
+    again = planning.index_keys(tx, forgetting.keep_out(engine, tx, rules, keyed))
     planning.enqueue(tx, again, engine.clock.now(), "a shared key changed")
     return total
 
@@ -298,10 +301,10 @@ class _Batch:
     def _survivor(self, link: Link, name: MemberName, ref: Ref) -> tuple[Ref | None, bool]:
         """Another record of the same member that now carries the gone record's keys, and whether it has a link of its own."""
         base = link.members[name].base
-        wanted = [(key, value) for key in self.rules.match if (value := key_of(key, base)) is not None]
+        wanted = planning.blinded(self.tx, {key: value for key in self.rules.match if (value := key_of(key, base)) is not None})
         alike = sorted(
             each.item
-            for each in planning.kin(self.tx, self.rules.name, wanted)
+            for each in planning.kin(self.tx, self.rules.name, wanted.items())
             if each.item.member == name and each.item.record_id != ref.id
         )
         if not alike:

@@ -12,14 +12,15 @@ from collections.abc import Mapping
 import anyio
 
 from syncd.core.errors import StoreError, UserError
-from syncd.core.record import Json, Micros, SyncName, SystemName
+from syncd.core.record import Json, LinkId, Micros, Ref, SyncName, SystemName
 from syncd.flow.answering import answer_failures, answer_hold
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
+from syncd.flow.forgetting import forget, overwrite
 from syncd.flow.pause import resume_system
 from syncd.flow.running import answer_run, answer_timer
 from syncd.flow.work import Backlog, backlog, begin_run, outcome_sums
-from syncd.store import control, cursors
+from syncd.store import control, cursors, persons
 from syncd.store.control import Request
 from syncd.store.cursors import PassMode
 from syncd.store.database import Connection
@@ -82,11 +83,26 @@ async def _answer(engine: Engine, request: Request) -> Json:
         case "resume":
             await resume_system(engine, SystemName(str(arguments["system"])))
             said = f"{arguments['system']} is used again"
+        case "forget":
+            said = await _forget(engine, request)
         case _:
             raise UserError(f"this syncd knows no request {request.kind!r}", hint="restart the daemon with the same version")
     engine.bus.ring(*Bell)
     engine.log.info("request.done", kind=request.kind, said=said)
     return {"said": said}
+
+
+async def _forget(engine: Engine, request: Request) -> str:
+    """Erases somebody, and then whom this request names too."""
+    refs, numbers = [Ref(*each) for each in request.arguments["refs"]], [LinkId(int(each)) for each in request.arguments["links"]]
+
+    def commit(tx: Connection) -> str:
+        said = forget(engine, tx, refs, numbers)
+        persons.blank_request(tx, request.id)
+        return said
+
+    said = await engine.database.write(commit)
+    return said + ("" if await overwrite(engine.database) else "; their pages are overwritten at the next start")
 
 
 async def _reconcile(engine: Engine, request: Request) -> Json:

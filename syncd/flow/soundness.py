@@ -25,7 +25,7 @@ def look_over_times(engine: Engine, tx: Connection) -> None:
     for error in outbox.misplaced(tx):
         done = damage.mend(tx, error, engine.routes, now)
         _tell(engine, error.table, list(error.row), done or "")
-    members = {(rules.name, name) for rules in engine.syncs.values() for name in rules.members}
+    members = {(rules.name, name) for rules in engine.syncs.values() for name in (*rules.members, *rules.children)}
     if planning.drop_strangers(tx, members):
         # Of a sync that was taken out, or damaged: whose change it told of is not known any more.
         for rules in engine.syncs.values():

@@ -42,7 +42,7 @@ def mend(tx: Connection, table: str, row: Sequence[Json], at: Micros) -> str:
         case _:
             tx.execute(
                 "UPDATE automation_runs SET event = ? WHERE automation = ? AND event_key = ?",
-                (seal([{}, ""], "automation_runs", *row), *row[:2]),
+                (seal(tx, [{}, ""], "automation_runs", *row), *row[:2]),
             )
             tx.execute(
                 "UPDATE automation_runs SET state = 'failed', error = 'its row was damaged', lease_until = NULL, fence = fence + 1, done_at = ?"

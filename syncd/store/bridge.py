@@ -14,10 +14,10 @@ from dataclasses import replace
 from syncd.core.handoff import Handoff, HandoffState, Result, Said, Shown, Standing
 from syncd.core.outcome import Operation
 from syncd.core.record import DAY, SECOND, CollectionName, Json, Micros, RecordId, SystemName
+from syncd.store.bridge_records import blind_key, get, is_older, show
 from syncd.store.bridge_records import found as found_by
-from syncd.store.bridge_records import get, is_older, show
 from syncd.store.bridge_records import listed as listed_since
-from syncd.store.codec import fingerprint, pack, seal, unpack, unseal
+from syncd.store.codec import mark_of, pack, seal, seal_text, told_text, unpack, unseal
 from syncd.store.database import Connection
 from syncd.store.tokens import Door
 
@@ -72,7 +72,7 @@ class BridgeLedger:
 
 def queue(tx: Connection, wanted: Handoff, ack_timeout: Micros, now: Micros) -> Handoff:
     """Notes a hand-off before it is made, or answers the one that must be gone by instead."""
-    content = fingerprint([wanted.operation.value, dict(wanted.fields)])
+    content = mark_of(tx, [wanted.operation.value, dict(wanted.fields)])
     known = _open(tx, wanted, content)
     for other, print_of in known:
         if print_of == content:
@@ -90,7 +90,8 @@ def queue(tx: Connection, wanted: Handoff, ack_timeout: Micros, now: Micros) -> 
         "INSERT INTO bridge_handoffs (op_id, system, collection, operation, record_id, content, keys, fingerprint, state, queued_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?)",
         (wanted.op_id, wanted.system, wanted.collection, wanted.operation.value, wanted.record_id,
-         seal(dict(wanted.fields), "bridge_handoffs", wanted.op_id), pack(list(wanted.keys)).decode(), content, now),
+         seal(tx, [dict(wanted.fields), list(wanted.keys)], "bridge_handoffs", wanted.op_id),
+         pack([blind_key(tx, key) for key in wanted.keys]).decode(), content, now),
     )
     return wanted
 
@@ -116,9 +117,9 @@ def _open(tx: Connection, wanted: Handoff, content: bytes) -> list[tuple[Handoff
             f"SELECT {_COLUMNS}, fingerprint FROM bridge_handoffs WHERE system = ? AND collection = ? AND record_id IS NULL"  # noqa: S608
             " AND state <> 'acked' AND (fingerprint = ? OR EXISTS (SELECT 1 FROM json_each(bridge_handoffs.keys) AS own"
             " JOIN json_each(?) AS theirs ON own.value = theirs.value)) ORDER BY queued_at DESC",
-            (wanted.system, wanted.collection, content, pack(list(wanted.keys)).decode()),
+            (wanted.system, wanted.collection, content, pack([blind_key(tx, key) for key in wanted.keys]).decode()),
         )
-    return [(_handoff(row), row[-1]) for row in rows.fetchall()]
+    return [(_handoff(tx, row), row[-1]) for row in rows.fetchall()]
 
 
 def sought(tx: Connection, system: SystemName, collection: CollectionName, key: str) -> list[Handoff]:
@@ -126,15 +127,15 @@ def sought(tx: Connection, system: SystemName, collection: CollectionName, key: 
     rows = tx.execute(
         f"SELECT {_COLUMNS} FROM bridge_handoffs WHERE system = ? AND collection = ? AND record_id IS NULL AND state <> 'acked'"  # noqa: S608
         " AND EXISTS (SELECT 1 FROM json_each(bridge_handoffs.keys) AS own WHERE own.value = ?)",
-        (system, collection, key),
+        (system, collection, blind_key(tx, key)),
     )
-    return [_handoff(row) for row in rows.fetchall()]
+    return [_handoff(tx, row) for row in rows.fetchall()]
 
 
 def load(tx: Connection, op_id: str) -> Handoff | None:
     """One hand-off."""
     row = tx.execute(f"SELECT {_COLUMNS} FROM bridge_handoffs WHERE op_id = ?", (op_id,)).fetchone()  # noqa: S608
-    return None if row is None else _handoff(row)
+    return None if row is None else _handoff(tx, row)
 
 
 def mark(tx: Connection, op_id: str, state: HandoffState, now: Micros, error: str | None = None) -> None:
@@ -143,7 +144,7 @@ def mark(tx: Connection, op_id: str, state: HandoffState, now: Micros, error: st
     tx.execute(
         "UPDATE bridge_handoffs SET state = ?, error = ?, result = NULL, attempts = attempts + ?,"
         " handed_at = CASE WHEN ? THEN ? ELSE handed_at END WHERE op_id = ? AND state <> 'acked'",
-        (state.value, error, int(accepted), accepted, now, op_id),
+        (state.value, seal_text(tx, error, "bridge_handoffs", op_id), int(accepted), accepted, now, op_id),
     )
 
 
@@ -248,7 +249,7 @@ def _end(tx: Connection, handoff: Handoff, state: HandoffState, said: Said, made
     assert said.result is not None
     tx.execute(
         "UPDATE bridge_handoffs SET state = ?, result = ?, error = ?, made_id = ?, acked_at = ? WHERE op_id = ?",
-        (state.value, said.result.value, said.error, made, now, handoff.op_id),
+        (state.value, said.result.value, seal_text(tx, said.error, "bridge_handoffs", handoff.op_id), made, now, handoff.op_id),
     )
 
 
@@ -279,26 +280,30 @@ def mend(tx: Connection, table: str, row: Sequence[Json]) -> str:
     if table == "bridge_handoffs":
         tx.execute("DELETE FROM bridge_handoffs WHERE op_id = ?", (row[0],))
         return "the hand-off is made anew"
+    if len(row) > 3:
+        tx.execute("UPDATE bridge_records SET vendor_id = NULL, vendor_name = NULL WHERE system = ? AND collection = ? AND record_id = ?", row[:3])
+        return "the record is without the system's own id until a flow tells it"
     tx.execute(
         "UPDATE bridge_records SET fields = ? WHERE system = ? AND collection = ? AND record_id = ?",
-        (seal({}, "bridge_records", *row), *row),
+        (seal(tx, {}, "bridge_records", *row), *row),
     )
     return "nothing is known of what the record shows until a flow tells of it, or a file is imported"
 
 
-def _handoff(row: Sequence[Json]) -> Handoff:
+def _handoff(tx: Connection, row: Sequence[Json]) -> Handoff:
+    fields, keys = unseal(tx, row[5], "bridge_handoffs", row[0])
     return Handoff(
         op_id=row[0],
         system=row[1],
         collection=row[2],
         operation=Operation(row[3]),
         record_id=row[4],
-        fields=unseal(row[5], "bridge_handoffs", row[0]),
-        keys=tuple(unpack(row[6].encode())),
+        fields=fields,
+        keys=tuple(keys),
         state=HandoffState(row[7]),
         attempts=row[8],
         handed_at=row[9],
         result=None if row[10] is None else Result(row[10]),
-        error=row[11],
+        error=told_text(tx, row[11], "bridge_handoffs", row[0]),
         made=row[12],
     )

@@ -9,15 +9,15 @@ It must not know: hand-offs, or who spoke.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from syncd.core.handoff import Said, Shown
-from syncd.core.record import CollectionName, Json, Micros, RecordId, SystemName
-from syncd.store.codec import fingerprint, seal, unseal
+from syncd.core.record import CollectionName, Json, Micros, RecordId, Ref, SystemName
+from syncd.store import forgotten
+from syncd.store.codec import blind, fingerprint, seal, seal_text, unseal, unseal_text
 from syncd.store.database import Connection
 
-_COLUMNS = "r.record_id, r.vendor_id, r.fields, r.changed_at, r.shown_at, r.said_at"
+_COLUMNS = "r.record_id, r.vendor_name, r.fields, r.changed_at, r.shown_at, r.said_at"
 
 
 def get(tx: Connection, system: SystemName, collection: CollectionName, record_id: RecordId) -> Shown | None:
@@ -26,7 +26,7 @@ def get(tx: Connection, system: SystemName, collection: CollectionName, record_i
         f"SELECT {_COLUMNS} FROM bridge_records AS r WHERE system = ? AND collection = ? AND record_id = ?",  # noqa: S608
         (system, collection, record_id),
     ).fetchall()
-    return _shown(system, collection, rows[0]) if rows else None
+    return _shown(tx, system, collection, rows[0]) if rows else None
 
 
 def listed(
@@ -45,7 +45,7 @@ def listed(
         " AND (changed_at, record_id) > (?, ?) ORDER BY changed_at, record_id LIMIT ?",
         (system, collection, at, behind, limit),
     )
-    return [_shown(system, collection, row) for row in rows.fetchall()]
+    return [_shown(tx, system, collection, row) for row in rows.fetchall()]
 
 
 def found(tx: Connection, system: SystemName, collection: CollectionName, key: str) -> list[Shown]:
@@ -53,9 +53,9 @@ def found(tx: Connection, system: SystemName, collection: CollectionName, key: s
     rows = tx.execute(
         f"SELECT {_COLUMNS} FROM bridge_keys AS k JOIN bridge_records AS r ON r.system = k.system"  # noqa: S608
         " AND r.collection = k.collection AND r.record_id = k.record_id WHERE k.system = ? AND k.collection = ? AND k.key = ?",
-        (system, collection, key),
+        (system, collection, blind_key(tx, key)),
     )
-    return [_shown(system, collection, row) for row in rows.fetchall()]
+    return [_shown(tx, system, collection, row) for row in rows.fetchall()]
 
 
 def find_id(tx: Connection, system: SystemName, said: Said) -> RecordId | None:
@@ -66,7 +66,7 @@ def find_id(tx: Connection, system: SystemName, said: Said) -> RecordId | None:
     if said.vendor_id is not None:
         row = tx.execute(
             "SELECT record_id FROM bridge_records WHERE system = ? AND collection = ? AND vendor_id = ?",
-            (system, said.collection, said.vendor_id),
+            (system, said.collection, blind(tx, said.vendor_id)),
         ).fetchone()
         if row is not None:
             return RecordId(row[0])
@@ -80,11 +80,11 @@ def find_id(tx: Connection, system: SystemName, said: Said) -> RecordId | None:
 
 def _contradicts(tx: Connection, system: SystemName, said: Said, known: Shown, earlier: Sequence[str]) -> bool:
     """Whether the record shows another value of one of these keys: a family that shares a telephone is several people."""
-    paths = {key.partition("=")[0] for key in earlier}
+    paths, blinded = {key.partition("=")[0] for key in earlier}, {blind_key(tx, key) for key in earlier}
     held = tx.execute(
         "SELECT key FROM bridge_keys WHERE system = ? AND collection = ? AND record_id = ?", (system, said.collection, known.id)
     ).fetchall()
-    return any(key.partition("=")[0] in paths and key not in earlier for (key,) in held)
+    return any(key.partition("=")[0] in paths and key not in blinded for (key,) in held)
 
 
 def show(tx: Connection, system: SystemName, said: Said, now: Micros, *, record_id: RecordId | None = None) -> RecordId:
@@ -92,22 +92,37 @@ def show(tx: Connection, system: SystemName, said: Said, now: Micros, *, record_
     known_id = record_id or find_id(tx, system, said)
     known = None if known_id is None else get(tx, system, said.collection, known_id)
     chosen = known_id or new_id(tx, system, said)
+    if _is_forgotten(tx, system, said, chosen):
+        return chosen
     late = known is not None and is_older(said, known)
     fields = _laid_over(said, known, late=late)
     unchanged = known is not None and _print(known.fields) == _print(fields)
     tx.execute(
-        "INSERT INTO bridge_records (system, collection, record_id, vendor_id, fields, said_at, changed_at, shown_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (system, collection, record_id) DO UPDATE SET"
-        " vendor_id = coalesce(bridge_records.vendor_id, excluded.vendor_id), fields = excluded.fields,"
+        "INSERT INTO bridge_records (system, collection, record_id, vendor_id, vendor_name, fields, said_at, changed_at, shown_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (system, collection, record_id) DO UPDATE SET"
+        " vendor_id = coalesce(bridge_records.vendor_id, excluded.vendor_id),"
+        " vendor_name = coalesce(bridge_records.vendor_name, excluded.vendor_name), fields = excluded.fields,"
         " said_at = max(bridge_records.said_at, excluded.said_at), changed_at = excluded.changed_at,"
         " shown_at = max(bridge_records.shown_at, excluded.shown_at)",
-        (system, said.collection, chosen, said.vendor_id,
-         None if fields is None else seal(fields, "bridge_records", system, said.collection, chosen),
+        (system, said.collection, chosen, None if said.vendor_id is None else blind(tx, said.vendor_id),
+         seal_text(tx, said.vendor_id, "bridge_records", system, said.collection, chosen, "vendor"),
+         None if fields is None else seal(tx, fields, "bridge_records", system, said.collection, chosen),
          said.said_at, known.changed_at if unchanged and known is not None else now, now),
     )
     if not late:
         _index(tx, system, said, chosen)
     return chosen
+
+
+def _is_forgotten(tx: Connection, system: SystemName, said: Said, record_id: RecordId) -> bool:
+    """Whether what was said is of somebody who was to be forgotten."""
+    if not forgotten.is_anybody(tx):
+        return False
+    place = (system, said.collection)
+    marks = [forgotten.mark_of_ref(tx, Ref(*place, record_id)), *(forgotten.mark_of_told(tx, *place, blind_key(tx, key)) for key in said.keys[:1])]
+    out = forgotten.among(tx, marks)
+    forgotten.count_kept_out(tx, out)
+    return bool(out)
 
 
 def _laid_over(said: Said, known: Shown | None, *, late: bool) -> dict[str, Json] | None:
@@ -133,7 +148,7 @@ def _index(tx: Connection, system: SystemName, said: Said, record_id: RecordId) 
         "DELETE FROM bridge_keys WHERE system = ? AND collection = ? AND record_id = ? AND key = ?",
         [(*place, key) for (key,) in held if said.gone or key.partition("=")[0] in paths],
     )
-    tx.executemany("INSERT INTO bridge_keys (system, collection, record_id, key) VALUES (?, ?, ?, ?)", [(*place, key) for key in set(keys)])
+    tx.executemany("INSERT INTO bridge_keys (system, collection, record_id, key) VALUES (?, ?, ?, ?)", [(*place, blind_key(tx, key)) for key in set(keys)])
 
 
 def is_older(said: Said, known: Shown) -> bool:
@@ -148,7 +163,7 @@ def new_id(tx: Connection, system: SystemName, said: Said) -> RecordId:
         return RecordId(own)
     named = own if own is not None else (said.keys[0] if said.keys else repr(sorted(said.fields.items())))
     for number in range(1_000_000):
-        digest = hashlib.blake2b(f"{said.collection}\0{named}\0{number}".encode(), digest_size=12).hexdigest()
+        digest = blind(tx, f"{said.collection}\0{named}\0{number}")[:24]
         record_id = RecordId(f"k-{digest}")
         # Somebody else with the same key has the first one.
         if get(tx, system, said.collection, record_id) is None:
@@ -156,11 +171,17 @@ def new_id(tx: Connection, system: SystemName, said: Said) -> RecordId:
     raise AssertionError("a million records share one key")
 
 
-def _shown(system: SystemName, collection: CollectionName, row: Sequence[Json]) -> Shown:
+def blind_key(tx: Connection, key: str) -> str:
+    """A natural key as it is looked up: its path stands, its value is blinded."""
+    path, _, value = key.partition("=")
+    return f"{path}={blind(tx, value)}"
+
+
+def _shown(tx: Connection, system: SystemName, collection: CollectionName, row: Sequence[Json]) -> Shown:
     return Shown(
         id=row[0],
-        vendor_id=row[1],
-        fields=unseal(row[2], "bridge_records", system, collection, row[0]),
+        vendor_id=unseal_text(tx, row[1], "bridge_records", system, collection, row[0], "vendor"),
+        fields=unseal(tx, row[2], "bridge_records", system, collection, row[0]),
         changed_at=row[3],
         shown_at=row[4],
         said_at=row[5],

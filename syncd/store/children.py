@@ -16,9 +16,8 @@ from syncd.store import planning
 from syncd.store.codec import pack
 from syncd.store.database import Connection
 from syncd.store.links import links_of
-from syncd.store.planning import DuePlan, PlanItem
+from syncd.store.planning import BELONGS, DuePlan, PlanItem
 
-_CHILD = "of:"
 PASSED = "a moment has passed"
 
 
@@ -28,7 +27,7 @@ def index(tx: Connection, items: Sequence[tuple[DuePlan, Mapping[str, RecordId]]
     `parent` says which member has the parents of the children of each collection; children of another are forgotten.
     """
     new = {
-        (each.item.sync, each.item.member, each.item.record_id, f"{_CHILD}{by}", number)
+        (each.item.sync, each.item.member, each.item.record_id, f"{BELONGS}{by}", number)
         for each, named in items
         for by, number in named.items()
         if each.item.member in parent
@@ -52,7 +51,7 @@ def of(tx: Connection, sync: SyncName, children: MemberName, by: str, parents: I
     for number, record_id in tx.execute(
         "SELECT k.value, k.record_id FROM json_each(?4) AS wanted CROSS JOIN match_keys AS k"
         " ON k.sync = ?1 AND k.key = ?3 AND k.value = wanted.value AND k.member = ?2",
-        (sync, children, f"{_CHILD}{by}", pack(sorted(set(parents))).decode()),
+        (sync, children, f"{BELONGS}{by}", pack(sorted(set(parents))).decode()),
     ):
         found.setdefault(number, []).append(record_id)
     return found

@@ -42,7 +42,7 @@ def of_webhook(system: SystemName, record_id: str) -> Key:
 def add(tx: Connection, key: Key, claim: Claim, at: Micros) -> None:
     """Keeps a claim."""
     content = [claim.cause.origin.value, claim.cause.depth, claim.cause.by, {name: list(each) for name, each in claim.values.items()}, claim.made]
-    tx.execute("INSERT INTO claims (place, subject, content, at) VALUES (?, ?, ?, ?)", (*key, seal(content, "claims", *key), at))
+    tx.execute("INSERT INTO claims (place, subject, content, at) VALUES (?, ?, ?, ?)", (*key, seal(tx, content, "claims", *key), at))
 
 
 def load(tx: Connection, keys: Iterable[Key]) -> dict[Key, list[Claim]]:
@@ -54,7 +54,7 @@ def load(tx: Connection, keys: Iterable[Key]) -> dict[Key, list[Claim]]:
     )
     found: dict[Key, list[Claim]] = {}
     for place, subject, number, sealed, at in rows:
-        found.setdefault((place, subject), []).append(_claim(number, unseal(sealed, "claims", place, subject), at))
+        found.setdefault((place, subject), []).append(_claim(number, unseal(tx, sealed, "claims", place, subject), at))
     return found
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from syncd.core.record import CollectionName, Json, Micros, SyncName, SystemName
-from syncd.store.codec import pack, unpack
+from syncd.store.codec import pack, seal, unpack, unseal
 from syncd.store.database import Connection
 
 
@@ -39,11 +39,12 @@ class SystemRow:
 
 def ask(tx: Connection, kind: str, arguments: Mapping[str, Json], at: Micros) -> int:
     """Adds a request; answers its number."""
-    number = tx.execute(
-        "INSERT INTO requests (kind, arguments, state, created_at) VALUES (?, ?, 'new', ?)", (kind, pack(arguments), at)
-    ).lastrowid
-    assert number is not None
-    return number
+    (number,) = tx.execute("SELECT coalesce(max(id), 0) + 1 FROM requests").fetchone()
+    tx.execute(
+        "INSERT INTO requests (id, kind, arguments, state, created_at) VALUES (?, ?, ?, 'new', ?)",
+        (number, kind, seal(tx, arguments, "requests", number), at),
+    )
+    return int(number)
 
 
 def open_requests(tx: Connection) -> list[Request]:
@@ -51,13 +52,13 @@ def open_requests(tx: Connection) -> list[Request]:
     rows = tx.execute(
         "SELECT id, kind, arguments, state, progress, result FROM requests WHERE state IN ('new', 'running') ORDER BY id"
     )
-    return [_request(row) for row in rows]
+    return [_request(tx, row) for row in rows]
 
 
 def get_request(tx: Connection, number: int) -> Request | None:
     """One request."""
     row = tx.execute("SELECT id, kind, arguments, state, progress, result FROM requests WHERE id = ?", (number,)).fetchone()
-    return None if row is None else _request(row)
+    return None if row is None else _request(tx, row)
 
 
 def report(
@@ -66,7 +67,7 @@ def report(
     """Says how far a request is."""
     tx.execute(
         "UPDATE requests SET state = ?, progress = coalesce(?, progress), result = ?, done_at = ? WHERE id = ?",
-        (state, None if progress is None else pack(progress), pack(result), at, number),
+        (state, None if progress is None else seal(tx, progress, "requests", number), seal(tx, result, "requests", number), at, number),
     )
 
 
@@ -158,7 +159,12 @@ def settle(tx: Connection, sync: SyncName, at: Micros) -> None:
     tx.execute("UPDATE syncs SET settled_at = coalesce(settled_at, ?) WHERE sync = ?", (at, sync))
 
 
-def _request(row: tuple[Json, ...]) -> Request:
+def _request(tx: Connection, row: tuple[Json, ...]) -> Request:
     return Request(
-        id=row[0], kind=row[1], arguments=unpack(row[2]), state=row[3], progress=unpack(row[4]), result=unpack(row[5])
+        id=row[0],
+        kind=row[1],
+        arguments=unseal(tx, row[2], "requests", row[0]),
+        state=row[3],
+        progress=unseal(tx, row[4], "requests", row[0]),
+        result=unseal(tx, row[5], "requests", row[0]),
     )

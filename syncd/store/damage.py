@@ -35,6 +35,14 @@ def mend(tx: Connection, damaged: DamagedError, routes: Routes, at: Micros) -> s
             return automation_damage.mend(tx, damaged.table, damaged.row, at)
         case "bridge_records" | "bridge_handoffs":
             return bridge.mend(tx, damaged.table, damaged.row)
+        case "holds":
+            return _ask_anew(tx, str(damaged.row[0]), at)
+        case "journal":
+            tx.execute("DELETE FROM journal WHERE id = ?", (damaged.row[0],))
+            return "one row of the story is lost"
+        case "requests":
+            tx.execute("DELETE FROM requests WHERE id = ?", (damaged.row[0],))
+            return "the request is lost; ask again"
         case _:
             raise damaged
 
@@ -63,7 +71,7 @@ def _take_apart(tx: Connection, link: LinkId, at: Micros) -> str | None:
     ).fetchall()
     tx.execute("DELETE FROM link_members WHERE link_id = ?", (link,))
     for sync, revision in tx.execute("SELECT sync, revision FROM links WHERE id = ?", (link,)).fetchall():
-        hub = seal({}, "links", link, sync, revision, "unlinked", "")
+        hub = seal(tx, {}, "links", link, sync, revision, "unlinked", "")
         tx.execute("UPDATE links SET state = 'unlinked', hub = ? WHERE id = ?", (hub, link))
     tx.execute(
         "UPDATE outbox SET state = 'cancelled', error = 'its link was damaged', done_at = ?, lease_until = NULL, fence = fence + 1"
@@ -73,6 +81,15 @@ def _take_apart(tx: Connection, link: LinkId, at: Micros) -> str | None:
     holds.ask(tx, [_unsure(sync, link, member) for sync, member in unsure], at)
     planning.enqueue(tx, [planning.PlanItem(*row) for row in rows], at, "damaged row")
     return "the link is taken apart and its records are linked anew"
+
+
+def _ask_anew(tx: Connection, key: str, at: Micros) -> str:
+    """What is still in question is asked again when its records are planned; an answer that was not carried out is lost with it."""
+    for sync, link, member, record_id in tx.execute("SELECT sync, link_id, member, record_id FROM holds WHERE key = ?", (key,)).fetchall():
+        alone = [(sync, member, record_id)] if member is not None and record_id is not None else []
+        planning.enqueue(tx, [planning.PlanItem(*item) for item in (_records(tx, link) if link is not None else alone)], at, "damaged row")
+    tx.execute("DELETE FROM holds WHERE key = ?", (key,))
+    return "it is asked again"
 
 
 def _plan_anew(tx: Connection, key: str, at: Micros) -> str | None:

@@ -25,10 +25,12 @@ import aiosqlite
 import anyio
 
 from syncd.core.errors import StoreError, UserError
-from syncd.store.codec import seal_packed
+from syncd.store import forgotten, legacy
+from syncd.store.connection import Connection as Connection  # noqa: PLC0414 (whoever has a job names it from here)
+from syncd.store.master import source_of
+from syncd.store.vault import Vault
 
 T = TypeVar("T")
-Connection = sqlite3.Connection
 BATCH_MAX = 512
 STATEMENTS = 512
 """So many prepared statements a connection keeps: more than there are in syncd, so that each is prepared once."""
@@ -56,7 +58,8 @@ class ThreadEngine:
     async def call(self, job: Callable[[Connection], T]) -> T:
         """Runs `job` on the connection's thread: one hop, however many statements it has."""
         # aiosqlite offers statements one hop each; a whole transaction a hop needs its inner call.
-        raw: Connection = self._connection._conn  # noqa: SLF001
+        raw = self._connection._conn  # noqa: SLF001
+        assert isinstance(raw, Connection), "the connection was opened without a vault"
         result: T = await self._connection._execute(job, raw)  # type: ignore[no-untyped-call]  # noqa: SLF001
         return result
 
@@ -109,6 +112,10 @@ class Database:
     async def read(self, job: Callable[[Connection], T]) -> T:
         """Runs `job` over one committed snapshot."""
         return await self._reader.call(lambda connection: _snapshot(connection, job))
+
+    async def shrink(self) -> None:
+        """Overwrites what was erased, where that was asked for. Raises StoreError where it could not be done now."""
+        await self._writer.call(lambda connection: shrink(connection) if must_shrink(connection) else None)
 
     async def version(self) -> int:
         """A number that changes whenever another process commits."""
@@ -169,6 +176,7 @@ def _commit(connection: Connection, jobs: list[_Job]) -> StoreError | None:
     """One transaction for all jobs; a job that fails is undone alone, a commit that fails fails them all and is answered."""
     try:
         connection.execute("BEGIN IMMEDIATE")
+        connection.vault.renew(connection)
         for job in jobs:
             connection.execute("SAVEPOINT job")
             try:
@@ -211,12 +219,12 @@ def _store_error(error: sqlite3.Error) -> StoreError:
 async def open_database(path: Path) -> AsyncIterator[Database]:
     """Opens the database file (made if missing, mode 0600), brought to the newest schema, and commits until the block ends."""
     _make_private(path)
-    async with aiosqlite.connect(path, isolation_level=None, cached_statements=STATEMENTS) as writer:
+    async with aiosqlite.connect(path, isolation_level=None, cached_statements=STATEMENTS, factory=Connection) as writer:
         engine = ThreadEngine(writer)
-        await engine.call(prepare)
-        async with aiosqlite.connect(path, isolation_level=None, cached_statements=STATEMENTS) as reader:
+        await engine.call(lambda connection: prepare(equip(connection, path)))
+        async with aiosqlite.connect(path, isolation_level=None, cached_statements=STATEMENTS, factory=Connection) as reader:
             reading = ThreadEngine(reader)
-            await reading.call(_prepare_reader)
+            await reading.call(lambda connection: _prepare_reader(equip(connection, path)))
             async with over_engines(engine, reading, path) as database:
                 yield database
 
@@ -238,6 +246,17 @@ async def over_engines(writer: Engine, reader: Engine, path: Path | None = None)
             tasks.cancel_scope.cancel()
 
 
+def connect(path: Path) -> Connection:
+    """A plain connection to a database file, with its vault; every statement commits by itself."""
+    return equip(sqlite3.connect(path, isolation_level=None, cached_statements=STATEMENTS, factory=Connection), path)
+
+
+def equip(connection: Connection, path: Path) -> Connection:
+    """Gives a fresh connection the vault of the database it is to."""
+    connection.vault = Vault(source_of(path))
+    return connection
+
+
 def prepare(connection: Connection) -> None:
     """Sets the writing connection up and applies what migrations are missing. Raises UserError for a newer schema."""
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "temp_store=MEMORY"):
@@ -248,14 +267,35 @@ def prepare(connection: Connection) -> None:
         raise UserError(
             f"the database has schema {done}, this syncd knows {len(steps)}", hint="run the newer syncd that wrote it"
         )
-    teach(connection)
+    connection.vault.make(connection)
+    legacy.teach(connection)
     for number, script in enumerate(steps[done:], start=done + 1):
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version={number};\nCOMMIT;")
+    forgotten.take_in(connection)
+    if must_shrink(connection):
+        shrink(connection)
 
 
-def teach(connection: Connection) -> None:
-    """Gives a connection the functions that migrations use: `seal` (data, table, row …)."""
-    connection.create_function("seal", -1, lambda data, *row: None if data is None else seal_packed(data, *row), deterministic=True)
+def ask_to_shrink(tx: Connection) -> None:
+    """Notes, with what makes it necessary, that pages of the file hold what must not be there any more."""
+    tx.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('shrink', '1')")
+
+
+def must_shrink(tx: Connection) -> bool:
+    """Whether old pages are still to be overwritten."""
+    return tx.execute("SELECT 1 FROM meta WHERE key = 'shrink'").fetchone() is not None
+
+
+def shrink(connection: Connection) -> None:
+    """Writes the whole file anew, without a free page, and empties the log beside it; by the connection that writes, outside a transaction.
+
+    Raises StoreError where a reader keeps the log from being emptied; it is then tried again at the next start.
+    """
+    connection.execute("VACUUM")
+    busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise StoreError("the log of the database could not be emptied: somebody reads it", hint="it is tried again at the next start")
+    connection.execute("DELETE FROM meta WHERE key = 'shrink'")
 
 
 def _prepare_reader(connection: Connection) -> None:

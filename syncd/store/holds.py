@@ -13,7 +13,7 @@ from enum import Enum
 
 from syncd.core.outcome import HoldKind
 from syncd.core.record import FieldName, Json, LinkId, MemberName, Micros, RecordId, SyncName
-from syncd.store.codec import pack, unpack
+from syncd.store.codec import mark_of, pack, seal, seal_text, told_text, unseal
 from syncd.store.database import Connection
 
 
@@ -73,14 +73,14 @@ _COLUMNS = "id, key, sync, link_id, member, record_id, field, kind, reason, side
 def ask(tx: Connection, questions: Iterable[Question], at: Micros) -> None:
     """Opens holds. One that was ignored stays ignored while its sides stay the same; a closed one opens again."""
     tx.executemany(
-        "INSERT INTO holds (key, sync, link_id, member, record_id, field, kind, reason, sides, state, created_at, updated_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?) ON CONFLICT (key) DO UPDATE SET reason = excluded.reason,"
-        " sides = excluded.sides, updated_at = excluded.updated_at, choice = CASE WHEN holds.state = 'answered' THEN holds.choice END,"
+        "INSERT INTO holds (key, sync, link_id, member, record_id, field, kind, reason, sides, sides_mark, state, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?) ON CONFLICT (key) DO UPDATE SET reason = excluded.reason,"
+        " sides = excluded.sides, sides_mark = excluded.sides_mark, updated_at = excluded.updated_at, choice = CASE WHEN holds.state = 'answered' THEN holds.choice END,"
         " state = CASE WHEN holds.state = 'answered' THEN 'answered'"
-        " WHEN holds.state = 'ignored' AND holds.sides = excluded.sides THEN 'ignored' ELSE 'open' END",
+        " WHEN holds.state = 'ignored' AND holds.sides_mark = excluded.sides_mark THEN 'ignored' ELSE 'open' END",
         [
-            (each.key, each.sync, each.link, each.member, each.record_id, each.field, each.kind.value, each.reason,
-             pack(each.sides), at, at)
+            (each.key, each.sync, each.link, each.member, each.record_id, each.field, each.kind.value, seal_text(tx, each.reason, "holds", each.key),
+             seal(tx, each.sides, "holds", each.key), mark_of(tx, each.sides), at, at)
             for each in questions
         ],
     )
@@ -119,7 +119,7 @@ def answers(tx: Connection, links: Iterable[LinkId]) -> list[Held]:
         f"SELECT {_COLUMNS} FROM holds WHERE state = 'answered' AND link_id IN (SELECT value FROM json_each(?))",  # noqa: S608
         (pack(list(links)).decode(),),
     )
-    return [_held(row) for row in rows]
+    return [_held(tx, row) for row in rows]
 
 
 def doubtful_creates(tx: Connection, links: Iterable[LinkId]) -> set[tuple[LinkId, MemberName]]:
@@ -148,7 +148,7 @@ def answers_about(tx: Connection, sync: SyncName) -> dict[tuple[MemberName, Reco
         " AND record_id IS NOT NULL",
         (sync,),
     )
-    return {(each.member, each.record_id): each for each in map(_held, rows) if each.member and each.record_id}
+    return {(each.member, each.record_id): each for each in (_held(tx, row) for row in rows) if each.member and each.record_id}
 
 
 def find(tx: Connection, key: str) -> Held | None:
@@ -159,13 +159,13 @@ def find(tx: Connection, key: str) -> Held | None:
 def find_all(tx: Connection, keys: Iterable[str]) -> dict[str, Held]:
     """The holds with these keys, those there are."""
     rows = tx.execute(f"SELECT {_COLUMNS} FROM holds WHERE key IN (SELECT value FROM json_each(?))", (pack(list(keys)).decode(),))  # noqa: S608
-    return {held.key: held for held in map(_held, rows)}
+    return {held.key: held for held in (_held(tx, row) for row in rows)}
 
 
 def get(tx: Connection, number: int) -> Held | None:
     """The hold with this number."""
     row = tx.execute(f"SELECT {_COLUMNS} FROM holds WHERE id = ?", (number,)).fetchone()  # noqa: S608
-    return None if row is None else _held(row)
+    return None if row is None else _held(tx, row)
 
 
 def select(tx: Connection, states: Iterable[HoldState], limit: int = 1000) -> list[Held]:
@@ -174,7 +174,7 @@ def select(tx: Connection, states: Iterable[HoldState], limit: int = 1000) -> li
         f"SELECT {_COLUMNS} FROM holds WHERE state IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?",  # noqa: S608
         (pack([state.value for state in states]).decode(), limit),
     )
-    return [_held(row) for row in rows]
+    return [_held(tx, row) for row in rows]
 
 
 def answer(tx: Connection, number: int, state: HoldState, choice: str | None, at: Micros) -> None:
@@ -189,7 +189,7 @@ def counts(tx: Connection) -> dict[str, int]:
     return dict(tx.execute("SELECT kind, count(*) FROM holds WHERE state = 'open' GROUP BY kind").fetchall())
 
 
-def _held(row: tuple[Json, ...]) -> Held:
+def _held(tx: Connection, row: tuple[Json, ...]) -> Held:
     return Held(
         id=row[0],
         key=row[1],
@@ -199,8 +199,8 @@ def _held(row: tuple[Json, ...]) -> Held:
         record_id=row[5],
         field=row[6],
         kind=HoldKind(row[7]),
-        reason=row[8],
-        sides=unpack(row[9]),
+        reason=told_text(tx, row[8], "holds", row[1]) or "",
+        sides=unseal(tx, row[9], "holds", row[1]),
         state=HoldState(row[10]),
         choice=row[11],
         created_at=row[12],

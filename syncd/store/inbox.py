@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.core.record import Json, Micros, Ref, SystemName
-from syncd.store.codec import seal, unseal
+from syncd.store import forgotten
+from syncd.store.codec import blind, seal, unseal
 from syncd.store.control import NOT_PAUSED
 from syncd.store.database import Connection
 
@@ -39,17 +40,28 @@ class Waiting:
 
 def accept(tx: Connection, arrivals: Sequence[Arrival]) -> int:
     """Stores events; those known by their key are dropped. Answers how many were new."""
+    arrivals = _kept_out(tx, arrivals)
     before = tx.total_changes
     tx.executemany(
         "INSERT INTO events (system, collection, record_id, dedupe_key, change, payload, is_full, occurred_at, received_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (system, dedupe_key) DO NOTHING",
         [
-            (each.ref.system, each.ref.collection, each.ref.id, each.dedupe_key, "deleted" if each.deleted else "changed",
-             None if each.fields is None else seal(each.fields, "events", each.dedupe_key), int(each.full), each.occurred_at, each.received_at)
+            (each.ref.system, each.ref.collection, each.ref.id, key, "deleted" if each.deleted else "changed",
+             None if each.fields is None else seal(tx, each.fields, "events", key), int(each.full), each.occurred_at, each.received_at)
             for each in arrivals
+            for key in [blind(tx, each.dedupe_key)]
         ],
     )
     return tx.total_changes - before
+
+
+def _kept_out(tx: Connection, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
+    """The events without those of records that were to be forgotten."""
+    if not forgotten.is_anybody(tx):
+        return arrivals
+    marks = {each.ref: forgotten.mark_of_ref(tx, each.ref) for each in arrivals}
+    out = forgotten.among(tx, marks.values())
+    return [each for each in arrivals if marks[each.ref] not in out]
 
 
 def put_aside(tx: Connection, arrival: Arrival, outcome: str) -> bool:
@@ -58,7 +70,7 @@ def put_aside(tx: Connection, arrival: Arrival, outcome: str) -> bool:
     if new:
         tx.execute(
             "UPDATE events SET done_at = received_at, outcome = ? WHERE system = ? AND dedupe_key = ?",
-            (outcome, arrival.ref.system, arrival.dedupe_key),
+            (outcome, arrival.ref.system, blind(tx, arrival.dedupe_key)),
         )
     return new
 
@@ -91,7 +103,7 @@ def due(tx: Connection, system: SystemName, now: Micros, *, quiet: Micros, quiet
             ref=ref,
             dedupe_key=key,
             deleted=change == "deleted",
-            fields=unseal(payload, "events", key),
+            fields=unseal(tx, payload, "events", key),
             full=bool(full),
             occurred_at=occurred_at,
             received_at=received_at,

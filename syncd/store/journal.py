@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from syncd.core.guard import Turn
 from syncd.core.record import FieldName, Json, LinkId, MemberName, Micros, RecordId, SyncName
-from syncd.store.codec import pack, unpack
+from syncd.store.codec import pack, seal, unseal
 from syncd.store.database import Connection
 
 
@@ -33,18 +33,19 @@ class Entry:
 
 def append(tx: Connection, entries: Iterable[Entry]) -> None:
     """Adds rows."""
+    number = last_number(tx)
     tx.executemany(
-        "INSERT INTO journal (at, run_id, sync, link_id, kind, member, record_id, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO journal (id, at, run_id, sync, link_id, kind, member, record_id, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (each.at, each.run_id, each.sync, each.link, each.kind, each.member, each.record_id, pack(each.detail))
-            for each in entries
+            (row, each.at, each.run_id, each.sync, each.link, each.kind, each.member, each.record_id, seal(tx, each.detail, "journal", row, each.link))
+            for row, each in enumerate(entries, start=number + 1)
         ],
     )
 
 
 def of_link(tx: Connection, link: LinkId) -> list[Entry]:
     """All that happened to a link, oldest first."""
-    return _entries(tx.execute(
+    return _entries(tx, tx.execute(
         "SELECT id, at, run_id, sync, link_id, kind, member, record_id, detail FROM journal WHERE link_id = ? ORDER BY id", (link,)
     ))
 
@@ -52,13 +53,13 @@ def of_link(tx: Connection, link: LinkId) -> list[Entry]:
 def turns_of(tx: Connection, links: Iterable[LinkId], since: Micros) -> dict[tuple[LinkId, FieldName], list[tuple[Micros, Turn]]]:
     """What was decided about the fields of these links since an instant, oldest first, with the moments."""
     rows = tx.execute(
-        "SELECT j.link_id, j.at, j.detail FROM json_each(?) AS wanted CROSS JOIN journal AS j ON j.link_id = wanted.value"
+        "SELECT j.id, j.link_id, j.at, j.detail FROM json_each(?) AS wanted CROSS JOIN journal AS j ON j.link_id = wanted.value"
         " WHERE j.at >= ? AND j.kind = 'field.decided' ORDER BY j.id",
         (pack(sorted(set(links))).decode(), since),
     )
     found: dict[tuple[LinkId, FieldName], list[tuple[Micros, Turn]]] = {}
-    for link, at, detail in rows:
-        told = unpack(detail)
+    for number, link, at, detail in rows:
+        told = unseal(tx, detail, "journal", number, link)
         turn = Turn(told["before"], told["value"], told["winner"])
         found.setdefault((LinkId(link), FieldName(told["field"])), []).append((at, turn))
     return found
@@ -66,7 +67,7 @@ def turns_of(tx: Connection, links: Iterable[LinkId], since: Micros) -> dict[tup
 
 def after(tx: Connection, number: int, limit: int = 500) -> list[Entry]:
     """Rows after a number, oldest first."""
-    return _entries(tx.execute(
+    return _entries(tx, tx.execute(
         "SELECT id, at, run_id, sync, link_id, kind, member, record_id, detail FROM journal WHERE id > ? ORDER BY id LIMIT ?",
         (number, limit),
     ))
@@ -130,7 +131,7 @@ def start_run(tx: Connection, kind: str, reason: str, at: Micros) -> int:
     return number
 
 
-def _entries(rows: Iterable[tuple[Json, ...]]) -> list[Entry]:
+def _entries(tx: Connection, rows: Iterable[tuple[Json, ...]]) -> list[Entry]:
     return [
         Entry(
             id=row[0],
@@ -141,7 +142,7 @@ def _entries(rows: Iterable[tuple[Json, ...]]) -> list[Entry]:
             kind=row[5],
             member=row[6],
             record_id=row[7],
-            detail=unpack(row[8]),
+            detail=unseal(tx, row[8], "journal", row[0], row[4]),
         )
         for row in rows
     ]

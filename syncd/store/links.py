@@ -40,8 +40,8 @@ def load(tx: Connection, ids: Iterable[LinkId]) -> dict[LinkId, Link]:
         named.setdefault(link, set()).add(sync)
         members.setdefault(link, {})[member] = LinkMember(
             ref=Ref(system, collection, record_id),
-            base=unseal(base, "link_members", *row),
-            agreed=unseal(agreed, "link_members", *row),
+            base=unseal(tx, base, "link_members", *row),
+            agreed=unseal(tx, agreed, "link_members", *row),
             gone=bool(gone),
         )
     found: dict[LinkId, Link] = {}
@@ -50,7 +50,7 @@ def load(tx: Connection, ids: Iterable[LinkId]) -> dict[LinkId, Link]:
         wanted,
     ):
         own = members.get(link, {})
-        hub = _hub_out(unseal(sealed, "links", link, sync, revision, state, _listed(own)))
+        hub = _hub_out(unseal(tx, sealed, "links", link, sync, revision, state, _listed(own)))
         found[LinkId(link)] = Link(
             id=LinkId(link), sync=sync, revision=revision, state=LinkState(state), hub=hub, members=own
         )
@@ -67,7 +67,7 @@ def check(tx: Connection, sync: SyncName, after: int, limit: int) -> int | None:
         (sync, after, limit),
     ).fetchall()
     for *row, base, is_ours in rows:
-        codec.check(base, "link_members", *row)
+        codec.check(tx, base, "link_members", *row)
         if not is_ours:
             raise DamagedError("link_members", tuple(row))
     (last,) = tx.execute("SELECT max(id) FROM (SELECT id FROM links WHERE sync = ? AND id > ? ORDER BY id LIMIT ?)", (sync, after, limit)).fetchone()
@@ -77,7 +77,7 @@ def check(tx: Connection, sync: SyncName, after: int, limit: int) -> int | None:
 def create(tx: Connection, sync: SyncName, refs: Mapping[MemberName, Ref], at: Micros) -> Link:
     """A new link over these records, with nothing agreed yet."""
     cursor = tx.execute(
-        "INSERT INTO links (sync, revision, state, hub, created_at, updated_at) VALUES (?, 0, 'live', x'7b7d', ?, ?)",
+        "INSERT INTO links (sync, revision, state, hub, created_at, updated_at) VALUES (?, 0, 'live', x'', ?, ?)",
         (sync, at, at),
     )
     assert cursor.lastrowid is not None
@@ -92,7 +92,7 @@ def save(tx: Connection, links: Sequence[Link], at: Micros) -> None:
     fresh = _newly_linked(tx, links) if planning.has_children(tx) else []
     tx.executemany(
         "UPDATE links SET revision = ?, state = ?, hub = ?, updated_at = ? WHERE id = ?",
-        [(link.revision, link.state.value, _sealed_hub(link), at, link.id) for link in links],
+        [(link.revision, link.state.value, _sealed_hub(tx, link), at, link.id) for link in links],
     )
     # A member may move to another record (a merge, a record made again): its old row goes first.
     tx.executemany(
@@ -106,7 +106,7 @@ def save(tx: Connection, links: Sequence[Link], at: Micros) -> None:
         " base = excluded.base, agreed = excluded.agreed, gone = excluded.gone",
         [
             (link.id, link.sync, name, each.ref.system, each.ref.collection, each.ref.id,
-             *_sealed_agreement(link.id, name, each.ref, each), int(each.gone))
+             *_sealed_agreement(tx, link.id, name, each.ref, each), int(each.gone))
             for link in links
             for name, each in link.members.items()
             if each.ref is not None
@@ -132,8 +132,8 @@ def _newly_linked(tx: Connection, links: Sequence[Link]) -> list[PlanItem]:
     ]
 
 
-def _sealed_hub(link: Link) -> bytes:
-    return seal(_hub_in(link.hub), "links", link.id, link.sync, link.revision, link.state.value, _listed(link.members))
+def _sealed_hub(tx: Connection, link: Link) -> bytes:
+    return seal(tx, _hub_in(link.hub), "links", link.id, link.sync, link.revision, link.state.value, _listed(link.members))
 
 
 def _listed(members: Mapping[MemberName, LinkMember]) -> str:
@@ -141,9 +141,9 @@ def _listed(members: Mapping[MemberName, LinkMember]) -> str:
     return "|".join(f"{name}={each.ref.id}" for name, each in sorted(members.items()) if each.ref is not None)
 
 
-def _sealed_agreement(link: LinkId, name: MemberName, ref: Ref, member: LinkMember) -> tuple[bytes, bytes]:
+def _sealed_agreement(tx: Connection, link: LinkId, name: MemberName, ref: Ref, member: LinkMember) -> tuple[bytes, bytes]:
     row = (link, name, ref.system, ref.collection, ref.id, int(member.gone))
-    return seal(member.base, "link_members", *row), seal(member.agreed, "link_members", *row)
+    return seal(tx, member.base, "link_members", *row), seal(tx, member.agreed, "link_members", *row)
 
 
 def count_live(tx: Connection, sync: SyncName) -> int:

@@ -151,7 +151,7 @@ def settled(tx: Connection, ref: Ref, ours: Ours) -> None:
     told = [ours.sync, ours.link, ours.backfill, ours.made, dict(ours.values), dict(ours.fields)]
     tx.executemany(
         "UPDATE to_notice SET claims = ? WHERE id = ?",
-        [(seal([*(unseal(claims, "to_notice", *row) or []), told], "to_notice", *row), number) for number, claims in rows],
+        [(seal(tx, [*(unseal(tx, claims, "to_notice", *row) or []), told], "to_notice", *row), number) for number, claims in rows],
     )
 
 
@@ -196,7 +196,7 @@ def _add(
     row = (kind.value, ref.system if ref else None, ref.collection if ref else None, ref.id if ref else None, sync, link)
     tx.execute(
         "INSERT INTO to_notice (kind, system, collection, record_id, sync, link_id, content, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (*row, seal({**content, "origin": origin}, "to_notice", *row), at),
+        (*row, seal(tx, {**content, "origin": origin}, "to_notice", *row), at),
     )
 
 
@@ -207,7 +207,7 @@ def waiting(tx: Connection, limit: int, *, after: int = 0) -> list[Notice]:
         " ORDER BY id LIMIT ?",
         (after, limit),
     )
-    return [_notice(row) for row in rows.fetchall()]
+    return [_notice(tx, row) for row in rows.fetchall()]
 
 
 def any_waiting(tx: Connection) -> bool:
@@ -254,12 +254,12 @@ def _where(notice: Notice) -> tuple[str | None, str | None, str | None]:
     return (notice.ref.system, notice.ref.collection, notice.ref.id) if notice.ref is not None else (None, None, None)
 
 
-def _notice(row: tuple[Json, ...]) -> Notice:
+def _notice(tx: Connection, row: tuple[Json, ...]) -> Notice:
     number, kind, system, collection, record_id, sync, link, sealed, claims, at = row
-    content = unseal(sealed, "to_notice", *row[1:7])
+    content = unseal(tx, sealed, "to_notice", *row[1:7])
     ours = [
         Ours(sync=of, link=LinkId(link_id), backfill=backfill, made=made, values=values, fields=fields)
-        for of, link_id, backfill, made, values, fields in unseal(claims, "to_notice", *row[1:7]) or ()
+        for of, link_id, backfill, made, values, fields in unseal(tx, claims, "to_notice", *row[1:7]) or ()
     ]
     sources = {
         FieldName(name): {MemberName(member): (Ref(*given[:3]), given[3]) for member, given in each.items()}

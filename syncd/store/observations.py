@@ -14,8 +14,8 @@ from enum import Enum
 from syncd.core.link import Interval
 from syncd.core.record import HOUR, MINUTE, CollectionName, Json, MemberName, Micros, Record, RecordId, Ref, SyncName, SystemName
 from syncd.core.translate import change_interval
-from syncd.store import claims, notices
-from syncd.store.codec import fingerprint, pack, seal, unpack, unseal
+from syncd.store import claims, forgotten, notices
+from syncd.store.codec import fingerprint, mark_of, pack, seal, unpack, unseal
 from syncd.store.control import NOT_PAUSED
 from syncd.store.database import Connection
 from syncd.store.inbox import Arrival, accept
@@ -94,6 +94,7 @@ class Suspect:
 
 def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -> set[Ref]:
     """Stores looks; answers the refs that show something new, which are then put on the list of links to plan."""
+    looks = _kept_out(tx, looks)
     known = load(tx, [look.record.ref for look in looks])
     first = dict(known)
     fresh: dict[Ref, tuple[Look, Mapping[str, Json], Mapping[str, Interval]]] = {}
@@ -134,9 +135,9 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
         [
             (
                 *_key(ref),
-                seal(fields, "observations", *_key(ref)),
-                fingerprint(fields),
-                seal({path: [each.since, each.until] for path, each in changed.items()}, "observations", *_key(ref)),
+                seal(tx, fields, "observations", *_key(ref)),
+                mark_of(tx, fields),
+                seal(tx, {path: [each.since, each.until] for path, each in changed.items()}, "observations", *_key(ref)),
                 look.as_of,
                 look.read_at,
                 look.record.modified_at,
@@ -175,7 +176,7 @@ def bury(tx: Connection, ref: Ref, evidence: Sequence[str], *, seen_at: Micros, 
         " VALUES (?, ?, ?, NULL, x'', ?, ?, ?, ?)"
         " ON CONFLICT (system, collection, record_id) DO UPDATE SET fields = NULL, fingerprint = x'', changed = excluded.changed,"
         " seen_at = excluded.seen_at, read_at = excluded.read_at, evidence = excluded.evidence",
-        (*key, seal({}, "observations", *key), seen_at, read_at, seal(list(evidence), "observations", *key)),
+        (*key, seal(tx, {}, "observations", *key), seen_at, read_at, seal(tx, list(evidence), "observations", *key)),
     )
     clear_suspects(tx, [ref])
     enqueue(tx, routed([ref], routes), read_at, "deletion")
@@ -197,12 +198,12 @@ def load(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, Observation]:
         ref, key = Ref(system, collection, record_id), (system, collection, record_id)
         found[ref] = Observation(
             ref=ref,
-            fields=unseal(fields, "observations", *key),
-            changed=_changed_out(unseal(changed, "observations", *key)),
+            fields=unseal(tx, fields, "observations", *key),
+            changed=_changed_out(unseal(tx, changed, "observations", *key)),
             seen_at=seen_at,
             read_at=read_at,
             modified_at=modified_at,
-            evidence=tuple(unseal(evidence, "observations", *key) or ()),
+            evidence=tuple(unseal(tx, evidence, "observations", *key) or ()),
         )
     return found
 
@@ -355,6 +356,16 @@ def routed(refs: Iterable[Ref], routes: Routes) -> list[PlanItem]:
         for ref in refs
         for sync, member in routes.get((ref.system, ref.collection), ())
     ]
+
+
+def _kept_out(tx: Connection, looks: Sequence[Look]) -> Sequence[Look]:
+    """The looks without those at records that were to be forgotten."""
+    if not forgotten.is_anybody(tx):
+        return looks
+    marks = {look.record.ref: forgotten.mark_of_ref(tx, look.record.ref) for look in looks}
+    out = forgotten.among(tx, marks.values())
+    forgotten.count_kept_out(tx, out)
+    return [look for look in looks if marks[look.record.ref] not in out]
 
 
 def _key(ref: Ref) -> tuple[str, str, str]:

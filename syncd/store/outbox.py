@@ -9,7 +9,6 @@ It must not know: what is written, or how a call is made.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -18,7 +17,7 @@ from itertools import pairwise
 from syncd.core.guard import Direction
 from syncd.core.outcome import Operation, Write
 from syncd.core.record import DAY, FieldName, Json, LinkId, MemberName, Micros, RecordId, Ref, SyncName, SystemName
-from syncd.store.codec import DamagedError, pack, seal, unpack, unseal
+from syncd.store.codec import DamagedError, blind, fingerprint, pack, seal, seal_text, told_text, unpack, unseal
 from syncd.store.control import NOT_PAUSED
 from syncd.store.database import Connection
 
@@ -120,15 +119,15 @@ class InFlight:
     doubtful: dict[LinkId, set[MemberName]] = field(default_factory=dict)
 
 
-def key_of(link: LinkId, revision: int, write: Write) -> str:
+def key_of(tx: Connection, link: LinkId, revision: int, write: Write) -> str:
     """The idempotency key: the same plan over the same link always gives the same one."""
     content = [link, revision, write.member, write.operation.value, dict(write.values)]
-    return hashlib.blake2b(pack(content), digest_size=16).hexdigest()
+    return blind(tx, fingerprint(content).hex())
 
 
 def owe(tx: Connection, intents: Sequence[Intent], at: Micros) -> list[Intent]:
     """Puts writes in the outbox, each in place of what was pending for its target; answers those that were not there (or given up) already."""
-    keyed = {key_of(each.link, each.revision, each.write): each for each in intents}
+    keyed = {key_of(tx, each.link, each.revision, each.write): each for each in intents}
     there, taken_back = set(), []
     for *row, payload, state in tx.execute(
         f"SELECT {_SEALED}, payload, state FROM outbox WHERE key IN (SELECT value FROM json_each(?))",  # noqa: S608
@@ -140,7 +139,7 @@ def owe(tx: Connection, intents: Sequence[Intent], at: Micros) -> list[Intent]:
         if state == State.CANCELLED.value:
             taken_back.append((key,))
             continue
-        known = unseal(payload, "outbox", *row)
+        known = unseal(tx, payload, "outbox", *row)
         assert known[0] == unpack(pack(dict(keyed[key].write.values))), f"idempotency key {key} was used with other content"
         there.add(key)
     new = {key: each for key, each in keyed.items() if key not in there}
@@ -149,18 +148,18 @@ def owe(tx: Connection, intents: Sequence[Intent], at: Micros) -> list[Intent]:
     tx.executemany(
         "INSERT INTO outbox (key, sync, link_id, member, system, collection, record_id, operation, stream, payload, revision,"
         " priority, state, gate, due_at, run_id, created_at, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [_row(key, each, at) for key, each in new.items()],
+        [_row(tx, key, each, at) for key, each in new.items()],
     )
     return list(new.values())
 
 
-def _row(key: str, each: Intent, at: Micros) -> tuple[Json, ...]:
+def _row(tx: Connection, key: str, each: Intent, at: Micros) -> tuple[Json, ...]:
     write, target = each.write, each.target
     sealed = (key, each.link, write.member, target.system, target.collection, target.id or None, write.operation.value)
     return (
-        key, each.sync, *sealed[1:], each.stream.value, seal([dict(write.values), dict(write.expected)], "outbox", *sealed), each.revision,
+        key, each.sync, *sealed[1:], each.stream.value, seal(tx, [dict(write.values), dict(write.expected)], "outbox", *sealed), each.revision,
         each.priority, (State.PARKED if each.gate else State.PENDING).value, each.gate, at, each.run_id, at,
-        seal(list(write.evidence), "outbox", *sealed) if write.evidence else None,
+        seal(tx, list(write.evidence), "outbox", *sealed) if write.evidence else None,
     )  # fmt: skip
 
 
@@ -190,7 +189,7 @@ def lease(tx: Connection, system: SystemName, now: Micros, *, until: Micros, lim
         (system, now, limit),
     ).fetchall()
     taken: dict[str, Owed] = {}
-    for owed in map(_owed, rows):
+    for owed in (_owed(tx, row) for row in rows):
         taken.setdefault(f"{owed.ref}" if owed.ref.id else owed.key, owed)
     tx.executemany(
         "UPDATE outbox SET lease_until = ?, fence = fence + 1 WHERE id = ?", [(until, owed.id) for owed in taken.values()]
@@ -230,7 +229,7 @@ def settle(
         "UPDATE outbox SET state = ?, error = ?, due_at = coalesce(?, due_at), lease_until = NULL, done_at = ?,"
         " attempts = attempts + ?"
         " WHERE id = ? AND fence = ? AND state IN ('pending', 'sent', 'unknown')",
-        (state.value, error, due_at, at if final else None, int(attempted), owed.id, owed.fence),
+        (state.value, seal_text(tx, error, "outbox", owed.key), due_at, at if final else None, int(attempted), owed.id, owed.fence),
     ).rowcount)
 
 
@@ -256,7 +255,7 @@ def doubtful_creates(tx: Connection, sync: SyncName, member: MemberName) -> list
         " AND h.member = o.member AND h.kind = 'unknown_create' AND h.state <> 'closed'))) ORDER BY o.id",
         (sync, member),
     ).fetchall()
-    return [_owed(row) for row in rows]
+    return [_owed(tx, row) for row in rows]
 
 
 def doubt(tx: Connection, link: LinkId, member: MemberName, now: Micros) -> None:
@@ -354,7 +353,7 @@ def load(tx: Connection, ids: Iterable[int]) -> list[Owed]:
         f"SELECT {_COLUMNS} FROM outbox WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",  # noqa: S608
         (pack(list(ids)).decode(),),
     )
-    return [_owed(row) for row in rows]
+    return [_owed(tx, row) for row in rows]
 
 
 def select(tx: Connection, states: Iterable[State], *, gate: str | None = None, limit: int = 1000) -> list[Owed]:
@@ -364,7 +363,7 @@ def select(tx: Connection, states: Iterable[State], *, gate: str | None = None, 
         " AND (?2 IS NULL OR gate = ?2) ORDER BY id LIMIT ?3",
         (pack([state.value for state in states]).decode(), gate, limit),
     )
-    return [_owed(row) for row in rows]
+    return [_owed(tx, row) for row in rows]
 
 
 def count_doable(tx: Connection) -> int:
@@ -398,8 +397,8 @@ def revive(tx: Connection, owed: Owed, now: Micros) -> None:
     )
 
 
-def _owed(row: tuple[Json, ...]) -> Owed:
-    values, expected = unseal(row[10], "outbox", row[1], *row[3:9])
+def _owed(tx: Connection, row: tuple[Json, ...]) -> Owed:
+    values, expected = unseal(tx, row[10], "outbox", row[1], *row[3:9])
     if row[2] != row[22] or row[9] not in _STREAMS or row[12] not in _STATES:
         raise DamagedError("outbox", (row[1], *row[3:9]))
     return Owed(
@@ -418,11 +417,11 @@ def _owed(row: tuple[Json, ...]) -> Owed:
         attempts=row[13],
         fence=row[14],
         gate=row[15],
-        error=row[16],
+        error=told_text(tx, row[16], "outbox", row[1]),
         priority=row[17],
         run_id=row[18],
         created_at=row[19],
         due_at=row[20],
-        evidence=tuple(unseal(row[21], "outbox", row[1], *row[3:9]) or ()),
+        evidence=tuple(unseal(tx, row[21], "outbox", row[1], *row[3:9]) or ()),
     )
 

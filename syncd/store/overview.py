@@ -7,7 +7,7 @@ It must not know: how an answer is shown.
 from __future__ import annotations
 
 from syncd.core.record import FieldName, LinkId, MemberName, RecordId, Ref, SyncName, SystemName
-from syncd.store.codec import pack
+from syncd.store.codec import blind, pack
 from syncd.store.database import Connection
 from syncd.store.planning import PlanItem
 
@@ -46,7 +46,7 @@ def items_with_key(tx: Connection, sync: SyncName, key: FieldName, value: str) -
     """The records of a sync that show this match key."""
     rows = tx.execute(
         "SELECT member, record_id FROM match_keys WHERE sync = ? AND key = ? AND value = ? ORDER BY member, record_id",
-        (sync, key, value),
+        (sync, key, blind(tx, value)),
     )
     return [PlanItem(sync, MemberName(member), RecordId(record_id)) for member, record_id in rows]
 

@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.core.record import FieldName, MemberName, Micros, RecordId, SyncName
-from syncd.store.codec import pack
+from syncd.store.codec import blind, pack
 from syncd.store.database import Connection
 
 
@@ -35,13 +35,15 @@ class DuePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kin:
-    """A record that shares a match key: its keys, and its link if it has one."""
+    """A record that shares a match key: its keys, blinded, and its link if it has one."""
 
     item: PlanItem
     keys: Mapping[FieldName, str]
 
 
 _CHILD = "ref:"
+BELONGS = "of:"
+"""What begins the keys under which children stand beside the match keys; whoever hides loses its parent nothing but a derived value."""
 _SUM = "match_keys "
 
 
@@ -68,6 +70,11 @@ def wake_children(tx: Connection, parents: Iterable[PlanItem], at: Micros) -> No
 def has_children(tx: Connection) -> bool:
     """Whether any record names a parent."""
     return tx.execute(f"SELECT 1 FROM match_keys WHERE substr(key, 1, 4) = '{_CHILD}' LIMIT 1").fetchone() is not None  # noqa: S608
+
+
+def blinded(tx: Connection, keys: Mapping[FieldName, str]) -> dict[FieldName, str]:
+    """Match keys as they stand in the index, where they name nobody; a parent is named by its id, and stays."""
+    return {name: value if name.startswith(_CHILD) else blind(tx, value) for name, value in keys.items()}
 
 
 def enqueue(tx: Connection, items: Iterable[PlanItem], at: Micros, cause: str) -> None:
@@ -136,7 +143,7 @@ def is_waiting(tx: Connection, sync: SyncName, member: MemberName, record_id: Re
 
 
 def index_keys(tx: Connection, items: Sequence[tuple[DuePlan, Mapping[FieldName, str]]]) -> list[PlanItem]:
-    """Replaces the keys of items; answers the unlinked records elsewhere that share an old or a new key of those that changed."""
+    """Replaces the keys of items, blinded; answers the unlinked records elsewhere that share an old or a new key of those that changed."""
     known = _keys_of(tx, [each.item for each, _ in items])
     moved = [(each.item, known.get(each.item, {}), keys) for each, keys in items if known.get(each.item, {}) != keys]
     tx.executemany("DELETE FROM match_keys WHERE sync = ? AND member = ? AND record_id = ?", [_where(item) for item, _, _ in moved])
@@ -214,7 +221,9 @@ def begin_index(tx: Connection, sync: SyncName) -> bool:
 
 
 def _index_rows(tx: Connection, sync: SyncName) -> Iterable[tuple[str, ...]]:
-    return tx.execute("SELECT sync, member, record_id, key, value FROM match_keys WHERE sync = ?", (sync,))
+    return tx.execute(
+        "SELECT sync, member, record_id, key, value FROM match_keys WHERE sync = ? AND substr(key, 1, 3) <> ?", (sync, BELONGS)
+    )
 
 
 def drop_strangers(tx: Connection, members: Container[tuple[str, str]]) -> bool:
@@ -241,7 +250,7 @@ def _unlinked_with(tx: Connection, keys: set[tuple[SyncName, FieldName, str]]) -
 
 
 def kin(tx: Connection, sync: SyncName, keys: Iterable[tuple[FieldName, str]]) -> list[Kin]:
-    """Every record that shares one of these keys, with all its keys."""
+    """Every record that shares one of these keys, blinded as they are, with all its keys."""
     rows = tx.execute(
         "SELECT DISTINCT k.member, k.record_id, own.key, own.value FROM json_each(?2) AS wanted CROSS JOIN match_keys AS k"
         " ON k.sync = ?1 AND k.key = wanted.value ->> 0 AND k.value = wanted.value ->> 1"

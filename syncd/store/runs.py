@@ -16,7 +16,7 @@ from enum import Enum
 from syncd.core.automation import AutomationName
 from syncd.core.happening import Cause, Origin
 from syncd.core.record import Json, LinkId, Micros, SyncName, SystemName
-from syncd.store.codec import pack, seal, unseal
+from syncd.store.codec import pack, seal, seal_text, told_text, unseal
 from syncd.store.database import Connection
 
 
@@ -122,8 +122,8 @@ def begin(tx: Connection, begun: Sequence[Begun], at: Micros) -> list[int]:
         found = tx.execute(
             "INSERT INTO automation_runs (automation, event_key, subject, edition, sync, link_id, event, origin, depth, state, error, due_at,"
             " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (automation, event_key) DO NOTHING RETURNING id",
-            (*row, seal([each.event, each.cause.by], "automation_runs", *row), each.cause.origin.value,
-             each.cause.depth, each.state.value, each.error, at, at),
+            (*row, seal(tx, [each.event, each.cause.by], "automation_runs", *row), each.cause.origin.value,
+             each.cause.depth, each.state.value, seal_text(tx, each.error, "automation_runs", each.automation, each.event_key), at, at),
         ).fetchone()
         if found is not None:
             made.append(int(found[0]))
@@ -144,7 +144,7 @@ def due(tx: Connection, now: Micros, limit: int) -> list[Run]:
         f"SELECT {_COLUMNS} FROM automation_runs AS r WHERE r.system IS NULL AND {_READY} ORDER BY r.due_at, r.id LIMIT ?2",  # noqa: S608
         (now, limit),
     )
-    return [_run(row) for row in rows.fetchall()]
+    return [_run(tx, row) for row in rows.fetchall()]
 
 
 def lease(tx: Connection, lane: str, now: Micros, *, until: Micros, limit: int) -> list[Run]:
@@ -153,7 +153,7 @@ def lease(tx: Connection, lane: str, now: Micros, *, until: Micros, limit: int) 
         f"SELECT {_COLUMNS} FROM automation_runs AS r WHERE r.system = ?2 AND {_READY} ORDER BY r.due_at, r.id LIMIT ?3",  # noqa: S608
         (now, lane, limit),
     )
-    taken = [_run(row) for row in rows.fetchall()]
+    taken = [_run(tx, row) for row in rows.fetchall()]
     tx.executemany("UPDATE automation_runs SET lease_until = ?, fence = fence + 1 WHERE id = ?", [(until, run.id) for run in taken])
     return [replace(run, fence=run.fence + 1) for run in taken]
 
@@ -184,7 +184,7 @@ def release(
     return bool(tx.execute(
         "UPDATE automation_runs SET state = ?, due_at = ?, system = ?, error = ?, lease_until = NULL, done_at = ? WHERE id = ? AND fence = ?"
         " AND state = 'running'",
-        (state.value, due_at, lane, error, at if final else None, run.id, run.fence),
+        (state.value, due_at, lane, seal_text(tx, error, "automation_runs", run.automation, run.event_key), at if final else None, run.id, run.fence),
     ).rowcount)
 
 
@@ -198,8 +198,9 @@ def holds_lease(tx: Connection, run: Run) -> bool:
 def put(tx: Connection, step: StepRow, at: Micros) -> None:
     """Keeps a step as it now is."""
     row = (step.run, step.path, step.kind)
-    payload = None if step.payload is None else seal(step.payload, "automation_steps", *row)
-    result = None if step.result is None else seal(step.result, "automation_steps", *row)
+    payload = None if step.payload is None else seal(tx, step.payload, "automation_steps", *row)
+    result = None if step.result is None else seal(tx, step.result, "automation_steps", *row)
+    error = seal_text(tx, step.error, "automation_steps", step.run, step.path)
     finished = at if step.state in FINISHED or step.state is StepState.DEAD else None
     tx.execute(
         "INSERT INTO automation_steps (run_id, path, name, kind, state, system, payload, result, replay, attempts, error, created_at, sent_at,"
@@ -207,7 +208,7 @@ def put(tx: Connection, step: StepRow, at: Micros) -> None:
         " kind = excluded.kind, state = excluded.state, system = excluded.system, payload = excluded.payload, result = excluded.result,"
         " replay = excluded.replay, attempts = excluded.attempts, error = excluded.error, done_at = excluded.done_at,"
         " sent_at = coalesce(excluded.sent_at, automation_steps.sent_at)",
-        (step.run, step.path, step.name, step.kind, step.state.value, step.system, payload, result, int(step.replay), step.attempts, step.error, at,
+        (step.run, step.path, step.name, step.kind, step.state.value, step.system, payload, result, int(step.replay), step.attempts, error, at,
          at if step.state is StepState.SENT else None, finished),
     )
 
@@ -220,7 +221,7 @@ def steps_of(tx: Connection, runs: Iterable[int]) -> dict[int, list[StepRow]]:
     )
     found: dict[int, list[StepRow]] = {}
     for row in rows:
-        found.setdefault(row[0], []).append(_step(row))
+        found.setdefault(row[0], []).append(_step(tx, row))
     return found
 
 
@@ -231,7 +232,7 @@ def recover(tx: Connection, lane: str) -> list[StepRow]:
         f"UPDATE automation_steps SET state = 'unknown' WHERE state = 'sent' AND system = ? RETURNING {_STEP}",  # noqa: S608
         (lane,),
     ).fetchall()
-    return [_step(row) for row in rows]
+    return [_step(tx, row) for row in rows]
 
 
 def load(tx: Connection, ids: Iterable[int]) -> list[Run]:
@@ -240,7 +241,7 @@ def load(tx: Connection, ids: Iterable[int]) -> list[Run]:
         f"SELECT {_COLUMNS} FROM automation_runs WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",  # noqa: S608
         (pack(list(ids)).decode(),),
     )
-    return [_run(row) for row in rows.fetchall()]
+    return [_run(tx, row) for row in rows.fetchall()]
 
 
 def select(tx: Connection, states: Iterable[RunState], *, automation: str | None = None, limit: int = 1000) -> list[Run]:
@@ -250,7 +251,7 @@ def select(tx: Connection, states: Iterable[RunState], *, automation: str | None
         " AND (?2 IS NULL OR automation = ?2) ORDER BY id DESC LIMIT ?3",
         (pack([state.value for state in states]).decode(), automation, limit),
     )
-    return [_run(row) for row in rows.fetchall()]
+    return [_run(tx, row) for row in rows.fetchall()]
 
 
 def counts(tx: Connection) -> dict[str, dict[str, int]]:
@@ -284,14 +285,14 @@ def keep_rules(tx: Connection, edition: str, written: Json) -> None:
     """Keeps the steps that runs of this edition go by."""
     tx.execute(
         "INSERT INTO automation_rules (edition, written) VALUES (?, ?) ON CONFLICT (edition) DO NOTHING",
-        (edition, seal(written, "automation_rules", edition)),
+        (edition, seal(tx, written, "automation_rules", edition)),
     )
 
 
 def rules(tx: Connection, edition: str) -> Json:
     """The steps of a edition, or None where they are not kept."""
     row = tx.execute("SELECT written FROM automation_rules WHERE edition = ?", (edition,)).fetchone()
-    return None if row is None else unseal(row[0], "automation_rules", edition)
+    return None if row is None else unseal(tx, row[0], "automation_rules", edition)
 
 
 def tally(tx: Connection, outcomes: Mapping[tuple[AutomationName, str], int]) -> None:
@@ -320,8 +321,8 @@ def count_doable(tx: Connection, now: Micros) -> int:
     return int(count)
 
 
-def _run(row: tuple[Json, ...]) -> Run:
-    event, by = unseal(row[7], "automation_runs", *row[1:7])
+def _run(tx: Connection, row: tuple[Json, ...]) -> Run:
+    event, by = unseal(tx, row[7], "automation_runs", *row[1:7])
     return Run(
         id=row[0],
         automation=AutomationName(row[1]),
@@ -334,7 +335,7 @@ def _run(row: tuple[Json, ...]) -> Run:
         cause=Cause(Origin(row[8]), row[9], by),
         state=RunState(row[10]),
         lane=row[11],
-        error=row[12],
+        error=told_text(tx, row[12], "automation_runs", row[1], row[2]),
         due_at=row[13],
         fence=row[14],
         created_at=row[15],
@@ -342,7 +343,7 @@ def _run(row: tuple[Json, ...]) -> Run:
     )
 
 
-def _step(row: tuple[Json, ...]) -> StepRow:
+def _step(tx: Connection, row: tuple[Json, ...]) -> StepRow:
     return StepRow(
         run=row[0],
         path=row[1],
@@ -350,10 +351,10 @@ def _step(row: tuple[Json, ...]) -> StepRow:
         kind=row[3],
         state=StepState(row[4]),
         system=row[5],
-        payload=unseal(row[6], "automation_steps", row[0], row[1], row[3]),
-        result=unseal(row[7], "automation_steps", row[0], row[1], row[3]),
+        payload=unseal(tx, row[6], "automation_steps", row[0], row[1], row[3]),
+        result=unseal(tx, row[7], "automation_steps", row[0], row[1], row[3]),
         replay=bool(row[8]),
         attempts=row[9],
-        error=row[10],
+        error=told_text(tx, row[10], "automation_steps", row[0], row[1]),
         created_at=row[11],
     )

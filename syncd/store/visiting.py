@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from syncd.core.errors import StoreError, UserError
-from syncd.store.database import Connection, migrations
+from syncd.store.database import Connection, equip, migrations
+from syncd.store.master import lend
 
 T = TypeVar("T")
 MAKING_S = 10.0
@@ -50,6 +51,7 @@ def leave(path: Path, job: Callable[[Connection], T]) -> T:
         _check_schema(connection)
         connection.execute("BEGIN IMMEDIATE")
         try:
+            connection.vault.renew(connection)
             result = job(connection)
         except BaseException:
             connection.execute("ROLLBACK")
@@ -63,12 +65,13 @@ def copy(path: Path, target: Path) -> None:
     target.touch(mode=0o600)
     with _store_errors(path), closing(_connect(path, "ro")) as source, closing(sqlite3.connect(target)) as made:
         source.backup(made)
+    lend(path, target)
 
 
 def _connect(path: Path, mode: str) -> Connection:
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, factory=Connection)
     connection.execute("PRAGMA busy_timeout=5000")
-    return connection
+    return equip(connection, path)
 
 
 def is_made(path: Path) -> bool:

@@ -18,12 +18,11 @@ import pytest
 
 from syncd.flow.reread import reread_once
 from syncd.store.outbox import State
+from tests.bench.plain import SUM_BYTES, checksum_only
 from tests.flow.world import CRM, S, World, opened
 
 pytestmark = [pytest.mark.bench, pytest.mark.slow]
 SIZE = int(os.environ.get("BENCH_SIZE", "2000"))
-SUM_BYTES = 8
-"""What stands before a stored value; the plain loop skips it."""
 
 
 async def waiting(folder: Path, size: int) -> World:
@@ -59,7 +58,8 @@ async def ours(folder: Path, size: int) -> float:
 
 async def row_at_a_time(folder: Path, size: int) -> float:
     """The same tables, one event after the other, one statement after the other, one commit each."""
-    await waiting(folder, size)
+    with checksum_only():
+        await waiting(folder, size)
     async with aiosqlite.connect(folder / "syncd.db", isolation_level=None) as db:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
             await db.execute(f"PRAGMA {pragma}")

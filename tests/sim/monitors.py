@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from syncd.core.fields import FieldType
 from syncd.core.record import Json
 from syncd.store import outbox
-from syncd.store.codec import unpack
+from syncd.store.codec import unseal
 from tests.sim.users import Wrote
 from tests.sim.vendor import FIELDS, Rec, Vendor, same, tag_of, tags_in
 
@@ -27,23 +27,28 @@ LATE_S = 15.0
 """A look before a write is at most so old when the write arrives."""
 
 
+def told_of(world: World, kind: str) -> list[Any]:
+    """What the journal tells in its rows of one kind."""
+    connection = world.process.connection
+    rows = connection.execute("SELECT id, link_id, detail FROM journal WHERE kind = ?", (kind,))
+    return [unseal(connection, detail, "journal", number, link) for number, link, detail in rows]
+
+
 def losers_of(world: World) -> set[str]:
     """Every value the journal keeps as a loser, and every one that a hold shows."""
     found: set[str] = set()
     connection = world.process.connection
-    for (detail,) in connection.execute("SELECT detail FROM journal WHERE kind = 'field.decided'"):
-        told = unpack(detail)
+    for told in told_of(world, "field.decided"):
         kind = FIELDS.get(told["field"], FieldType.TEXT)
         for value in told["losers"].values():
             found |= tags_in(kind, value)
     if world.script.has("partial"):
         # Known: beside a write that the vendor ignored, an edit passes for the vendor's spelling of it. The journal shows it.
-        for (detail,) in connection.execute("SELECT detail FROM journal WHERE kind = 'write.done'"):
-            told = unpack(detail)
+        for told in told_of(world, "write.done"):
             for path, value in told.get("shown", {}).items():
                 found |= tags_in(FIELDS[path], value) - tags_in(FIELDS[path], told["values"].get(path))
-    for (sides,) in connection.execute("SELECT sides FROM holds"):
-        for value in unpack(sides).values():
+    for key, sides in connection.execute("SELECT key, sides FROM holds"):
+        for value in unseal(connection, sides, "holds", key).values():
             if isinstance(value, str):
                 found |= tags_in(FieldType.TEXT, value)
     return found

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from syncd.core.fields import FieldType
 from syncd.core.outcome import HoldKind
 from syncd.store import holds, journal, outbox
-from syncd.store.codec import unpack
+from syncd.store.codec import blind
 from syncd.store.holds import HoldState
 from syncd.store.outbox import State
 from tests.sim.attendant import GATES, people_of
-from tests.sim.monitors import losers_of
+from tests.sim.monitors import losers_of, told_of
 from tests.sim.users import Wrote
 from tests.sim.vendor import FIELDS, Rec, same, tag_of, tags_in
 
@@ -103,8 +103,7 @@ def _check_decisions(world: World) -> None:
     if world.operator_acted or world.is_reconfigured or world.somebody_owned or options["blank"] == "ignore":
         return
     truth = world.rules.source_of_truth
-    for (detail,) in world.process.connection.execute("SELECT detail FROM journal WHERE kind = 'field.decided'"):
-        told = unpack(detail)
+    for told in told_of(world, "field.decided"):
         if told["field"] == "tags" or not told["losers"]:
             continue
         if options["conflict"] == "source_of_truth" and truth in told["losers"]:
@@ -134,7 +133,7 @@ def _check_inbox(world: World) -> None:
     if not world.restored_at:
         stored = {tuple(row) for row in world.process.connection.execute("SELECT system, dedupe_key FROM events")}
         for system, key, at in world.webhooks.acknowledged:
-            if (system, key) not in stored:
+            if (system, blind(world.process.connection, key)) not in stored:
                 world.fail("S9", f"{system} {key} was acknowledged at {at:.1f} and is not in the inbox")
     lost = _count(world, "SELECT count(*) FROM events WHERE done_at IS NOT NULL AND outcome IS NULL")
     counted = _count(world, "SELECT coalesce(sum(count), 0) FROM outcomes WHERE outcome <> 'failed'")

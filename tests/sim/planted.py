@@ -12,6 +12,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CTR
+
 from syncd.connectors.base import Page
 from syncd.core import decide, deletion
 from syncd.core.errors import Effect
@@ -283,10 +287,16 @@ def hold_nobody_sees(put: Put) -> None:
 
 
 def damage_trusted(put: Put) -> None:
-    """A stored row is used whatever its checksum says."""
+    """A stored row is used whatever its seal says."""
 
-    def unseal(sealed: Any, *_row: Any) -> Any:
-        return None if sealed is None else codec.unpack(sealed[8:])
+    def unseal(tx: Any, sealed: Any, *_row: Any) -> Any:
+        if sealed is None:
+            return None
+        master, number = tx.vault.source.get(), int.from_bytes(sealed[:2])
+        row = tx.execute("SELECT locked FROM vault_keys WHERE number = ?", (number,)).fetchone()
+        key = bytes(32) if row is None else master.unlock(row[0], b"vault_keys %d %s" % (number, master.id.encode()))
+        # What the mode does once its tag is left out.
+        return codec.unpack(Cipher(AES(key), CTR(sealed[2:14] + bytes([0, 0, 0, 2]))).decryptor().update(sealed[14:-16]))
 
     for room in (links, observations, outbox):
         put(room, "unseal", unseal)

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from base64 import b64encode
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +32,9 @@ from syncd.flow.soundness import look_over_times
 from syncd.flow.work import begin_run
 from syncd.flow.write import write_forever
 from syncd.store import control, observations, outbox, planning
-from syncd.store.database import STATEMENTS, over_engines, prepare
+from syncd.store.database import STATEMENTS, Connection, over_engines, prepare
+from syncd.store.master import Source
+from syncd.store.vault import Vault
 from tests.sim.connector import SimConnector
 from tests.sim.loop import Ordered, in_life
 
@@ -39,6 +43,8 @@ if TYPE_CHECKING:
 
 GRACE_S = 2.5
 READS_THAT_TAKE_TIME = 0.2
+KEY = Source(Path(":memory:"), lambda: b64encode(bytes(32)).decode())
+"""The key that every simulated database is sealed with; its nonces are drawn anew, and alike, in every run."""
 FLIPPED = (("links", "hub"), ("link_members", "base"), ("link_members", "agreed"), ("outbox", "payload"), ("observations", "fields"), ("events", "payload"))
 
 
@@ -110,7 +116,7 @@ class LoopEngine:
         return result
 
 
-class Watched(sqlite3.Connection):
+class Watched(Connection):
     """A connection that tells the world whose run it serves what becomes of its rows."""
 
     world: World | None = None
@@ -134,15 +140,17 @@ TRIGGERS = (
 
 
 @cache
-def _template() -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+def _template() -> Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None, factory=Connection)
+    connection.vault = Vault(KEY, Random(0).randbytes)
     prepare(connection)
     return connection
 
 
-def _copy(source: sqlite3.Connection) -> Watched:
+def _copy(source: Connection) -> Watched:
     made = sqlite3.connect(":memory:", isolation_level=None, cached_statements=STATEMENTS, factory=Watched)
     source.backup(made)
+    made.vault = Vault(KEY, source.vault.random)
     made.execute("PRAGMA foreign_keys=ON")
     return made
 
@@ -161,7 +169,7 @@ def _reused() -> tuple[Watched, list[str]]:
     """The database that every run begins with, emptied each time: its statements are prepared once. And its tables, children first."""
     connection = _watch(_copy(_template()))
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rootpage DESC")]
-    return connection, ["shown", *tables]
+    return connection, ["shown", *(name for name in tables if name != "vault_keys")]
 
 
 def _emptied(world: World) -> Watched:
@@ -171,6 +179,7 @@ def _emptied(world: World) -> Watched:
         connection.execute(f"DELETE FROM {table}")
     connection.execute("UPDATE taken SET number = 0")
     connection.world = world
+    connection.vault.random = Random(0).randbytes
     return connection
 
 
@@ -194,7 +203,7 @@ class Process:
         self.connection = _emptied(world)
         self.other_account = False
         self.mark = Mark()
-        self.backups: list[tuple[float, sqlite3.Connection]] = []
+        self.backups: list[tuple[float, Connection]] = []
         self._countdown: dict[str, int] = {}
         self._scope: anyio.CancelScope | None = None
         self.hops = world.options["hops"]
@@ -309,9 +318,11 @@ class Process:
         self.world.operator.forget()
         self.world.restored_at.append(self.world.loop.vt)
 
-    def _replace(self, source: sqlite3.Connection) -> None:
+    def _replace(self, source: Connection) -> None:
         _let_go(self.connection)
+        random = self.connection.vault.random
         self.connection = _watch(_copy(source), self.world)
+        self.connection.vault.random = random
 
     def end(self) -> None:
         """The run is over, and has been judged."""
@@ -393,7 +404,7 @@ class Process:
     async def _begin(self, engine: Engine) -> None:
         now = engine.clock.now()
 
-        def begin(tx: sqlite3.Connection) -> None:
+        def begin(tx: Connection) -> None:
             known = control.systems(tx)
             for name in engine.connectors:
                 # A new database has nothing to tell another account by: whoever is there then is the one it will know.

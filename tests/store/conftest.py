@@ -6,19 +6,26 @@ It must not know: any table.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from syncd.store.database import Connection, prepare
+from syncd.store.database import Connection, connect, prepare
+
+
+@pytest.fixture(scope="module")
+def vault_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    """A connection to a database in which nothing is stored, for what needs its vault alone."""
+    with closing(connect(tmp_path_factory.mktemp("vault") / "syncd.db")) as connection:
+        prepare(connection)
+        yield connection
 
 
 @pytest.fixture
 def tx(tmp_path: Path) -> Iterator[Connection]:
     """A connection to a new database; every statement commits by itself."""
-    with closing(sqlite3.connect(tmp_path / "syncd.db", isolation_level=None)) as connection:
+    with closing(connect(tmp_path / "syncd.db")) as connection:
         prepare(connection)
         yield connection

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
 
 from syncd.core.link import HubField, LinkMember, LinkState
-from syncd.core.outcome import Operation
+from syncd.core.outcome import HoldKind, Operation
 from syncd.core.record import Ref
-from syncd.store import damage, holds, inbox, links, observations, outbox, planning
-from syncd.store.codec import DamagedError, seal, unseal
-from syncd.store.database import migrations, prepare
-from syncd.store.holds import HoldState
-from tests.store.build import NAME, ROUTES, A, B, arrival, item, linked, look, observe, only, owe, planned, ref, write
+from syncd.store import control, damage, holds, inbox, journal, links, observations, outbox, planning
+from syncd.store.codec import DamagedError, blind, seal, unseal
+from syncd.store.database import connect, migrations, prepare
+from syncd.store.holds import HoldState, Question
+from syncd.store.journal import Entry
+from tests.store.build import NAME, ROUTES, A, B, S, arrival, item, linked, look, observe, only, owe, planned, ref, write
 
 COLUMNS = {
     "observations": ("system", "collection", "record_id", "fields", "changed"),
@@ -86,7 +85,7 @@ def test_a_damaged_observation_is_read_again(tx):
 def test_a_damaged_event_is_a_hint(tx):
     """What it said is lost, that it spoke is not."""
     inbox.accept(tx, [arrival("e1", full=True)])
-    damage.mend(tx, DamagedError("events", ("e1",)), ROUTES, 9)
+    damage.mend(tx, DamagedError("events", (blind(tx, "e1"),)), ROUTES, 9)
     ((only_one,),) = [each.arrivals for each in inbox.due(tx, ref().system, 10**9, quiet=0, quiet_max=0, limit=9)]
 
     assert (None, False) == (only_one.fields, only_one.full)
@@ -223,26 +222,45 @@ def test_a_link_with_a_call_under_way_is_left_alone(tx):
     assert "the link is taken apart and its records are linked anew" == damage.mend(tx, row, ROUTES, 9)
 
 
+@pytest.mark.parametrize(("table", "column"), [("holds", "sides"), ("journal", "detail"), ("requests", "arguments")])
+def test_what_only_tells_is_let_go(tx, table, column):
+    """A damaged question is asked again, a row of the story and a request are lost; everything else goes on."""
+    link = linked(tx, "1")
+    holds.ask(tx, [Question(sync=S, kind=HoldKind.CONFLICT, reason="r", sides={"a": 1}, link=link)], 1)
+    journal.append(tx, [Entry(at=1, run_id=None, sync=S, kind="k", detail={"a": 1}, link=link)])
+    control.ask(tx, "reconcile", {"a": 1}, 1)
+    tx.execute(f"UPDATE {table} SET {column} = CAST(substr({column}, 1, length({column}) - 1) || x'00' AS BLOB)")
+
+    def read():
+        return [*holds.select(tx, [HoldState.OPEN]), *journal.after(tx, 0), *control.open_requests(tx)]
+
+    with pytest.raises(DamagedError) as caught:
+        read()
+    assert damage.mend(tx, caught.value, ROUTES, 9)
+    assert 2 == len(read())
+    assert (table == "holds") is (0 < planning.waiting(tx, S))
+
+
 def test_nothing_is_guessed_of_other_tables(tx):
     """Where nothing safe can be done, it is said."""
     with pytest.raises(DamagedError, match="cursors"):
         damage.mend(tx, DamagedError("cursors", ("a", "contacts")), ROUTES, 9)
 
 
-def test_a_seal_fits_its_row_only():
+def test_a_seal_fits_its_row_only(tx):
     """The same bytes in another row or table are damage."""
-    sealed = seal({"a": 1}, "links", 1)
+    sealed = seal(tx, {"a": 1}, "links", 1)
 
-    assert {"a": 1} == unseal(sealed, "links", 1)
+    assert {"a": 1} == unseal(tx, sealed, "links", 1)
     for other in (("links", 2), ("outbox", 1)):
         with pytest.raises(DamagedError):
-            unseal(sealed, *other)
-    assert unseal(None, "links", 1) is None
+            unseal(tx, sealed, *other)
+    assert unseal(tx, None, "links", 1) is None
 
 
 def test_an_older_database_is_sealed_when_it_is_opened(tmp_path):
     """Rows from before there were seals read as they did."""
-    old = sqlite3.connect(tmp_path / "old.db", isolation_level=None)
+    old = connect(tmp_path / "old.db")
     old.executescript(f"BEGIN;{migrations()[0]}PRAGMA user_version=1;COMMIT;")
     old.execute("INSERT INTO observations (system, collection, record_id, fields, fingerprint, changed, seen_at)"
                 """ VALUES ('a', 'contacts', '1', CAST('{"name":"Ada"}' AS BLOB), x'', CAST('{}' AS BLOB), 7)""")

@@ -17,23 +17,24 @@ from syncd.store.database import (
     BrokenRuleError,
     Connection,
     Database,
+    connect,
     is_owned,
     migrations,
     open_database,
     over_engines,
     owning,
     prepare,
-    teach,
 )
+from syncd.store.legacy import teach
 from tests.store.build import arrival
 
 
 def put(key: str):
-    return lambda tx: inbox.accept(tx, [arrival(key)])
+    return lambda tx: inbox.accept(tx, [arrival(key, key)])
 
 
 def keys(tx: Connection) -> list[str]:
-    return [key for (key,) in tx.execute("SELECT dedupe_key FROM events ORDER BY dedupe_key")]
+    return [key for (key,) in tx.execute("SELECT record_id FROM events ORDER BY record_id")]
 
 
 def schema(tx: Connection) -> list[tuple]:
@@ -49,7 +50,7 @@ def version(tx: Connection) -> int:
 
 def test_an_empty_file_gets_every_migration(tmp_path):
     """A new file ends at the newest schema, with its tables, and its number says so."""
-    with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as tx:
+    with closing(connect(tmp_path / "x.db")) as tx:
         prepare(tx)
 
         assert len(migrations()) == version(tx)
@@ -67,8 +68,8 @@ def test_migrating_twice_changes_nothing(tx):
 @pytest.mark.parametrize("done", range(len(migrations())))
 def test_every_older_schema_is_brought_up(tmp_path, done):
     """A database that stopped after any migration gets the rest, and ends as a new one does."""
-    with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as tx, closing(sqlite3.connect(":memory:", isolation_level=None)) as new:
-        tx.create_function("seal", -1, lambda data, *_row: data)
+    with closing(connect(tmp_path / "x.db")) as tx, closing(connect(tmp_path / "new.db")) as new:
+        tx.vault.make(tx)
         teach(tx)
         for number, script in enumerate(migrations()[:done], start=1):
             tx.executescript(f"BEGIN;\n{script}\nPRAGMA user_version={number};\nCOMMIT;")
@@ -165,7 +166,7 @@ async def test_the_version_moves_when_another_process_commits(tmp_path):
     async with open_database(tmp_path / "x.db") as database:
         before = await database.version()
         assert before == await database.version()
-        with closing(sqlite3.connect(tmp_path / "x.db")) as other, other:
+        with closing(connect(tmp_path / "x.db")) as other, other:
             put("k")(other)
 
         assert before != await database.version()
@@ -280,7 +281,7 @@ async def test_files_are_private(tmp_path):
     finally:
         os.umask(before)
 
-    assert {"x.db": 0o600, "x.db-wal": 0o600, "x.db-shm": 0o600, "x.lock": 0o600} == modes
+    assert {"x.key": 0o600, "x.db": 0o600, "x.db-wal": 0o600, "x.db-shm": 0o600, "x.lock": 0o600} == modes
     assert 0o700 == stat.S_IMODE(path.parent.stat().st_mode)
 
 

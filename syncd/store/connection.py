@@ -1,0 +1,17 @@
+"""A connection to the database, with the vault that opens what is sealed in it.
+
+The rule that keeps it true: a connection without its vault reads and writes nothing that is sealed.
+It must not know: what is stored.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from syncd.store.vault import Vault
+
+
+class Connection(sqlite3.Connection):
+    """What every function of the store runs over. `vault` is set by whoever opens it."""
+
+    vault: Vault
