@@ -32,6 +32,7 @@ from syncd.store import arrivals, continuity, control
 from syncd.store.arrivals import Hearing, Hearsay
 from syncd.store.control import SystemRow
 from syncd.store.database import Connection, is_owned
+from syncd.store.master import source_of
 from syncd.store.observations import Place
 from syncd.store.tokens import Beside
 from syncd.store.visiting import reading
@@ -262,11 +263,26 @@ def database_signs(path: Path, now: Micros) -> list[Sign]:
     running = "a daemon serves it" if is_owned(path) else "no daemon is running"
     days = f"kept for {(now - since) // DAY} days" if since is not None else "never used"
     signs.append(Sign(about="database", grade=Grade.WELL, what=f"{path}: {days}; {running}"))
+    signs.append(_key_sign(path))
     if rebasing is not None:
         what = "an older copy is being brought up" if rebasing is continuity.Standing.RESTORED else "an earlier database is missing"
         mend = "everything is read completely before anything is written; `syncd status` shows how far it is"
         signs.append(Sign(about="database", grade=Grade.WARNING, what=f"re-basing: {what}", mend=mend))
     return signs
+
+
+def _key_sign(path: Path) -> Sign:
+    """Whether the database can be opened, and where its key is."""
+    source = source_of(path)
+    try:
+        with reading(path) as read:
+            read(lambda tx: tx.vault.open(tx))
+    except UserError as error:
+        return Sign(about="key", grade=Grade.ERROR, what=error.message, mend=error.hint)
+    if source.read is not None:
+        return Sign(about="key", grade=Grade.WELL, what="the database is sealed, and its key is where the configuration says")
+    what = f"the database is sealed, and its key lies beside it ({source.file.name}): a copy of the directory holds both"
+    return Sign(about="key", grade=Grade.NOTE, what=what, mend="keep a copy of the key apart; `key` under [daemon] names another place")
 
 
 def sqlite_signs(version: tuple[int, ...]) -> Iterator[Sign]:

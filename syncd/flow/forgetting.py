@@ -13,6 +13,7 @@ from syncd.core.errors import StoreError
 from syncd.core.record import FieldName, LinkId, Ref
 from syncd.core.rules import SyncRules
 from syncd.flow.engine import Engine
+from syncd.flow.linking import ref_of
 from syncd.store import forgotten, links, persons
 from syncd.store.database import Connection, Database
 from syncd.store.planning import DuePlan
@@ -34,8 +35,8 @@ async def forget_again(engine: Engine) -> None:
 
     def commit(tx: Connection) -> bool:
         found = forgotten.returned(tx)
-        for ref in found:
-            persons.erase(tx, persons.gather(tx, [ref], []), engine.routes, {}, engine.clock.now(), returned=True)
+        for ref, number in found.items():
+            persons.erase(tx, persons.gather(tx, [ref], []), engine.routes, {}, engine.clock.now(), known_as=number)
         return bool(found)
 
     if await engine.database.write(commit):
@@ -65,8 +66,8 @@ def keep_out(engine: Engine, tx: Connection, rules: SyncRules, keyed: Sequence[K
         return list(keyed)
     linked = links.links_of(tx, [marks[mark].item for mark in known])
     out = {marks[mark].item: mark for mark in known if marks[mark].item not in linked}
-    for item in out:
-        member = rules.members[item.member]
-        persons.erase(tx, persons.gather(tx, [Ref(member.system, member.collection, item.record_id)], []), engine.routes, {}, engine.clock.now())
+    for item, mark in out.items():
+        person = persons.gather(tx, [ref_of(rules, item)], [])
+        persons.erase(tx, person, engine.routes, {}, engine.clock.now(), known_as=known[mark])
     forgotten.count_kept_out(tx, out.values())
     return [(due, keys) for due, keys in keyed if due.item not in out]

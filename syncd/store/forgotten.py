@@ -84,18 +84,18 @@ def take_in(tx: Connection) -> None:
             tx.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, '1')", (_RETURNED,))
 
 
-def returned(tx: Connection) -> list[Ref]:
-    """The records of persons who were forgotten and came back with an older database; to be asked for once, and erased."""
+def returned(tx: Connection) -> dict[Ref, int]:
+    """The records of persons who were forgotten and came back with an older database, with their numbers; asked for once, to be erased."""
     if tx.execute("DELETE FROM meta WHERE key = ?", (_RETURNED,)).rowcount == 0:
-        return []
+        return {}
     rows = tx.execute(
         "SELECT system, collection, record_id FROM observations UNION SELECT system, collection, record_id FROM link_members"
         " UNION SELECT system, collection, record_id FROM bridge_records"
     )
-    found: list[Ref] = []
+    found: dict[Ref, int] = {}
     while batch := [Ref(SystemName(system), CollectionName(collection), RecordId(number)) for system, collection, number in rows.fetchmany(1000)]:
         marks = {mark_of_ref(tx, ref): ref for ref in batch}
-        found += [marks[mark] for mark in among(tx, marks)]
+        found |= {marks[mark]: number for mark, number in among(tx, marks).items()}
     return found
 
 

@@ -107,17 +107,17 @@ def kept_of(tx: Connection, person: Person, routes: Routes) -> dict[str, list[di
 
 
 def erase(
-    tx: Connection, person: Person, routes: Routes, first_keys: Mapping[SyncName, Sequence[FieldName]], at: Micros, *, returned: bool = False
+    tx: Connection, person: Person, routes: Routes, first_keys: Mapping[SyncName, Sequence[FieldName]], at: Micros, *, known_as: int | None = None
 ) -> dict[str, int]:
     """Erases a person; how many rows of each table went. The pages they were on are overwritten by `shrink`, which is asked for.
 
     `first_keys` are the match keys of each sync, in order: the first that a record shows is remembered as a mark. Raises UserError while a
-    write is in the air; but of who came back with an older database (`returned`) nothing is in the air any more.
+    write is in the air; but of who was forgotten before, `known_as` that number, nothing is in the air any more.
     """
     terms = _terms(tx, person, routes)
-    if not returned and tx.execute(f"SELECT 1 FROM outbox WHERE ({_KEPT['outbox']}) AND state = 'sent'", terms).fetchone():  # noqa: S608
+    if known_as is None and tx.execute(f"SELECT 1 FROM outbox WHERE ({_KEPT['outbox']}) AND state = 'sent'", terms).fetchone():  # noqa: S608
         raise UserError("a record of this person is just being written", hint="try again in a minute")
-    forgotten.add(tx, _marks(tx, person, terms, first_keys), forgotten.next_number(tx), at)
+    forgotten.add(tx, _marks(tx, person, terms, first_keys), known_as or forgotten.next_number(tx), at)
     gone = {table: tx.execute(f"DELETE FROM {table} WHERE {where}", terms).rowcount for table, where in _KEPT.items()}  # noqa: S608
     # The sums over the index are taken anew; requests that were answered may tell of anybody. The newest's number must not be given again.
     tx.execute("DELETE FROM meta WHERE key LIKE 'match\\_keys %' ESCAPE '\\'")

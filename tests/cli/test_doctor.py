@@ -67,7 +67,7 @@ def test_everything_is_well(synced: World):
     assert ghl["quota"]["remaining"] < 100
     assert 0 == ghl["clock_skew_s"]
     assert before == synced.do(lambda sandbox: sandbox.ghl.stats.writes_by_api + sandbox.octopus.stats.writes_by_api)
-    assert {"sqlite", "database"} == {each["about"] for each in told["machine"]}
+    assert {"sqlite", "database", "key"} == {each["about"] for each in told["machine"]}
 
 
 def test_what_cannot_be_known_is_said_to_be_unknown(synced: World):

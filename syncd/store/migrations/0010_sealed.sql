@@ -40,4 +40,6 @@ UPDATE bridge_keys SET key = blind_key(key);
 UPDATE bridge_handoffs SET keys = blind_keys(keys), fingerprint = blind_mark(fingerprint),
     content = enclose(with_keys(opened(content, 'bridge_handoffs', op_id), keys), 'bridge_handoffs', op_id),
     error = enclose_text(error, 'bridge_handoffs', op_id);
-INSERT OR REPLACE INTO meta (key, value) VALUES ('shrink', '1');
+INSERT INTO meta (key, value) SELECT 'shrink', '1' WHERE EXISTS (SELECT 1 FROM observations) OR EXISTS (SELECT 1 FROM events)
+    OR EXISTS (SELECT 1 FROM journal) OR EXISTS (SELECT 1 FROM match_keys) OR EXISTS (SELECT 1 FROM holds) OR EXISTS (SELECT 1 FROM requests)
+    OR EXISTS (SELECT 1 FROM bridge_records) OR EXISTS (SELECT 1 FROM bridge_handoffs);
