@@ -55,6 +55,11 @@ def check_template(section: Section, written: Json, reach: Reach, *at: str | int
     if not is_json(written):
         section.problem("holds a date or a number that is none", *at, mend='write a date as a text: "2025-01-31"')
         return False
+    if isinstance(written, (Mapping, list)):
+        inner = written.items() if isinstance(written, Mapping) else enumerate(written)
+        # Every mistake is reported, so the first one does not end it.
+        kept = [check_template(section, each, reach, *at, place) for place, each in inner]
+        return all(kept)
     try:
         for each in tokens(written):
             check_path(section, each.path, reach, *at)

@@ -10,6 +10,7 @@ import sys
 from tests.cli.world import World
 
 RECIPE = "ghl-emailoctopus"
+AUTOMATION = "onboarding-email"
 
 
 def test_it_writes_a_first_configuration(world: World) -> None:
@@ -61,6 +62,30 @@ def test_the_list(world: World) -> None:
     """Each recipe with what it is for."""
     assert RECIPE in world.here("init", "--list").out
     assert RECIPE in [each["name"] for each in world.here("init", "--list", "--json").json]
+
+
+def test_a_ready_automation(world: World) -> None:
+    """Listed with the recipes; shown by its name, or added to the end of a configuration, which may not have it already; typos get suggestions."""
+    listed = {each["name"]: each["kind"] for each in world.here("init", "--list", "--json").json}
+    shown = world.here("init", "--automation", AUTOMATION)
+    path = world.folder / "first.toml"
+    missing = world.here("init", "--automation", AUTOMATION, "-o", str(path))
+    world.here("init", RECIPE, "-o", str(path))
+    before = path.read_text()
+    added = world.here("init", "--automation", AUTOMATION, "-o", str(path))
+    again = world.here("init", "--automation", AUTOMATION, "-o", str(path))
+
+    assert ("recipe", "automation") == (listed[RECIPE], listed[AUTOMATION])
+    assert AUTOMATION in world.here("init", "--list").out
+    assert "[automations.onboarding-email]" in shown.out
+    assert (1, 0, 1) == (missing.code, added.code, again.code)
+    assert "writes a first configuration" in missing.err
+    assert "fill in REPLACE_ME_SUBJECT: the subject" in added.err
+    assert f"{before}\n{shown.out}" == path.read_text()
+    assert 0o600 == path.stat().st_mode & 0o777
+    assert "has [automations.onboarding-email] already" in again.err
+    assert f"did you mean `{AUTOMATION}`" in world.here("init", "--automation", "onboarding-mail").err
+    assert "at once" in world.here("init", RECIPE, "--automation", AUTOMATION).err
 
 
 def test_a_recipe_that_is_not_there(world: World) -> None:

@@ -183,6 +183,7 @@ MISTAKES = [
     ("path_item", CREATED, DO.replace("hello", "{item}"), "automations.greet.do[0].with.body: `{item}`: there is an item in `for_each` only"),
     ("path_form", CREATED, DO.replace("hello", "{ }"), "automations.greet.do[0].with.body: `{ }` is no path: write {event.email}, or `{{` for a brace"),
     ("path_brace", CREATED, DO.replace("hello", "a } b"), "automations.greet.do[0].with.body: a lone `}`: write `}}` for a brace"),
+    ("path_in_a_list", CREATED, DO.replace('"hello"', '["a", { b = "{evnt.id}" }]'), "automations.greet.do[0].with.body[1].b: `{evnt.id}` begins with nothing that is known here; did you mean `event`?"),
     ("path_no_sync", 'on = "crm/companies created"', DO, 'automations.greet.do[0].with.contactId: `{link.crm.id}`: its records are in no sync; write sync = "NAME"'),
     ("when_field", CREATED + '\nwhen = { field = "fristName", op = "exists" }', DO, "automations.greet.when: reads `fristName`, which is no field here; did you mean `firstName`?"),
     ("when_path", CREATED + '\nwhen = { field = "hub.paln", op = "exists" }', DO, 'automations.greet.when: `{hub.paln}`: people has no field "paln"; did you mean `plan`?'),

@@ -166,6 +166,22 @@ async def test_messages_make_and_move_a_conversation(world: Any) -> None:
     await ask(world, "DELETE", f"/conversations/messages/{sent[0]['messageId']}/schedule", code=422)
 
 
+async def test_conversations_are_sought(world: Any) -> None:
+    """By whether they are read or starred, by who wrote last, and by when they were begun."""
+    contact = await a_contact(world)
+    sent = await ask(world, "POST", "/conversations/messages", {"contactId": contact, "subType": "x", "status": "pending", "type": "SMS", "message": "Hello"})
+    talk = sent["conversationId"]
+
+    async def found(**query: Any) -> list[str]:
+        return [each["id"] for each in (await ask(world, "GET", "/conversations/search", locationId=world.location, **query))["conversations"]]
+
+    assert ([talk], [], []) == (await found(status="read"), await found(status="unread"), await found(status="starred"))
+    await ask(world, "PUT", f"/conversations/{talk}", {"locationId": world.location, "unreadCount": 2, "starred": True})
+    assert ([], [talk], [talk]) == (await found(status="read"), await found(status="unread"), await found(status="starred"))
+    assert ([talk], []) == (await found(lastMessageDirection="outbound"), await found(lastMessageDirection="inbound"))
+    assert ([talk], []) == (await found(startDate=1), await found(endDate=1))
+
+
 async def test_an_invoice_is_reckoned_sent_paid_and_voided(world: Any) -> None:
     """The total comes from its items; a payment in part leaves the rest due; a paid one cannot be voided."""
     here = {"altId": world.location, "altType": "location"}

@@ -7,7 +7,7 @@ It must not know requests or shapes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf
 
 from syncd.sandbox.gohighlevel.deeds import BEYOND, DONE, Deed, Scene, deleting
@@ -70,7 +70,8 @@ def _search(scene: Scene) -> Json:
     """Newest first, unless asked for otherwise; each shows its sort value, which the vendor's schema forgot."""
     wanted = {name: scene.query[name] for name in ("contactId", "assignedTo", "id") if name in scene.query}
     ascending = scene.query.get("sort") == "asc"
-    rows = sorted(scene.records.rows("conversations", wanted), key=lambda row: row["lastMessageAt"], reverse=not ascending)
+    found = [row for row in scene.records.rows("conversations", wanted) if _is_sought(scene, row)]
+    rows = sorted(found, key=lambda row: row["lastMessageAt"], reverse=not ascending)
     total, after = len(rows), scene.number("startAfterDate", 0)
     if after:
         rows = [row for row in rows if (row["lastMessageAt"] > after if ascending else row["lastMessageAt"] < after)]
@@ -78,6 +79,25 @@ def _search(scene: Scene) -> Json:
     told = shaped(scene.entry.answer["conversations!"], [_told(scene, row) for row in page])
     sorts = [{"lastMessageDate": row["lastMessageAt"], "sort": [row["lastMessageAt"]]} for row in page]
     return {"total": total, BEYOND: {"conversations": [{**shown, **sort} for shown, sort in zip(told, sorts, strict=True)]}}
+
+
+_STATUSES: Mapping[str, Callable[[Json], bool]] = {
+    "read": lambda row: not row["unreadCount"],
+    "unread": lambda row: row["unreadCount"] > 0,
+    "starred": lambda row: bool(row["starred"]),
+}
+
+
+def _is_sought(scene: Scene, conversation: Json) -> bool:
+    """By its status, by who wrote last, and by when it was begun, in milliseconds."""
+    if (fits := _STATUSES.get(scene.query.get("status", "all"))) is not None and not fits(conversation):
+        return False
+    if direction := scene.query.get("lastMessageDirection"):
+        messages = scene.records.rows("messages", {"conversationId": conversation["id"]})
+        if not messages or messages[-1]["direction"] != direction:
+            return False
+    begun = epoch_from_iso(conversation["dateAdded"]) * 1000
+    return scene.number("startDate", 0) <= begun <= (scene.number("endDate", 0) if "endDate" in scene.query else inf)
 
 
 def _deliver(scene: Scene, *, direction: str) -> Json:
