@@ -75,11 +75,11 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """Word to a person: to an address on the web, to a command, and in any case to the journal."""
+    """Word to a person: to an address on the web, to a command, and in any case to the journal. An address that is a secret is only named here."""
 
     name: str
     text: str
-    webhook: str | None = None
+    webhook: str | Mapping[str, str] | None = None
     command: tuple[str, ...] = ()
 
 

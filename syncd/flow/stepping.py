@@ -161,8 +161,9 @@ class _Stepper:
             case Call(system=system) as call:
                 return self._owe(row, system, self._rendered(call.values, known), call=call)
             case Alert() as alert:
-                spoken = {"text": alert.text, "webhook": alert.webhook, "command": list(alert.command)}
-                return self._owe(row, ALERTS, self._rendered(spoken, known), call=None)
+                spoken = self._rendered({"text": alert.text, "command": list(alert.command)}, known)
+                # An address that is a secret is kept by its name only.
+                return self._owe(row, ALERTS, {**spoken, "webhook": alert.webhook}, call=None)
         raise AssertionError("every kind of step is dealt with above")
 
     def _facts(self, names: Iterable[str], known: Mapping[str, Json]) -> Facts:
