@@ -72,7 +72,7 @@ def _show_step(run: Run, step: StepRow) -> None:
     style = "red" if step.state in (StepState.DEAD, StepState.UNKNOWN, StepState.PARKED) else ""
     state = {StepState.DEAD: "failed", StepState.UNKNOWN: "outcome not known", StepState.PARKED: "waits for a person"}.get(step.state, step.state.value)
     screen.show(f"{begun:<{_COLUMN}}{step.path}  {step.kind}{named}  {_what_came(step) or state}{took}{tried}", indent=4, style=style)
-    for word, held in (("sent", step.payload), ("answered", step.result)):
+    for word, held in (("sent", step.payload), ("set" if step.kind == "set" else "answered", step.result)):
         if held is not None and not _what_came(step):
             for line in _lines(word, masked(held)):
                 screen.show(line, indent=14)
@@ -90,7 +90,7 @@ def _what_came(step: StepRow) -> str:
         case "for_each":
             return counted(len(step.result or ()), "item")
         case "wait" if isinstance(step.payload, dict) and "until" in step.payload:
-            return f"until {moment(step.payload['until'])}, {step.state.value}"
+            return f"until {moment(step.payload['until'])}"
         case "stop":
             return "the run ends here"
     return ""

@@ -104,6 +104,7 @@ def as_data(trial: Trial, automation: Automation) -> dict[str, Json]:
                 "would": masked(each.would),
                 "templates": masked(each.templates),
                 "tests": [_part(part) for part in each.tests],
+                "later": list(each.later),
                 "missing": each.missing,
             }
             for each in trial.steps
@@ -158,6 +159,8 @@ def _show_step(tried: Tried) -> None:
         screen.show(f"{name}: {value(held)}", indent=depth + 4)
     for asked, held in masked(tried.templates).items():
         screen.show(f"{asked} is {value(held)}", indent=depth + 4, style="dim")
+    for asked in tried.later:
+        screen.show(f"{asked} is known once that step has run", indent=depth + 4, style="dim")
     for each in tried.missing:
         screen.show(f"missing: {each}", indent=depth + 4, style="yellow")
 

@@ -33,7 +33,9 @@ Preparing = Callable[[SystemName, str, Mapping[str, Json]], Prepared]
 
 @dataclass(slots=True, kw_only=True)
 class Tried:
-    """One step as it would be done. `would` is of the step's own kind; `templates` what each path in it stands for; `missing` what keeps it from being done."""
+    """One step as it would be done. `would` is of the step's own kind; `templates` what each path in it stands for; `missing` what keeps
+    it from being done, `later` those paths that only an answer will tell, with what stands for them here.
+    """
 
     path: str
     name: str
@@ -42,6 +44,7 @@ class Tried:
     templates: dict[str, Json] = field(default_factory=dict)
     tests: list[Part] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    later: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,17 @@ def try_out(
         unasked=unasked,
         steps=tuple(trying.steps),
     )
+
+
+def _exchanged(value: Json, words: Mapping[str, str]) -> Json:
+    """A value with some words put in place of others, however deep."""
+    if isinstance(value, Mapping):
+        return {name: _exchanged(each, words) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_exchanged(each, words) for each in value]
+    for word, other in words.items() if isinstance(value, str) else ():
+        value = value.replace(word, other)
+    return value
 
 
 class _Trying:
@@ -155,8 +169,10 @@ class _Trying:
         tried.would = {"values": values}
         if tried.missing:
             return
+        # An answer that is not there yet is of no form; where an id belongs, something that could be one stands in for it.
+        ids = {f"later-{number}": held for number, held in enumerate(tried.later.values())}
         try:
-            prepared = self._prepare(step.system, step.operation, values)
+            prepared = self._prepare(step.system, step.operation, _exchanged(values, {held: word for word, held in ids.items()}))
         except UserError as error:
             tried.missing += [*(error.problems or [error.message])]
             return
@@ -165,9 +181,9 @@ class _Trying:
             "writes": prepared.operation.writes,
             "repeatable": prepared.row.replay_safe or not prepared.operation.writes,
             "method": prepared.operation.method,
-            "path": unquote(prepared.operation.path),
-            "query": dict(prepared.query),
-            "body": prepared.body,
+            "path": _exchanged(unquote(prepared.operation.path), ids),
+            "query": _exchanged(dict(prepared.query), ids),
+            "body": _exchanged(prepared.body, ids),
         }
 
     def _choose(self, step: Choose, written: Json, tried: Tried, known: Mapping[str, Json]) -> bool:
@@ -217,7 +233,11 @@ class _Trying:
         for each in tokens(written):
             asked = f"{{{each.path}}}" if each.otherwise is None else f"{{{each.path}|{each.otherwise}}}"
             try:
-                tried.templates[asked] = self._value(asked, known)
+                found = self._value(asked, known)
+                if found == f"({each.path})":
+                    tried.later[asked] = found
+                else:
+                    tried.templates[asked] = found
             except Missing as error:
                 tried.missing.append(f"{asked}: {error}")
         try:

@@ -143,6 +143,12 @@ def count_since(tx: Connection, automation: AutomationName, subject: str, since:
     return int(count)
 
 
+def begun_since(tx: Connection, since: Micros) -> dict[str, int]:
+    """How many runs of each automation began since an instant."""
+    rows = tx.execute("SELECT automation, count(*) FROM automation_runs WHERE created_at >= ? GROUP BY automation", (since,))
+    return {automation: int(count) for automation, count in rows}
+
+
 def due(tx: Connection, now: Micros, limit: int) -> list[Run]:
     """Runs that wait for nobody's call and are due, oldest first, none of a paused automation and none before an older one of its subject."""
     rows = tx.execute(
