@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import anyio
 import typer
 
-from syncd.cli import asking, screen
+from syncd.cli import asking, screen, timeline, trying
 from syncd.cli.logs import quiet_log
 from syncd.cli.options import ConfigOption, JsonOption, not_before_command, read_settings
-from syncd.cli.text import counted, iso, moment, value
+from syncd.cli.text import counted, iso, masked, moment, value
 from syncd.config import Settings
 from syncd.config.findings import suggest
-from syncd.core.automation import Automation, HubTrigger, PollTrigger, RecordTrigger, WebhookTrigger
+from syncd.core.automation import Automation, AutomationName, HubTrigger, PollTrigger, RecordTrigger, WebhookTrigger
 from syncd.core.errors import UserError
 from syncd.core.record import Json
 from syncd.flow.daemon import database_path
@@ -80,7 +81,7 @@ def list_runs(name: NameArgument, config: ConfigOption = None, as_json: JsonOpti
 
 @app.command(epilog="Example: syncd automations show 12")
 def show(number: RunArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Show one run: what set it off, and every step with what was sent and answered."""
+    """Show one run as it went: what set it off, and when each step did what, with what was sent and answered."""
     settings = read_settings(config, secrets=False)
     found: tuple[list[Run], list[StepRow]] = _read(
         settings, lambda tx: (runs.load(tx, [number]), runs.steps_of(tx, [number]).get(number, [])), default=([], [])
@@ -89,14 +90,30 @@ def show(number: RunArgument, config: ConfigOption = None, as_json: JsonOption =
         raise UserError(f"there is no run {number}", hint="`syncd automations runs NAME` lists them")
     (run,), steps = found
     if as_json:
-        screen.show_json({**run_as_json(run), "event": dict(run.event), "steps": [step_as_json(each) for each in steps]})
+        screen.show_json({**run_as_json(run), "event": masked(run.event), "steps": [step_as_json(each) for each in timeline.in_order(steps)]})
         return
-    _show_run(run)
-    for step in steps:
-        screen.show(f"{step.path}  {step.kind}{f' ({step.name})' if step.name else ''}  {step.state.value}", indent=4, style="bold")
-        for word, held in (("sent", step.payload), ("answered", step.result), ("error", step.error)):
-            if held is not None:
-                screen.show(f"{word}: {value(held)}", indent=8)
+    timeline.show(run, steps)
+
+
+@app.command("test", epilog="Example: syncd automations test onboard --last")
+def try_out(
+    name: NameArgument,
+    event: Annotated[
+        Path | None,
+        typer.Option("--event", metavar="FILE", help="A record as JSON, or what `syncd automations show RUN --json` printed; - reads standard input."),
+    ] = None,
+    last: Annotated[bool, typer.Option("--last", help="The newest event that it was told of, whether it set it off or not.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what an automation would do about an event, and why; nothing is called and nothing is written."""
+    if (event is None) != last:
+        raise typer.BadParameter("say which event: --event FILE, or --last")
+    settings = read_settings(config, secrets=False)
+    _check_name(settings, name)
+    if name not in settings.automations:
+        raise UserError(f"{name} is no longer configured", hint="only what is configured can be tried out")
+    trying.show(settings, settings.automations[AutomationName(name)], event, as_json=as_json)
 
 
 @app.command(epilog="Example: syncd automations pause onboard")
@@ -231,10 +248,13 @@ def step_as_json(step: StepRow) -> dict[str, Json]:
         "name": step.name,
         "does": step.kind,
         "state": step.state.value,
-        "sent": step.payload,
-        "answered": step.result,
+        "sent": masked(step.payload),
+        "answered": masked(step.result),
         "attempts": step.attempts,
         "error": step.error,
+        "begun": iso(step.created_at),
+        "sent_at": iso(step.sent_at),
+        "ended": iso(step.done_at),
     }
 
 

@@ -22,6 +22,7 @@ from syncd.cli.exits import Code
 from syncd.cli.options import WORK, ConfigOption, JsonOption, read_settings
 from syncd.cli.quotas import quota_of
 from syncd.cli.text import as_json as text_of
+from syncd.cli.text import masked
 from syncd.config import Settings
 from syncd.connectors.calling import call as call_once
 from syncd.connectors.calling import pages
@@ -172,18 +173,9 @@ def _as_data(prepared: Prepared) -> dict[str, Json]:
         "path": prepared.operation.path,
         "headers": dict(prepared.operation.headers),
         "query": dict(prepared.query),
-        "body": _masked(prepared.body),
+        "body": masked(prepared.body),
         "filled": dict(prepared.filled),
     }
-
-
-def _masked(body: Json) -> Json:
-    """A body as it may be shown: a password stays between those who know it."""
-    if isinstance(body, list):
-        return [_masked(each) for each in body]
-    if not isinstance(body, dict):
-        return body
-    return {name: "…" if "password" in name.casefold() else value for name, value in body.items()}
 
 
 def _ask(prepared: Prepared, system: str) -> None:
@@ -196,7 +188,7 @@ def _ask(prepared: Prepared, system: str) -> None:
     screen.say(f"{system}: {prepared.operation.method} {prepared.operation.path}", style="bold")
     for name, value in prepared.query.items():
         screen.say(f"  {name} = {value}")
-    for line in text_of(_masked(prepared.body)).splitlines() if prepared.body is not None else ():
+    for line in text_of(masked(prepared.body)).splitlines() if prepared.body is not None else ():
         screen.say(line)
     if not typer.confirm("Send this?", err=True):
         screen.say("nothing was sent")

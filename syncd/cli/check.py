@@ -7,6 +7,7 @@ It must not know: any rule of the configuration.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -20,6 +21,7 @@ from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
 from syncd.cli.options import SET_UP, ConfigOption, JsonOption, config_path
 from syncd.cli.passes import Passes, blind_spots, passes_of, places_of
+from syncd.cli.spending import Spending, spending_of
 from syncd.cli.text import counted
 from syncd.config import Finding, Settings
 from syncd.config.check import check as check_file
@@ -49,12 +51,16 @@ def check(config: ConfigOption = None, ask_vendors: OnlineOption = False, as_jso
         with online.progress(shown=screen.on_terminal()) as progress:
             looked = anyio.run(partial(online.look, report.settings, progress))
     problems, notes = [*report.problems, *looked.problems], [*report.notes, *looked.notes]
-    costs = _costs(report.settings)
+    costs, quotas = _costs(report.settings), _quotas(report.settings)
     if as_json:
-        screen.show_json(_as_json(problems, notes, looked, report.settings, costs))
+        screen.show_json({**_as_json(problems, notes, looked, report.settings, costs), **quotas.as_json()})
     else:
         _show(problems, notes, looked, report.settings)
         _show_costs(costs, report.settings)
+        for line in quotas.sentences():
+            screen.show(line)
+        for line in quotas.warnings():
+            screen.show(f"warning: {line}", style="yellow")
         _conclude(str(path), problems, looked, ask_vendors=ask_vendors, asked=report.settings is not None)
     raise typer.Exit(_code(problems, looked))
 
@@ -89,6 +95,17 @@ def _costs(settings: Settings | None) -> dict[str, Passes]:
         with suppress(SyncdError), reading(path) as read:
             return read(lambda tx: {name: passes_of(settings, place, tx) for name, place in named.items()})
     return {name: passes_of(settings, place) for name, place in named.items()}
+
+
+def _quotas(settings: Settings | None) -> Spending:
+    """What the automations cost, from what came in since yesterday if there is a database that can be read."""
+    if settings is None or not settings.automations:
+        return Spending()
+    path = database_path(settings)
+    if path.exists():
+        with suppress(SyncdError), reading(path) as read:
+            return read(lambda tx: spending_of(settings, tx, time.time_ns() // 1_000))
+    return spending_of(settings, None, 0)
 
 
 def _blind_spots(settings: Settings | None) -> dict[str, str]:

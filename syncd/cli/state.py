@@ -12,6 +12,7 @@ from syncd.cli.quotas import eta_s, quota_of
 from syncd.cli.text import iso
 from syncd.config import Settings
 from syncd.connectors.registry import KINDS
+from syncd.core.automation import Verdict
 from syncd.core.record import Json, Micros, SyncName, SystemName
 from syncd.core.rules import SyncRules
 from syncd.flow.reconcile import is_ready
@@ -30,6 +31,8 @@ from syncd.store import (
     outbox,
     overview,
     planning,
+    runs,
+    timers,
 )
 from syncd.store.cursors import Cursor
 from syncd.store.database import Connection
@@ -52,6 +55,7 @@ def state_of(tx: Connection, settings: Settings) -> dict[str, Json]:
         "requests": [{"number": each.id, "kind": each.kind, "state": each.state} for each in control.open_requests(tx)],
         "forgotten": dict(zip(("people", "kept_out"), forgotten.counts(tx), strict=True)),
         "outcomes": _outcomes(tx),
+        "automations": _automations(tx, settings),
     }
 
 
@@ -120,6 +124,27 @@ def _sync(tx: Connection, name: SyncName, rules: SyncRules) -> dict[str, Json]:
         "approved_at": control.approved_at(tx, name),
         "first_run_over": control.settled(tx, name),
     }
+
+
+def _automations(tx: Connection, settings: Settings) -> dict[str, Json]:
+    """What each automation was told of and what came of it; every event is in `begun` or under one reason of `set_nothing_off`."""
+    known, counts, outcomes = timers.load(tx), runs.counts(tx), runs.outcomes(tx)
+    found: dict[str, Json] = {}
+    for name in settings.automations:
+        became, states = dict(outcomes.get(name, {})), counts.get(name, {})
+        begun = became.pop(Verdict.FIRES.value, 0)
+        found[name] = {
+            "paused": known[name].paused if name in known else None,
+            "events": begun + sum(became.values()),
+            "begun": begun,
+            "done": states.get("done", 0),
+            "waiting": states.get("running", 0),
+            "failed": states.get("failed", 0),
+            "held": states.get("parked", 0),
+            "skipped": states.get("skipped", 0),
+            "set_nothing_off": became,
+        }
+    return found
 
 
 def _outcomes(tx: Connection) -> dict[str, Json]:

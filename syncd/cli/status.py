@@ -116,6 +116,7 @@ def _show(
     _show_syncs(state, now)
     _show_work(state)
     _show_outcomes(state)
+    _show_automations(state)
     for line in _next_steps(state, settings):
         screen.show(f"next: {line}", style="yellow")
 
@@ -209,6 +210,23 @@ def _show_outcomes(state: Mapping[str, Json]) -> None:
     screen.show_rows([[each["sync"], each["outcome"], f"{each['count']:,}", each["reason"]] for each in outcomes["each"]])
 
 
+def _show_automations(state: Mapping[str, Json]) -> None:
+    if not state["automations"]:
+        return
+    screen.show_heading("automations")
+    columns = ("events", "begun", "done", "waiting", "failed", "held")
+    screen.show_rows(
+        [[name, *(f"{each[column]:,}" for column in columns)] for name, each in state["automations"].items()],
+        head=["", "events", "runs begun", "done", "waiting", "failed", "held"],
+    )
+    for name, each in state["automations"].items():
+        if each["paused"]:
+            screen.show(f"{name}: PAUSED: {each['paused']}", style="yellow", indent=2)
+        if each["set_nothing_off"]:
+            why = ", ".join(f"{count:,} {reason}" for reason, count in each["set_nothing_off"].items())
+            screen.show(f"{name}: set nothing off: {why}", indent=2)
+
+
 def _next_steps(state: Mapping[str, Json], settings: Settings) -> list[str]:
     steps = [
         f"{name} is paused; mend its credential, then `syncd resume {name}`"
@@ -226,6 +244,8 @@ def _next_steps(state: Mapping[str, Json], settings: Settings) -> list[str]:
         steps.append(f"{counted(sum(state['holds'].values()), 'decision')} wait for you: `syncd holds`")
     if state["failures"]:
         steps.append(f"{counted(state['failures'], 'write')} failed: `syncd failures`")
+    if failed := sum(each["failed"] for each in state["automations"].values()):
+        steps.append(f"{counted(failed, 'run')} of automations failed: `syncd failures`")
     if not settings.syncs:
         steps.append("there is no sync in the configuration")
     return steps

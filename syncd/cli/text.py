@@ -18,6 +18,7 @@ from syncd.core.record import DAY, HOUR, MINUTE, SECOND, Json, Micros
 _JOINERS = "\u200c\u200d"  # between letters of Persian or Hindi, and inside emoji
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _VALUE_MAX = 200
+_SECRETS = ("password", "secret", "access_token", "accesstoken", "refresh_token", "refreshtoken", "api_key", "apikey", "authorization")
 
 
 def safe(text: str) -> str:
@@ -56,6 +57,18 @@ def value(held: Json) -> str:
     if isinstance(held, list) and all(isinstance(each, str) for each in held):
         return shortened(safe(", ".join(held))) or "(blank)"
     return shortened(safe(orjson.dumps(held, default=str).decode()))
+
+
+def masked(held: Json) -> Json:
+    """A value as it may be shown: what goes by the name of a password or a key stays between those who know it."""
+    if isinstance(held, list):
+        return [masked(each) for each in held]
+    if not isinstance(held, dict):
+        return held
+    return {
+        name: "…" if isinstance(value, str) and any(word in name.casefold() for word in _SECRETS) else masked(value)
+        for name, value in held.items()
+    }
 
 
 def shortened(text: str, most: int = _VALUE_MAX) -> str:

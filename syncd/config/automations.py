@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 from syncd.config.kinds import CollectionFacts
 from syncd.config.reach import Reach, is_late, read_condition
+from syncd.config.secrets import Secrets
 from syncd.config.section import Section, describe
 from syncd.config.steps import read_steps
 from syncd.config.systems import System
@@ -36,23 +38,23 @@ _DEPTH_MOST = 20
 
 
 def read_automations(
-    section: Section, systems: Mapping[SystemName, System], syncs: Mapping[SyncName, SyncRules]
+    section: Section, systems: Mapping[SystemName, System], syncs: Mapping[SyncName, SyncRules], secrets: Secrets
 ) -> dict[AutomationName, Automation]:
     """Every automation that could be read."""
     found: dict[AutomationName, Automation] = {}
     for name, table in section.sections('[automations.NAME] with on = "SYSTEM/COLLECTION created"'):
-        automation = _read_automation(AutomationName(name), table, systems, syncs)
+        automation = _read_automation(AutomationName(name), table, systems, syncs, secrets)
         if automation is not None:
             found[automation.name] = automation
     return found
 
 
 def _read_automation(
-    name: AutomationName, section: Section, systems: Mapping[SystemName, System], syncs: Mapping[SyncName, SyncRules]
+    name: AutomationName, section: Section, systems: Mapping[SystemName, System], syncs: Mapping[SyncName, SyncRules], secrets: Secrets
 ) -> Automation | None:
     read = read_trigger(section, systems, syncs)
     sync, why = _read_sync(section, read, syncs)
-    reach = _reach(read, sync, why, systems)
+    reach = replace(_reach(read, sync, why, systems), secrets=secrets)
     origins = _read_origins(section, read)
     depth = section.number("depth", DEPTH_MAX)
     if not 1 <= depth <= _DEPTH_MOST:

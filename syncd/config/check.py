@@ -73,7 +73,7 @@ def _read_settings(path: Path, root: Section, kinds: Mapping[str, KindFacts], se
     systems = read_systems(root.section("systems"), kinds, secrets)
     written = root.section("syncs")
     syncs = with_references(written, read_syncs(written, systems, secrets))
-    automations = read_automations(root.section("automations"), systems, syncs)
+    automations = read_automations(root.section("automations"), systems, syncs, secrets)
     daemon = read_daemon(root.section("daemon"), secrets)
     root.finish()
     if not root.table:
@@ -89,6 +89,7 @@ def _read_settings(path: Path, root: Section, kinds: Mapping[str, KindFacts], se
         daemon=daemon,
         digest={name: digest(rules) for name, rules in syncs.items()},
         automations=automations,
+        secrets=secrets,
     )
 
 

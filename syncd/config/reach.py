@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from syncd.config.kinds import CollectionFacts
+from syncd.config.secrets import Secrets
 from syncd.config.section import Section, describe, is_json
 from syncd.core.automation import EVENT_FACTS
 from syncd.core.conditions import ALWAYS, Condition, ConditionError, compile_condition
@@ -29,7 +30,8 @@ class Reach:
 
     `fields` are those of the event's record (None: only the vendor knows them), `open_prefixes` begin further ones; `sync` is the sync whose hub,
     links and members can be named; `members` the collections of its members as far as they are known; `steps` the named steps before this place;
-    `in_loop` whether there is an item. `why_no_sync` says why there is no sync ("": that was said already), and `how_sync` how to name one.
+    `in_loop` whether there is an item. `why_no_sync` says why there is no sync ("": that was said already), and `how_sync` how to name one. `secrets`
+    reads those that are named.
     """
 
     fields: frozenset[str] | None
@@ -40,6 +42,7 @@ class Reach:
     in_loop: bool = False
     why_no_sync: str = ""
     how_sync: str = ""
+    secrets: Secrets | None = None
 
     def with_step(self, name: str) -> Reach:
         """The same, behind a step of that name."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from syncd.config.secrets import Secrets
 from syncd.core.automation import Automation, AutomationName
 from syncd.core.record import DAY, MINUTE, SECOND, Micros, SyncName, SystemName
 from syncd.core.rules import SyncRules
@@ -76,7 +77,10 @@ class DaemonSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything one configuration file says. `digest` changes when what a sync means changes, and only then."""
+    """Everything one configuration file says. `digest` changes when what a sync means changes, and only then.
+
+    `secrets` reads those that are looked up when they are needed.
+    """
 
     path: Path
     systems: Mapping[SystemName, SystemSettings]
@@ -84,3 +88,4 @@ class Settings:
     daemon: DaemonSettings
     digest: Mapping[SyncName, str]
     automations: Mapping[AutomationName, Automation] = field(default_factory=dict)
+    secrets: Secrets | None = field(default=None, repr=False)

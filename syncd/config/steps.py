@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from syncd.config.kinds import OperationFacts
 from syncd.config.reach import Reach, check_template, read_condition, report_no_sync
+from syncd.config.secrets import UNREAD, SecretError
 from syncd.config.section import Section, describe
 from syncd.config.systems import System
 from syncd.core.fields import Unreadable, read
@@ -24,6 +25,7 @@ from syncd.core.steps import LOOP_MAX
 EXAMPLE = '{ call = "SYSTEM.OPERATION", with = { … } }'
 ITEMS_MAX = 10_000
 _KINDS = ("call", "set", "wait", "if", "for_each", "stop", "alert")
+_PLAIN = "is not https, and leads off this machine"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -207,9 +209,7 @@ def _read_alert(section: Section, reach: Reach) -> Json:
     if text is None and "text" not in table:
         table.problem("says nothing", mend='write alert = { text = "…" }')
     check_template(table, text or "", reach, "text")
-    webhook = table.text("webhook")
-    if webhook is not None:
-        _check_address(table, webhook)
+    webhook = _read_address(table, reach)
     command = table.texts("command")
     for place, word in enumerate(command):
         check_template(table, word, reach, "command", place)
@@ -219,16 +219,38 @@ def _read_alert(section: Section, reach: Reach) -> Json:
     return {"alert": {"text": text or "", "webhook": webhook, "command": list(command)}}
 
 
-def _check_address(section: Section, url: str) -> None:
+def _read_address(section: Section, reach: Reach) -> Json:
+    """Where word goes: the address itself, or where it is kept if it is a secret; that is only named in what is returned."""
+    if not isinstance(section.table.get("webhook"), dict):
+        url = section.text("webhook")
+        fault = None if url is None else address_fault(url)
+        if fault is not None:
+            mend = "write https://" if fault == _PLAIN else 'write it as "https://hooks.example.com/…", without any path of the event in it'
+            section.problem(fault, "webhook", mend=mend)
+        return url
+    written = section.take("webhook")
+    try:
+        url = reach.secrets.read(written) if reach.secrets is not None else UNREAD
+    except SecretError as error:
+        section.problem(error.what, "webhook", mend=error.mend)
+        section.settle("webhook")
+    else:
+        fault = None if url == UNREAD else address_fault(url)
+        if fault is not None:
+            section.problem(f"what is kept there {fault}", "webhook", mend="keep the whole address there, https://…, in one line")
+    return written
+
+
+def address_fault(url: str) -> str | None:
+    """Why word cannot be sent to this address, without quoting it; None where it can."""
     try:
         parts = urlsplit(url)
         host, scheme, user = parts.hostname or "", parts.scheme, parts.username
     except ValueError:
         host, scheme, user = "", "", None
     if scheme not in ("http", "https") or not host or user is not None or "{" in url:
-        section.problem("is no address on the web", "webhook", mend='write it as "https://hooks.example.com/…", without any path of the event in it')
-    elif scheme == "http" and not _is_loopback(host):
-        section.problem("is not https, and leads off this machine", "webhook", mend="write https://")
+        return "is no address on the web"
+    return _PLAIN if scheme == "http" and not _is_loopback(host) else None
 
 
 def _is_loopback(host: str) -> bool:

@@ -72,6 +72,11 @@ def priority(level: Priority) -> Iterator[None]:
         _priority.reset(token)
 
 
+def daily_share(level: Priority) -> float:
+    """How much of a day this kind of work may use up."""
+    return _DAILY_SHARE[level]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaStatus:
     """A quota at one moment. `paused_s` is how much of a vendor's refusal is left to wait out."""

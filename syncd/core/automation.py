@@ -8,7 +8,7 @@ It must not know: TOML, vendors, how steps are carried out, or what was done bef
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NewType, TypeAlias
 
@@ -142,6 +142,17 @@ def meant(automation: Automation, happening: Happening) -> bool:
             return happening.what is What.WEBHOOK and (happening.system, happening.word) == (system, word)
         case PollTrigger() | ScheduleTrigger():
             return happening.automation == automation.name
+
+
+def concerns(automation: Automation, happening: Happening) -> bool:
+    """Whether it is what the trigger names but for the fields and values that it waits for."""
+    match automation.trigger:
+        case RecordTrigger() as trigger:
+            return meant(replace(automation, trigger=replace(trigger, fields={})), happening)
+        case HubTrigger() as trigger:
+            return meant(replace(automation, trigger=replace(trigger, field=None, to=None)), happening)
+        case _:
+            return meant(automation, happening)
 
 
 def _moved(happening: Happening, path: str, kind: FieldType | None) -> bool:

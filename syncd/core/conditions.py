@@ -8,7 +8,7 @@ It must not know: where the fields come from, or what follows from the answer.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,33 @@ def compile_condition(written: Json) -> Condition:
         inner = compile_condition(written["not"])
         return Condition(f"not ({inner.text})", inner.fields, lambda fields: not inner.admits(fields))
     return _compile_test(written)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of a condition and what came of it. `depth` is 0 for the whole; `found` is what a test read, under `reads` ("": it is a group)."""
+
+    depth: int
+    text: str
+    met: bool
+    reads: str = ""
+    found: Json = None
+
+
+def parts(written: Json, fields: Mapping[Any, Json], depth: int = 0) -> Iterator[Part]:
+    """Every part of a condition that compiles, the whole first, as it is for one record."""
+    met = compile_condition(written).admits(fields)
+    for word, text in (("all", "all of these"), ("any", "any of these")):
+        if word in written:
+            yield Part(depth=depth, text=text, met=met)
+            for each in written[word]:
+                yield from parts(each, fields, depth + 1)
+            return
+    if "not" in written:
+        yield Part(depth=depth, text="not this", met=met)
+        yield from parts(written["not"], fields, depth + 1)
+    else:
+        yield Part(depth=depth, text=compile_condition(written).text, met=met, reads=written["field"], found=fields.get(written["field"]))
 
 
 def _compile_group(written: Mapping[str, Json]) -> Condition:

@@ -75,11 +75,11 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """Word to a person: to an address on the web, to a command, and in any case to the journal."""
+    """Word to a person: to an address on the web, to a command, and in any case to the journal. An address that is a secret is only named here."""
 
     name: str
     text: str
-    webhook: str | None = None
+    webhook: str | Mapping[str, str] | None = None
     command: tuple[str, ...] = ()
 
 
@@ -173,6 +173,33 @@ def calls_in(steps: Sequence[Step]) -> Iterator[Call]:
                 yield from calls_in(step.steps)
             case _:
                 pass
+
+
+def cost_of(steps: Sequence[Step]) -> dict[SystemName, tuple[int, int]]:
+    """How many calls of each system one run makes, each being made once: at least, and at most."""
+    return {system: _cost(steps, system)[:2] for system in sorted({call.system for call in calls_in(steps)})}
+
+
+def _cost(steps: Sequence[Step], system: SystemName) -> tuple[int, int, bool]:
+    """The calls at least and at most, and whether the run may end among these steps."""
+    least, most, may_end = 0, 0, False
+    for step in steps:
+        low, high, ends = 0, 0, False
+        match step:
+            case Call():
+                low = high = int(step.system == system)
+            case Choose(then=then, otherwise=otherwise):
+                ways = [_cost(then, system), _cost(otherwise, system)]
+                low, high, ends = min(way[0] for way in ways), max(way[1] for way in ways), any(way[2] for way in ways)
+            case ForEach(steps=inner, most=times):
+                _, each, ends = _cost(inner, system)
+                high = each * times
+            case Stop():
+                ends = True
+            case _:
+                pass
+        least, most, may_end = least + (0 if may_end else low), most + high, may_end or ends
+    return least, most, may_end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Alerting: word to a person by an address on the web, or by a command.
 
 The rule that keeps it true: an address is https or on this machine, and no redirect is followed; a command is a list of words that no shell ever
-sees; both end in time. Word may come twice, never not at all without being said.
+sees; both end in time; an address that is a secret is in no message. Word may come twice, never not at all without being said.
 It must not know: what the word is about, or when it is sent again.
 """
 
@@ -14,6 +14,8 @@ import aiohttp
 import anyio
 import orjson
 
+from syncd.config.secrets import SecretError, Secrets
+from syncd.config.steps import address_fault
 from syncd.core.record import Json
 from syncd.store.runs import Run
 
@@ -25,16 +27,32 @@ class AlertFailed(Exception):  # noqa: N818 (named for what it says)
     """Nobody took the word; the message says why."""
 
 
-async def send_alert(alert: Json, run: Run, leaving: Callable[[], Awaitable[None]]) -> Json:
+async def send_alert(alert: Json, run: Run, leaving: Callable[[], Awaitable[None]], secrets: Secrets | None) -> Json:
     """Sends a rendered alert; how it was taken. Raises AlertFailed."""
+    url = _address(alert["webhook"], secrets)
     await leaving()
     told = {"text": alert["text"], "automation": run.automation, "run": run.id, "subject": run.subject}
     said: dict[str, Json] = {}
-    if alert["webhook"]:
-        said["status"] = await _post(alert["webhook"], told)
+    if url:
+        said["status"] = await _post(url, told)
     if alert["command"]:
         said["exit"] = await _run(alert["command"], told)
     return said
+
+
+def _address(written: Json, secrets: Secrets | None) -> str | None:
+    """The address itself; one that is a secret is read now, and checked, for it may be another than when the configuration was read."""
+    if not isinstance(written, dict):
+        return None if written is None else str(written)
+    if secrets is None:
+        raise AlertFailed("no secret can be read here")
+    try:
+        url = secrets.read(written)
+    except SecretError as error:
+        raise AlertFailed(str(error)) from None
+    if (fault := address_fault(url)) is not None:
+        raise AlertFailed(f"what is kept as the address {fault}")
+    return url
 
 
 async def _post(url: str, told: Json) -> int:
@@ -47,8 +65,9 @@ async def _post(url: str, told: Json) -> int:
             if not 200 <= answer.status < 300:
                 raise AlertFailed(f"the address answered {answer.status}")
             return answer.status
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise AlertFailed(f"the address cannot be reached: {type(error).__name__}") from error
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        # The cause may quote the address, which may be a secret.
+        raise AlertFailed(f"the address cannot be reached: {type(error).__name__}") from None
 
 
 async def _run(command: list[str], told: Json) -> int:

@@ -86,6 +86,7 @@ async def assemble(
             timing=timing_of(settings),
             automations=settings.automations,
             operations=operations,
+            secrets=settings.secrets,
         )
         await _meet_systems(engine, settings)
         await notice(engine, FileMark(database.path))

@@ -224,7 +224,7 @@ async def _carry_out(engine: Engine, lane: str, group: list[Owed]) -> None:
 async def _call(engine: Engine, group: list[Owed], leaving: object) -> Json:
     first = group[0]
     if isinstance(first.does, Alert):
-        return await send_alert(first.step.payload, first.run, leaving)  # type: ignore[arg-type]
+        return await send_alert(first.step.payload, first.run, leaving, engine.secrets)  # type: ignore[arg-type]
     assert first.prepared is not None
     operations = engine.operations[first.does.system]
     prepared = first.prepared

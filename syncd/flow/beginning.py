@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from syncd.core.automation import RUNS_AN_HOUR_MAX, Automation, AutomationName, Verdict, event_of, judge
+from syncd.core.automation import RUNS_AN_HOUR_MAX, Automation, AutomationName, Verdict, concerns, event_of, judge
 from syncd.core.happening import Happening
 from syncd.core.record import HOUR, Json
 from syncd.flow.bus import Bell
@@ -31,6 +31,7 @@ class Told:
     begun: int = 0
     looping: list[tuple[AutomationName, str]] = field(default_factory=list)
     deep: list[tuple[AutomationName, str]] = field(default_factory=list)
+    newest: dict[AutomationName, Happening] = field(default_factory=dict)
 
 
 def report(engine: Engine, told: Told) -> None:
@@ -49,6 +50,8 @@ def tell(engine: Engine, tx: Connection, happening: Happening, told: Told) -> No
     outcomes = Counter[tuple[AutomationName, str]]()
     for automation in engine.automations.values():
         verdict = judge(automation, happening)
+        if verdict is not Verdict.ELSEWHERE or concerns(automation, happening):
+            told.newest[automation.name] = happening
         if verdict is Verdict.ELSEWHERE:
             continue
         reason = f"{verdict.value} ({happening.cause.origin.value})" if verdict is Verdict.ORIGIN else verdict.value
@@ -61,6 +64,12 @@ def tell(engine: Engine, tx: Connection, happening: Happening, told: Told) -> No
             holds.ask(tx, [question], engine.clock.now())
         outcomes[automation.name, reason] += 1
     runs.tally(tx, outcomes)
+
+
+def keep_newest(engine: Engine, tx: Connection, told: Told) -> None:
+    """Keeps the newest event of each automation, for a person who tries it out."""
+    if told.newest:
+        runs.keep_newest(tx, {name: event_of(happening) for name, happening in told.newest.items()}, engine.clock.now())
 
 
 def _begin(engine: Engine, tx: Connection, automation: Automation, happening: Happening, told: Told) -> bool:
@@ -111,4 +120,5 @@ def begin_all(engine: Engine, tx: Connection, happenings: Iterable[Happening]) -
     told = Told()
     for happening in happenings:
         tell(engine, tx, happening, told)
+    keep_newest(engine, tx, told)
     return told

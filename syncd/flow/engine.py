@@ -16,6 +16,7 @@ from typing import Protocol
 import anyio
 from structlog.typing import FilteringBoundLogger
 
+from syncd.config.secrets import Secrets
 from syncd.connectors.base import Capabilities, Connector
 from syncd.connectors.operating import Operations
 from syncd.core.automation import Automation, AutomationName, HubTrigger, RecordTrigger, WebhookTrigger
@@ -102,6 +103,8 @@ class Engine:
     automations: Mapping[AutomationName, Automation] = field(default_factory=dict)
     operations: Mapping[SystemName, Operations] = field(default_factory=dict)
     """What automations can call, by system."""
+    secrets: Secrets | None = field(default=None, repr=False)
+    """Reads a secret at the moment it is needed."""
     listings_from: Micros = 0
     """No listing begins earlier: it would not show all that was done in a life which the database has forgotten."""
 

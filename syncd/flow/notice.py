@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from syncd.core.happening import PERSON, Cause, Claim, Happening, Origin, What, differences, same, split
 from syncd.core.record import DAY, HOUR, Json, Micros
-from syncd.flow.beginning import Told, report, tell
+from syncd.flow.beginning import Told, keep_newest, report, tell
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
 from syncd.store import claims, links, notices, runs
@@ -66,6 +66,7 @@ def take_turn(engine: Engine, tx: Connection) -> Told:
     for notice in ready:
         for happening in _happenings(tx, notice):
             tell(engine, tx, happening, told)
+    keep_newest(engine, tx, told)
     notices.done(tx, [each.id for each in ready])
     told.rows = len(ready)
     return told

@@ -44,8 +44,6 @@ from syncd.store.runs import FINISHED, Run, RunState, StepRow, StepState
 LINK_PATIENCE: Micros = 10 * MINUTE
 """How long a run waits for its record to be linked, or made in another system, before a person is asked."""
 STEPS_AT_ONCE = 2_000
-SIDES = frozenset({"link", "members"})
-"""What a condition reads of the records on the sides of a link."""
 WHEN = "when"
 """The path under which it is kept whether a late condition was met."""
 ALERTS = ""
@@ -104,7 +102,7 @@ class _Stepper:
         self.rules = rules
         self.rows = rows
         self.now = engine.clock.now()
-        self.knowing = Knowing(engine, tx, run, self.now)
+        self.knowing = Knowing(engine.syncs, tx, run, self.now)
         self.impatient = False
 
     def once(self) -> bool:
@@ -161,17 +159,13 @@ class _Stepper:
             case Call(system=system) as call:
                 return self._owe(row, system, self._rendered(call.values, known), call=call)
             case Alert() as alert:
-                spoken = {"text": alert.text, "webhook": alert.webhook, "command": list(alert.command)}
-                return self._owe(row, ALERTS, self._rendered(spoken, known), call=None)
+                spoken = self._rendered({"text": alert.text, "command": list(alert.command)}, known)
+                # An address that is a secret is kept by its name only.
+                return self._owe(row, ALERTS, {**spoken, "webhook": alert.webhook}, call=None)
         raise AssertionError("every kind of step is dealt with above")
 
     def _facts(self, names: Iterable[str], known: Mapping[str, Json]) -> Facts:
-        """What a condition reads. A bare name that is no field of the event's record is one of the hub."""
-        own = self.run.event.get("after") or self.run.event.get("before") or {}
-        roots = {"hub" if "." not in name and name not in own and self.run.sync is not None else name.partition(".")[0] for name in names}
-        if roots & SIDES and not self.impatient:
-            self.knowing.wait_for_sides()
-        return Facts(self.knowing.about(roots, known))
+        return self.knowing.facts(names, known, patient=not self.impatient)
 
     def _ask_when(self) -> bool:
         """Asks the condition that only a link can answer; whether the run goes on."""

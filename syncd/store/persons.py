@@ -59,9 +59,9 @@ _KEPT: Final = {
 """Which rows of a table are kept of a person; in the order in which they can be erased."""
 NOBODY: Final = frozenset(
     {"meta", "cursors", "runs", "outcomes", "requests", "systems", "syncs", "tokens", "heard", "pauses", "vault_keys", "forgotten", "watched_places",
-     "automations", "automation_rules", "automation_outcomes", "polled_items"}
+     "automations", "automation_rules", "automation_outcomes", "automation_newest", "polled_items"}
 )
-"""Tables that hold nothing of anybody; of requests, what is answered goes when somebody is erased."""
+"""Tables that hold nothing of anybody; of requests, what is answered goes when somebody is erased, and so do the newest events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +121,7 @@ def erase(
     gone = {table: tx.execute(f"DELETE FROM {table} WHERE {where}", terms).rowcount for table, where in _KEPT.items()}  # noqa: S608
     # The sums over the index are taken anew; requests that were answered may tell of anybody. The newest's number must not be given again.
     tx.execute("DELETE FROM meta WHERE key LIKE 'match\\_keys %' ESCAPE '\\'")
+    tx.execute("DELETE FROM automation_newest")
     tx.execute("DELETE FROM requests WHERE state IN ('done', 'failed') AND id < (SELECT max(id) FROM requests)")
     for (number,) in tx.execute("SELECT id FROM requests WHERE state IN ('done', 'failed')").fetchall():
         blank_request(tx, number)

@@ -16,7 +16,7 @@ from enum import Enum
 from syncd.core.automation import AutomationName
 from syncd.core.happening import Cause, Origin
 from syncd.core.record import Json, LinkId, Micros, SyncName, SystemName
-from syncd.store.codec import pack, seal, seal_text, told_text, unseal
+from syncd.store.codec import DamagedError, pack, seal, seal_text, told_text, unseal
 from syncd.store.database import Connection
 
 
@@ -69,7 +69,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRow:
-    """One step as it is kept. `payload` is what is sent, rendered; `replay`: it may be sent again where its outcome is not known."""
+    """One step as it is kept. `payload` is what is sent, rendered; `replay`: it may be sent again where its outcome is not known.
+
+    `sent_at` (of the last attempt) and `done_at` are noted by `put` itself.
+    """
 
     run: int
     path: str
@@ -83,6 +86,8 @@ class StepRow:
     attempts: int = 0
     error: str | None = None
     created_at: Micros = 0
+    sent_at: Micros | None = None
+    done_at: Micros | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +116,7 @@ _FREE = (
     " AND older.id < r.id AND older.state IN ('running', 'parked'))"
 )
 _READY = f"r.due_at <= ?1 AND coalesce(r.lease_until, 0) <= ?1 AND {_FREE}"
-_STEP = "run_id, path, name, kind, state, system, payload, result, replay, attempts, error, created_at"
+_STEP = "run_id, path, name, kind, state, system, payload, result, replay, attempts, error, created_at, sent_at, done_at"
 
 
 def begin(tx: Connection, begun: Sequence[Begun], at: Micros) -> list[int]:
@@ -136,6 +141,12 @@ def count_since(tx: Connection, automation: AutomationName, subject: str, since:
         "SELECT count(*) FROM automation_runs WHERE automation = ? AND subject = ? AND created_at >= ?", (automation, subject, since)
     ).fetchone()
     return int(count)
+
+
+def begun_since(tx: Connection, since: Micros) -> dict[str, int]:
+    """How many runs of each automation began since an instant."""
+    rows = tx.execute("SELECT automation, count(*) FROM automation_runs WHERE created_at >= ? GROUP BY automation", (since,))
+    return {automation: int(count) for automation, count in rows}
 
 
 def due(tx: Connection, now: Micros, limit: int) -> list[Run]:
@@ -278,6 +289,7 @@ def prune(tx: Connection, before: Micros) -> None:
         "DELETE FROM automation_steps WHERE run_id IN (SELECT id FROM automation_runs WHERE done_at < ? AND state IN ('done', 'skipped'))", (before,)
     )
     tx.execute("DELETE FROM automation_runs WHERE done_at < ? AND state IN ('done', 'skipped')", (before,))
+    tx.execute("DELETE FROM automation_newest WHERE at < ?", (before,))
     tx.execute("DELETE FROM automation_rules WHERE edition NOT IN (SELECT edition FROM automation_runs)")
 
 
@@ -302,6 +314,24 @@ def tally(tx: Connection, outcomes: Mapping[tuple[AutomationName, str], int]) ->
         " DO UPDATE SET count = automation_outcomes.count + excluded.count",
         [(automation, outcome, count) for (automation, outcome), count in outcomes.items()],
     )
+
+
+def keep_newest(tx: Connection, events: Mapping[AutomationName, Mapping[str, Json]], at: Micros) -> None:
+    """Keeps the newest event of each of these automations, in place of the one before."""
+    tx.executemany(
+        "INSERT INTO automation_newest (automation, at, event) VALUES (?, ?, ?) ON CONFLICT (automation) DO UPDATE SET at = excluded.at,"
+        " event = excluded.event",
+        [(automation, at, seal(tx, event, "automation_newest", automation)) for automation, event in events.items()],
+    )
+
+
+def newest(tx: Connection, automation: str) -> dict[str, Json] | None:
+    """The newest event that an automation was told of, whether it set it off or not; None where there is none, or it was long ago."""
+    row = tx.execute("SELECT event FROM automation_newest WHERE automation = ?", (automation,)).fetchone()
+    try:
+        return None if row is None else unseal(tx, row[0], "automation_newest", automation)
+    except DamagedError:
+        return None
 
 
 def outcomes(tx: Connection) -> dict[str, dict[str, int]]:
@@ -357,4 +387,6 @@ def _step(tx: Connection, row: tuple[Json, ...]) -> StepRow:
         attempts=row[9],
         error=told_text(tx, row[10], "automation_steps", row[0], row[1]),
         created_at=row[11],
+        sent_at=row[12],
+        done_at=row[13],
     )

@@ -73,6 +73,7 @@ SEALED: Final = (
     Sealed("automation_steps", "payload", ("run_id", "path", "kind"), ("run_id", "path")),
     Sealed("automation_steps", "result", ("run_id", "path", "kind"), ("run_id", "path")),
     Sealed("automation_steps", "error", ("run_id", "path"), ("run_id", "path"), is_text=True),
+    Sealed("automation_newest", "event", ("automation",), ("automation",)),
     Sealed("automation_rules", "written", ("edition",), ("edition",)),
     Sealed("bridge_records", "fields", _REF, _REF),
     Sealed("bridge_records", "vendor_name", (*_REF, "'vendor'"), _REF, is_text=True),

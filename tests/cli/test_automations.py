@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import orjson
 import pytest
 
 from tests.cli.world import World
@@ -99,3 +104,57 @@ def test_the_journal_tells_of_runs(automated: World) -> None:
 
     assert "automation greet" in told
     assert "began: ghl/contacts/" in told
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """An address that takes word, and what came there: the path and the text."""
+    told: list[tuple[str, str]] = []
+
+    class Taking(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append((self.path, orjson.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"]))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Taking)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", told
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_address_that_is_a_secret_is_kept_nowhere(world: World, listener: tuple[str, list[tuple[str, str]]]) -> None:
+    """Word goes there; neither the database nor anything that is shown has the address, only its name."""
+    base, told = listener
+    world.edit_config('first_run = "review"', 'first_run = "auto"')
+    more = """[automations.word]
+on = "ghl/contacts created"
+origins = ["backfill"]
+do = [ { alert = { text = "{event.id}", webhook = { file = "hook" } } } ]
+
+[daemon]"""
+    world.edit_config("[daemon]", more)
+    assert "there is no secret file" in world.here("check").out
+    secret = world.folder / "hook"
+    secret.write_text("http://example.com/T0K3N\n")
+    secret.chmod(0o600)
+    wrong = world.here("check")
+    assert "automations.word.do[0].alert.webhook: what is kept there is not https, and leads off this machine" in wrong.out
+    assert "T0K3N" not in wrong.out + wrong.err
+    secret.write_text(f"{base}/T0K3N\n")
+    done = world.syncd("reconcile")
+    runs = world.here("automations", "runs", "word", "--json").json
+    shown = world.here("automations", "show", str(runs[0]["run"]), "--json")
+
+    assert {"done"} == {run["state"] for run in runs}
+    assert len(runs) == len(told)
+    assert {"/T0K3N"} == {path for path, _ in told}
+    assert {"file": "hook"} == shown.json["steps"][0]["sent"]["webhook"]
+    assert "T0K3N" not in done.out + done.err + shown.out
+    assert not [path for path in world.database.parent.iterdir() if path.is_file() and b"T0K3N" in path.read_bytes()]

@@ -14,6 +14,8 @@ from syncd.connectors.gohighlevel.operations import CATALOGUE
 from tests.contract import specs, surface, table
 
 ROWS = table.read()["operations"]
+TWICE_IS_ONCE = {"add-tags-to-contact"}
+"""Writes by POST that leave the same behind however often they are made: tags are a set."""
 
 
 def test_the_catalogue_is_complete() -> None:
@@ -51,7 +53,7 @@ def test_every_row_is_sound(name: str) -> None:
     assert all(each.required for each in row.parameters if each.place is Place.PATH)
     assert row.version in ("2021-07-28", "2021-04-15")
     assert {"Version": row.version} == row.operation.headers
-    assert row.replay_safe == (not row.operation.writes or row.operation.method in ("PUT", "DELETE"))
+    assert row.replay_safe == (not row.operation.writes or row.operation.method in ("PUT", "DELETE") or name in TWICE_IS_ONCE)
     assert not (row.operation.writes and row.operation.method == "GET")
     assert row.body or not [each for each in row.parameters if each.place is Place.BODY]
     assert len(row.parameters) == len({each.name for each in row.parameters})
