@@ -26,12 +26,16 @@ from syncd.store.database import Connection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one automation takes of a day. `runs` is None where no event has come in yet; `calls` are, by system, those at least and at most."""
+    """What one automation takes of a day. `runs` is None where no event has come in yet; `calls` are, by system, those at least and at most,
+
+    and `each` those of one run.
+    """
 
     name: str
     polled: str
     runs: float | None
     calls: dict[SystemName, tuple[float, float]]
+    each: dict[SystemName, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,7 @@ class Spending:
             "automations": {
                 cost.name: {
                     "runs_a_day": cost.runs,
+                    "calls_a_run": {system: {"least": least, "most": most} for system, (least, most) in cost.each.items()},
                     "calls_a_day": {
                         system: {"least": least, "most": most, "daily_limit": self.daily.get(system)} for system, (least, most) in cost.calls.items()
                     },
@@ -61,16 +66,15 @@ class Spending:
         for cost in self.costs:
             told = [] if not cost.polled else [cost.polled]
             if cost.runs is None:
-                told.append("no events yet")
+                told += ["no events yet", *(f"{_span(*calls)} of {system} a run" for system, calls in cost.each.items())]
             else:
                 told.append(f"about {_number(cost.runs)} {'run' if cost.runs == 1 else 'runs'} a day")
-            told += [self._share(system, *calls) for system, calls in cost.calls.items()]
-            yield f"{cost.name}: {', '.join(told)}" + ("" if cost.calls else ", which call no vendor")
+            told += [self._share(system, *calls) for system, calls in cost.calls.items() if cost.runs is not None or calls[1]]
+            yield f"{cost.name}: {', '.join(told)}" + ("" if cost.calls else ", calls no vendor")
 
     def _share(self, system: SystemName, least: float, most: float) -> str:
-        day = _number(most) if least == most else f"{_number(least)} to {_number(most)}"
         limit = self.daily.get(system)
-        return f"{day} calls of {system} a day" + (f" of {limit:,} ({most / limit:.1%})" if limit else "")
+        return f"{_span(least, most)} of {system} a day" + (f" of {limit:,} ({most / limit:.1%})" if limit else "")
 
     def warnings(self) -> Iterator[str]:
         """What takes more of a day than is left to automations: one by itself, or all together."""
@@ -82,6 +86,10 @@ class Spending:
             sums = [sum(cost.calls.get(system, (0, 0))[side] for cost in self.costs) for side in (0, 1)]
             if sums[1] > free and not alone:
                 yield _warning(f"all automations together {_takes((sums[0], sums[1]), free)}", sums[1], system, free, limit)
+
+
+def _span(least: float, most: float) -> str:
+    return f"{_number(least)} to {_number(most)} calls" if least != most else f"{_number(most)} call{'' if most == 1 else 's'}"
 
 
 def _takes(calls: tuple[float, float], free: float) -> str:
@@ -110,13 +118,14 @@ def _cost(automation: Automation, begun: int | None) -> Cost:
     if isinstance(trigger, ScheduleTrigger):
         schedule = trigger.schedule
         often = DAY / {Rhythm.EVERY: schedule.every, Rhythm.HOURLY: HOUR, Rhythm.DAILY: DAY, Rhythm.WEEKLY: 7 * DAY}[schedule.rhythm]
-    calls = {system: ((often or 0) * least, (often or 0) * most) for system, (least, most) in cost_of(automation.rules.steps).items()}
+    each = cost_of(automation.rules.steps)
+    calls = {system: ((often or 0) * least, (often or 0) * most) for system, (least, most) in each.items()}
     if isinstance(trigger, PollTrigger):
         polls = DAY / trigger.every
         polled = f"polled every {duration(trigger.every / SECOND)}: {counted(round(polls), 'poll')} a day"
         least, most = calls.get(trigger.system, (0.0, 0.0))
         calls[trigger.system] = (least + polls, most + polls)
-    return Cost(name=automation.name, polled=polled, runs=often, calls=calls)
+    return Cost(name=automation.name, polled=polled, runs=often, calls=calls, each=each)
 
 
 def _daily(settings: Settings, system: SystemName, tx: Connection | None) -> int | None:

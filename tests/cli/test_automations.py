@@ -63,6 +63,143 @@ def test_the_list_the_runs_and_one_of_them(automated: World) -> None:
     assert "ghl.create-contact-note (noted)  done" in automated.here("automations", "show", str(done["run"])).out
 
 
+TRIED = """
+[automations.greet]
+on = "ghl/contacts created"
+when = { all = [ { field = "email", op = "exists" }, { not = { field = "firstName", op = "eq", value = "Zed" } } ] }
+do = [
+  { name = "noted", call = "ghl.create-contact-note", with = { contactId = "{event.id}", body = "hello {event.firstName}" } },
+  { if = { field = "steps.noted.note.id", op = "exists" }, then = [ { call = "ghl.update-contact-note", with = { contactId = "{event.id}", id = "{steps.noted.note.id}", body = "again" } } ] },
+  { if = { field = "event.tags", op = "contains", value = "vip" }, then = [ { wait = "2d" } ], else = [ { stop = true } ] },
+  { for_each = "{event.tags}", max = 5, do = [ { alert = { text = "{item}" } } ] },
+  { call = "ghl.add-tags-to-contact", with = { contactId = "{link.octopus.id}", tags = ["x"] } },
+]
+
+[daemon]"""
+
+
+def test_an_event_is_tried_out(world: World) -> None:
+    """What would be sent where, both ways where an answer decides, what is missing; with nothing called and no database made."""
+    world.edit_config("[daemon]", TRIED.lstrip())
+    record = world.folder / "record.json"
+    record.write_bytes(orjson.dumps({"id": "c1", "email": "a@example.com", "firstName": "Ann", "tags": ["vip", "b"]}))
+    before = world.do(lambda sandbox: sum(sandbox.ghl.stats.requests.values()))
+    tried = world.here("automations", "test", "greet", "--event", str(record), "--json").json
+    shown = world.here("automations", "test", "greet", "--event", str(record)).out
+    steps = {each["path"]: each for each in tried["steps"]}
+
+    assert tried["would_run"] is True
+    assert ("POST", "/contacts/c1/notes", {"body": "hello Ann"}) == tuple(steps["0"]["would"][each] for each in ("method", "path", "body"))
+    assert {"{event.id}": "c1", "{event.firstName}": "Ann"} == steps["0"]["templates"]
+    assert ("either", ["steps.noted.note.id"]) == (steps["1"]["would"]["takes"], steps["1"]["would"]["depends_on"])
+    assert "/contacts/c1/notes/(steps.noted.note.id)" == steps["1.then.0"]["would"]["path"]
+    assert ("then", 2 * 86400) == (steps["2"]["would"]["takes"], steps["2.then.0"]["would"]["wait_s"])
+    assert ({"max": 5, "items": 2}, "vip") == (steps["3"]["would"], steps["3.0.0"]["would"]["text"])
+    assert ["{link.octopus.id}: ghl/contacts/c1 has no link in contacts yet"] == steps["4"]["missing"]
+    assert "greet: it would run\n" in shown
+    assert "PUT /contacts/c1/notes/(steps.noted.note.id)" in shown
+    assert before == world.do(lambda sandbox: sum(sandbox.ghl.stats.requests.values()))
+    assert not world.database.exists()
+
+
+def test_what_keeps_an_event_from_setting_off_is_said(world: World) -> None:
+    """The part of the condition that was not met, and the part of the trigger; steps behind a stop are not gone through."""
+    world.edit_config("[daemon]", TRIED.lstrip())
+    record = world.folder / "record.json"
+    event = {"what": "created", "system": "octopus", "collection": "contacts", "id": "c1", "before": {}, "after": {"email": "a@example.com", "firstName": "Zed"}}
+    record.write_bytes(orjson.dumps({"event": event}))
+    tried = world.here("automations", "test", "greet", "--event", str(record), "--json").json
+
+    assert (False, "not meant") == (tried["would_run"], tried["verdict"])
+    assert [("ghl/contacts", "octopus/contacts")] == [(each["asks"], each["found"]) for each in tried["trigger"] if not each["met"]]
+    assert [False, True, False, True] == [part["met"] for part in tried["condition"]]
+    assert ("firstName", "Zed") == (tried["condition"][-1]["reads"], tried["condition"][-1]["found"])
+    assert "2.else.0" == tried["steps"][-1]["path"]
+
+
+def test_a_trial_needs_an_event(world: World) -> None:
+    """One, and one that can be read; each mistake says what would fit."""
+    world.edit_config("[daemon]", TRIED.lstrip())
+    record = world.folder / "record.json"
+    assert 2 == world.here("automations", "test", "greet").code
+    assert "was told of no event yet" in world.here("automations", "test", "greet", "--last").err
+    assert "cannot be read" in world.here("automations", "test", "greet", "--event", str(record)).err
+    record.write_text("{")
+    assert "is no JSON" in world.here("automations", "test", "greet", "--event", str(record)).err
+    record.write_text('{"what": "eaten", "before": {}, "after": {}}')
+    assert "holds no event" in world.here("automations", "test", "greet", "--event", str(record)).err
+
+
+def test_the_newest_event_and_a_run_can_be_tried_out(automated: World) -> None:
+    """Also after the condition was changed, and one that set nothing off; and what `show` printed is an event."""
+    runs = automated.here("automations", "runs", "greet", "--json").json
+    last = automated.here("automations", "test", "greet", "--last", "--json").json
+    file = automated.folder / "run.json"
+    file.write_text(automated.here("automations", "show", str(runs[0]["run"]), "--json").out)
+    again = automated.here("automations", "test", "greet", "--event", str(file), "--json").json
+    automated.edit_config('origins = ["person", "backfill"]', 'origins = ["person"]')
+    other = automated.here("automations", "test", "greet", "--last")
+
+    assert (True, "backfill") == (last["would_run"], last["event"]["origin"])
+    assert last["event"]["id"] in [run["subject"].rpartition("/")[2] for run in runs]
+    assert (True, runs[0]["subject"]) == (again["would_run"], f"ghl/contacts/{again['event']['id']}")
+    assert "it would not run: the event is of an origin that is not meant" in other.out
+    assert len(runs) == len(automated.here("automations", "runs", "greet", "--json").json)
+
+
+def test_a_run_is_shown_as_it_went(automated: World) -> None:
+    """What set it off, each step with its time, what was sent and answered, and how to go on with one that failed."""
+    runs = automated.here("automations", "runs", "greet", "--json").json
+    done, failed = (next(str(run["run"]) for run in runs if run["state"] == state) for state in ("done", "failed"))
+    shown, other = automated.here("automations", "show", done).out, automated.here("automations", "show", failed).out
+    (step, _) = automated.here("automations", "show", done, "--json").json["steps"]
+
+    assert "created by a first listing" in shown
+    assert 'sent      body: "hello"' in shown
+    assert "answered  note: {" in shown
+    assert step["begun"] <= step["sent_at"] <= step["ended"]
+    assert "0  ghl.create-contact-note (noted)  failed" in other
+    assert f"syncd automations retry {failed}, skip {failed} or give-up {failed}" in other
+
+
+def test_figures_of_automations(automated: World) -> None:
+    """Every event is counted once; and what the runs of a day cost is told beside the vendor's daily limit."""
+    status = automated.here("status", "--json").json["automations"]
+    check = automated.here("check", "--json").json["automations"]
+    greet = status["greet"]
+
+    assert greet["events"] == greet["begun"] + sum(greet["set_nothing_off"].values()) > 1
+    assert (1, greet["begun"]) == (greet["failed"], greet["done"] + greet["failed"] + greet["waiting"])
+    assert {"runs_a_day": greet["begun"], "calls": {"least": greet["begun"], "most": greet["begun"], "daily_limit": 200_000}} == {
+        "runs_a_day": check["greet"]["runs_a_day"], "calls": check["greet"]["calls_a_day"]["ghl"]
+    }  # fmt: skip
+    assert "next: 1 run of automations failed: `syncd failures`" in automated.here("status").out
+
+
+def test_what_takes_more_than_a_day_gives_is_warned_of(world: World) -> None:
+    """By the clock alone, before anything ran; what waits for events says that there were none."""
+    more = """[automations.often]
+schedule = "every 10s"
+do = [ { name = "flows", call = "ghl.list-workflows" }, { for_each = "{steps.flows.workflows}", max = 50, do = [ { call = "ghl.list-workflows" } ] } ]
+
+[automations.polled]
+poll = "ghl.list-location-tags"
+every = "5m"
+do = [ { alert = { text = "{event.name}" } } ]
+
+[daemon]"""
+    world.edit_config("[daemon]", more)
+    told, shown = world.here("check", "--json").json, world.here("check")
+
+    assert {"least": 8_640, "most": 440_640, "daily_limit": 200_000} == told["automations"]["often"]["calls_a_day"]["ghl"]
+    assert {"least": 288, "most": 288, "daily_limit": 200_000} == told["automations"]["polled"]["calls_a_day"]["ghl"]
+    assert told["warnings"] == [
+        "often may take 440,640 calls of ghl a day, and 194,000 of its 200,000 are free for automations; what is over waits for the next day"
+    ]
+    assert "polled: polled every 5 min: 288 polls a day, no events yet, 288 calls of ghl a day of 200,000 (0.1%)" in shown.out
+    assert f"warning: {told['warnings'][0]}" in shown.out
+
+
 def test_failures_show_runs(automated: World) -> None:
     """With the commands that answer them."""
     (failure,) = automated.here("failures", "--json").json
