@@ -72,6 +72,8 @@ async def test_a_crash_between_sent_and_settled_is_asked_about(tmp_path: Path) -
             world.sandbox.ghl.faults.add("create-contact-note", "hang_after", seconds=60.0)
             world.sandbox.octopus.create_as_user(octopus_fields(world.invent(plan="free")))
             await world.until(lambda: len(notes(world)) == 2, "both notes, one of them unanswered")
+            # The other one's answer may still be on its way into the store, and a kill would leave two in doubt.
+            await world.until(lambda: any(entry.kind == "automation.step" for entry in world.journal()), "the other note is settled")
         finally:
             await daemon.kill()
         world.sandbox.ghl.faults.clear()

@@ -89,6 +89,18 @@ def write_in(world: World, contact_id: str, direction: str, **message: Any) -> d
     )  # fmt: skip
 
 
+def talk(world: World, *contacts: str) -> tuple[str, str]:
+    """Two write in, one of them twice and with an automatic answer; one is written to and one called. The conversations that wait, and that do not."""
+    create = world.sandbox.ghl.create_record_as_user
+    waiting = write_in(world, contacts[1], "inbound")["conversationId"]
+    replied = write_in(world, contacts[3], "inbound")
+    create("messages", {**replied, "id": None})
+    create("messages", {**replied, "id": None, "direction": "outbound", "body": "We are closed."})
+    answered = write_in(world, contacts[4], "outbound")["conversationId"]
+    create("messages", {**write_in(world, contacts[5], "outbound"), "id": None, "messageType": "TYPE_CALL", "body": "We agreed on May."})
+    return waiting, answered
+
+
 ALL = [each.name for each in recipes.list_automations()]
 
 
@@ -114,13 +126,7 @@ async def test_what_each_is_for(tmp_path: Path) -> None:
             ghl.edit_as_user(old[0].ghl, {"custom": {"plan": "silver"}})
             ghl.edit_as_user(old[1].ghl, {"state": "CA"})
             ghl.edit_as_user(old[5].ghl, {"tags": ["customer", "spring-fair"]})
-            waiting = write_in(world, old[1].ghl, "inbound")["conversationId"]
-            replied = write_in(world, old[3].ghl, "inbound")
-            # Twice theirs and at once an automatic answer: still one ticket.
-            ghl.create_record_as_user("messages", {**replied, "id": None})
-            ghl.create_record_as_user("messages", {**replied, "id": None, "direction": "outbound", "body": "We are closed."})
-            answered = write_in(world, old[4].ghl, "outbound")["conversationId"]
-            ghl.create_record_as_user("messages", {**write_in(world, old[5].ghl, "outbound"), "id": None, "messageType": "TYPE_CALL", "body": "We agreed on May.", "direction": "outbound"})
+            waiting, answered = talk(world, *(each.ghl for each in old))
 
             await world.until(lambda: len(rows(world, "emails")) >= 2, "both are written to")
             await world.until(lambda: len(rows(world, "tasks") + rows(world, "opportunities", name="New conversation")) >= 4, "tickets of either kind")
