@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.core.conditions import ALWAYS, ConditionError, compile_condition
+from syncd.core.conditions import ALWAYS, ConditionError, compile_condition, parts
 from syncd.core.record import Json
 
 RECORD = {"name": "Ada", "tags": ["VIP", "new"], "age": 36, "vip": True, "mail": None}
@@ -82,3 +82,18 @@ def test_a_condition_names_its_fields_and_reads_as_text() -> None:
 def test_always_admits() -> None:
     """No condition admits everything and reads nothing."""
     assert (True, frozenset()) == (ALWAYS.admits({}), ALWAYS.fields)
+
+
+@pytest.mark.parametrize(("written", "expected"), ADMITS)
+def test_the_whole_is_the_first_part(written: Json, expected: bool) -> None:
+    """And it came to what the condition itself says."""
+    assert expected == next(parts(written, RECORD)).met
+
+
+def test_each_part_says_what_it_read() -> None:
+    """With its depth, whether it was met, and the value."""
+    found = list(parts({"any": [when("x", "exists"), {"not": when("y", "eq", 1)}]}, {"y": 1}))
+
+    assert [(0, False, "", None), (1, False, "x", None), (1, False, "", None), (2, True, "y", 1)] == [
+        (part.depth, part.met, part.reads, part.found) for part in found
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.core.steps import ENDED, Reached, compile_rules, compile_steps, reach
+from syncd.core.steps import ENDED, Reached, compile_rules, compile_steps, cost_of, reach
 
 A, B = {"call": "crm.a", "name": "a"}, {"call": "crm.b"}
 CHOICE = {"if": {"field": "x", "op": "exists"}, "then": [A, {"stop": True}], "else": [B]}
@@ -54,3 +54,20 @@ def test_rules_of_another_version_are_no_rules():
     """What is not understood is not guessed at."""
     with pytest.raises(ValueError, match="no step"):
         compile_rules({"steps": [{"dance": True}]})
+
+
+CALL = {"call": "crm.x"}
+COSTS = [
+    ([CALL, {"call": "mail.x"}, CALL], {"crm": (2, 2), "mail": (1, 1)}),
+    ([{"if": {"field": "a", "op": "exists"}, "then": [CALL, CALL], "else": []}], {"crm": (0, 2)}),
+    ([{"if": {"field": "a", "op": "exists"}, "then": [CALL, CALL], "else": [CALL]}], {"crm": (1, 2)}),
+    ([{"for_each": "{event.a}", "do": [CALL], "max": 7}, CALL], {"crm": (1, 8)}),
+    ([{"if": {"field": "a", "op": "exists"}, "then": [{"stop": True}]}, CALL], {"crm": (0, 1)}),
+    ([{"wait": 5}, {"alert": {"text": "x"}}], {}),
+]
+
+
+@pytest.mark.parametrize(("written", "cost"), COSTS)
+def test_what_a_run_costs(written, cost) -> None:
+    """The calls of each system, at least and at most: choices by their ways, loops by their bounds, nothing for sure behind what may end it."""
+    assert cost == cost_of(compile_steps(written))
