@@ -21,7 +21,7 @@ from syncd.core.happening import Origin, What
 from syncd.core.record import SECOND, CollectionName, FieldName, Json, SystemName
 from syncd.core.steps import compile_rules
 from syncd.store import runs
-from syncd.store.runs import Run, RunState
+from syncd.store.runs import Run, RunState, StepState
 from tests.sim.operations import REPLAYED, Arrived
 from tests.sim.rules import CARRIED, SYNC
 from tests.sim.script import SYSTEMS, Act, Script, Strike
@@ -73,7 +73,9 @@ def automated(script: Script) -> Script:
         acts.append(
             Act(kind=kind, at=round(at, 3), person=rng.randrange(options["people"]), system=rng.randrange(systems), path=PATH, salt=rng.randrange(1 << 30))
         )
-    strikes = [*script.strikes, *_struck(rng, acts, span)]
+    # In most worlds the daemon is told the truth: only there it is known what it must have done.
+    honest = rng.random() < 0.7
+    strikes = [*(each for each in script.strikes if not honest or each.kind not in DISHONEST), *_struck(rng, acts, span)]
     return replace(
         script, options=options, acts=tuple(sorted(acts, key=lambda each: each.at)), strikes=tuple(sorted(strikes, key=lambda each: each.at))
     )
@@ -117,9 +119,9 @@ def _watchers(systems: int) -> Iterator[dict[str, Any]]:
 
 
 def _struck(rng: Random, acts: Sequence[Act], span: float) -> Iterator[Strike]:
-    for _ in range(rng.choice((0, 1, 1, 2))):
+    for _ in range(rng.choice((0, 1, 2, 4))):
         kind = rng.choice(STRIKES)
-        at = rng.choice(acts).at + rng.random() * 5
+        at = rng.choice([each.at for each in acts if each.path == PATH] or [0.0]) + rng.random() * 5
         yield Strike(
             kind=kind, at=round(at, 3), until=round(min(span, at + rng.choice((5, 60, 120))), 3), rate=rng.choice((0.5, 1.0)),
             most=1 if kind == "crash" else rng.choice((1, 2, 5)), operation=rng.choice(WHERE if kind == "crash" else ("send", "put-note", "put-field")),
@@ -156,6 +158,7 @@ class Automated:
         self.log: list[Arrived] = []
         self.approved: Counter[str] = Counter()
         """How often a person had a step done again, by automation."""
+        self._carried: Counter[int] = Counter()
         self.listed_at: dict[str, float] = {}
         """When a complete listing of a system's records first ended."""
 
@@ -167,17 +170,27 @@ class Automated:
         self.world.trace(f"{call}")
         self.log.append(call)
         self.world.facts[f"call for {self.specs[call.by]['what']} {self.specs[call.by]['on'].strip('0123')}"] += 1
+        if self.specs[call.by]["on"] == "hub" and not self._was_written(call):
+            self.world.fail("A2", f"{call} tells of a value that nobody wrote")
         if self.world.quiet_since is not None:
             self.world.fail("A6", f"{call} after everything was at rest")
         if call.by.startswith("watch") and self._is_honest:
             self.world.fail("A7", f"{call.by} was set off by {call.subject} ({call.key}), which only automations wrote")
 
+    def _was_written(self, call: Arrived) -> bool:
+        tag = tag_of(call.after.get(PATH))
+        return not tag or (tag in self.world.users.by_tag and self.world.users.by_tag[tag].path == PATH)
+
     def is_listed(self, system: str) -> None:
         """A complete listing has ended."""
         self.listed_at.setdefault(system, self.world.loop.vt)
 
-    def may_carry(self, person: int, path: str, value: Json) -> bool:
-        """Whether an automation may have given this field of this person such a value."""
+    def may_carry(self, person: int, value: Json) -> bool:
+        """Whether an automation may have given a carried field of this person such a value. A8: what sets itself off is cut."""
+        self._carried[person] += 1
+        edits = sum(each.person == person and each.path == PATH for each in self.world.users.wrote)
+        if self._carried[person] > (DEPTH + 2) * (edits + 1) * len(self.world.vendors) and self._is_honest:
+            self.world.fail("A8", f"what automations set was carried {self._carried[person]} times upon {edits} edits of person {person}")
         wrote = self.world.users.by_tag.get(tag_of(value))
         return value in (None, "") or tag_of(value) in (PING, PONG) or (wrote is not None and wrote.path == PATH and wrote.person == person)
 
@@ -208,7 +221,6 @@ class Automated:
                 self._check_of_records(spec)
         if self._is_honest and not self.world._down:
             self._check_all_done()
-            self._check_loop()
 
     def _check_once(self) -> None:
         """A1: what must not be made twice was made once at most; whatever was made again was the same."""
@@ -230,7 +242,7 @@ class Automated:
         for each in self.log:
             if each.step == "one":
                 first.setdefault((each.by, each.key), each.at)
-            elif (each.by, each.key) not in first and not self._stopped(each.by, each.subject):
+            elif (each.by, each.key) not in first and not self._stopped(self.specs[each.by], each.subject, tag_of(each.after.get(PATH))):
                 self.world.fail("A9", f"{each} without the step before it")
 
     def _check_of_records(self, spec: Mapping[str, Any]) -> None:
@@ -277,24 +289,56 @@ class Automated:
     def _check_all_done(self) -> None:
         """A3: what a person wrote where an automation watches has come out, unless somebody is told why not."""
         for spec in self.specs.values():
-            if spec["on"] == "hub" or spec["name"].startswith("watch"):
+            if spec["name"].startswith("watch") or spec["to"] is not None:
+                continue
+            if spec["on"] == "hub":
+                self._check_hubs(spec)
                 continue
             vendor = self.world.vendors[SYSTEMS[int(spec["on"])]]
             for rec in vendor.live():
-                if spec["what"] == "created":
-                    is_due = self._was_made_in_sight(rec, vendor.name)
-                else:
-                    is_due = self._was_moved_in_sight(rec, vendor.name, spec["field"])
-                if not is_due or self._stopped(spec["name"], f"{vendor.name}/contacts/{rec.id}"):
+                made = spec["what"] == "created"
+                is_due = self._was_made_in_sight(rec, vendor.name) if made else self._was_moved_in_sight(rec, vendor.name, spec["field"])
+                tag = tag_of((rec.now.fields or {}).get(spec["field"]))
+                if not is_due or self._stopped(spec, f"/{rec.id}", tag):
                     continue
                 self.world.facts["automations due"] += 1
-                shown = rec.now.fields or {}
-                if spec["what"] == "created":
-                    done = bool(self._firsts(spec["name"], rec.id))
-                else:
-                    done = any(tag_of(each.after.get(spec["field"])) == tag_of(shown.get(spec["field"])) for each in self._firsts(spec["name"], rec.id))
-                if not done:
-                    self.world.fail("A3", f"{spec['name']} was not carried out for {rec.id}: {shown}")
+                if not any(made or tag_of(each.after.get(spec["field"])) == tag for each in self._firsts(spec["name"], rec.id)):
+                    self.world.fail("A3", f"{spec['name']} was not carried out for {rec.id}: {rec.now.fields}")
+
+    def _check_hubs(self, spec: Mapping[str, Any]) -> None:
+        world, tx = self.world, self.world.process.connection
+        settled = tx.execute("SELECT settled_at FROM syncs").fetchone()
+        if world.is_reconfigured or world.somebody_owned or not settled or settled[0] is None:
+            return
+        for link, system, record_id in tx.execute("SELECT min(link_id), system, record_id FROM link_members GROUP BY link_id").fetchall():
+            rec = world.vendors[system].records.get(record_id)
+            tag = tag_of((rec.now.fields or {}).get(spec["field"])) if rec is not None else ""
+            wrote = world.users.by_tag.get(tag)
+            if rec is None or wrote is None or not self._is_agreed(rec.person, spec["field"], tag):
+                continue
+            known = [each for each in wrote.rec.versions if each.seq < wrote.version.seq and any(PATH in paths for _, paths in each.reads)]
+            if not known or self._vt(wrote.version) < (settled[0] - LONG_AGO - self._shift) / SECOND + 30 or self._stopped(spec, f"#{link}", tag):
+                continue
+            world.facts["automations due"] += 1
+            sets = any("set" in step for step in spec["steps"])
+            if sets and spec["name"] == "mark" and any(tag_of((one.now.fields or {}).get(CARRIED[0])) != tag for one in self._all_of(rec.person)):
+                world.fail("A3", f"{spec['name']} was not carried out for person {rec.person}: {[one.now.fields for one in self._all_of(rec.person)]}")
+            if not sets and not any(tag_of(each.after.get(spec["field"])) == tag for each in self._firsts(spec["name"], f"L{link}")):
+                world.fail("A3", f"{spec['name']} was not carried out for link {link}: {rec.now.fields}")
+
+    def _all_of(self, person: int) -> list[Rec]:
+        return [rec for vendor in self.world.vendors.values() for rec in vendor.records.values() if rec.person == person]
+
+    def _is_agreed(self, person: int, path: str, tag: str) -> bool:
+        """Whether everybody shows this value of a person that has one record everywhere, and had from the start; one person gave it, once."""
+        records = self._all_of(person)
+        ever = [each for rec in records for each in moves_of(rec, path) if each[0] == tag]
+        return (
+            len(records) == len(self.world.vendors)
+            and all(rec.alive and rec.versions[0].at < LONG_AGO - SECOND + self._shift and tag_of((rec.now.fields or {}).get(path)) == tag for rec in records)
+            and len(ever) == len(records)
+            and len(self.world.users.origins.get(tag, ())) == 1
+        )
 
     def _was_made_in_sight(self, rec: Rec, system: str) -> bool:
         since = self.listed_at.get(system, 1e9) + 5
@@ -308,25 +352,13 @@ class Automated:
         tag, version = moves[-1]
         since = self.listed_at.get(system, 1e9) + 5
         alone = [each for each in moves if each[0] == tag] == moves[-1:] and self.world.users.origins.get(tag, {system}) == {system}
-        before = [each for each in rec.versions if each.seq < version.seq and any(path in paths and at > since for at, paths in each.reads)]
+        before = [each for each in rec.versions if each.seq < version.seq and any(path in paths for _, paths in each.reads)]
         known = bool(before) and tag_of((before[-1].fields or {}).get(path)) != tag
         stood = [each for each in rec.versions if each.seq >= version.seq and any(path in paths for _, paths in each.reads)]
         return version.actor == "user" and bool(tag) and alone and known and bool(stood) and self._vt(version) > since
 
     def _vt(self, version: Version) -> float:
         return (version.at - LONG_AGO - self._shift) / SECOND
-
-    def _check_loop(self) -> None:
-        """A8: what sets itself off is cut."""
-        if "ping" not in self.specs:
-            return
-        edits: Counter[int] = Counter(each.person for each in self.world.users.wrote if each.path == PATH)
-        for vendor in self.world.vendors.values():
-            for rec in vendor.records.values():
-                moved = sum(version.actor == "syncd" for _, version in moves_of(rec, CARRIED[0]))
-                self.world.facts["turns of a loop"] += moved
-                if moved > (DEPTH + 2) * (edits[rec.person] + 1):
-                    self.world.fail("A8", f"{rec.id}.{CARRIED[0]} was written {moved} times upon {edits[rec.person]} edits")
 
     # ---- what was done, and what is shown to somebody
 
@@ -338,14 +370,18 @@ class Automated:
                 found.setdefault(each.key, each)
         return list(found.values())
 
-    def _stopped(self, name: str, subject: str) -> bool:
-        """Whether a run about a subject stopped, or was given up, and shows it."""
-        stopped: list[Run] = runs.select(
-            self.world.process.connection, (RunState.PARKED, RunState.FAILED, RunState.SKIPPED), automation=name, limit=100_000
-        )
-        steps = runs.steps_of(self.world.process.connection, [run.id for run in runs.select(self.world.process.connection, RunState, automation=name)])
-        skipped = {number for number, rows in steps.items() if any(row.state.value == "skipped" for row in rows)}
-        return any(run.subject.endswith(subject) for run in stopped) or bool(skipped)
+    def _stopped(self, spec: Mapping[str, Any], subject: str, tag: str) -> bool:
+        """Whether a run about a subject waits for a person, or the one upon this value was given up, and shows it."""
+        tx = self.world.process.connection
+        known: list[Run] = [run for run in runs.select(tx, RunState, automation=spec["name"], limit=100_000) if run.subject.endswith(subject)]
+        steps = runs.steps_of(tx, [run.id for run in known])
+        for run in known:
+            shown = tag_of((run.event.get("after") or {}).get(spec["field"])) == tag or spec["what"] == "created"
+            ended = run.state in (RunState.FAILED, RunState.SKIPPED) or any(row.state is StepState.SKIPPED for row in steps.get(run.id, ()))
+            if run.state is RunState.PARKED or (shown and ended):
+                self.world.facts["automations stopped"] += 1
+                return True
+        return False
 
 
 def moves_of(rec: Rec, path: str) -> list[tuple[str, Version]]:

@@ -267,7 +267,7 @@ class Monitors:
             if path == "archived":
                 continue
             if path in world.carried:
-                if not world.automated.may_carry(person, path, value):
+                if not world.automated.may_carry(person, value):
                     world.fail("S2", f"{vendor.name} {rec.id if rec else 'new'}: {path} is given {value!r}, which no automation can have set")
                 continue
             for tag in tags_in(FIELDS[path], value):
