@@ -81,6 +81,18 @@ def automated(script: Script) -> Script:
     )
 
 
+def loop() -> list[dict[str, Any]]:
+    """Two automations that set each other off, and one that sets off the first. Each turn is told to a vendor."""
+    turns = ((PING, PONG), (PONG, PING))
+    return [
+        told("start", "hub", [{"set": {CARRIED[0]: PING}}]),
+        *(
+            told(now, "hub", [call(0, "put-note", now, hub=True), {"set": {CARRIED[0]: then}}], (*USUAL, "automation"), field=CARRIED[0], to=now)
+            for now, then in turns
+        ),
+    ]
+
+
 def _drawn(rng: Random, systems: int) -> list[dict[str, Any]]:
     on, at = rng.randrange(systems), rng.randrange(systems)
     operation, origins = rng.choice(("send", "send", "put-note")), rng.choice((("person",), USUAL))
@@ -99,11 +111,7 @@ def _drawn(rng: Random, systems: int) -> list[dict[str, Any]]:
             mark = call(on, "put-field", "mark", **{CARRIED[0]: f"{{event.after.{PATH}}}"})
             found = [told("mark", str(on), [mark], origins), *_watchers(systems)]
         case _:
-            return [
-                told("start", "hub", [{"set": {CARRIED[0]: PING}}]),
-                told("ping", "hub", [{"set": {CARRIED[0]: PONG}}], (*USUAL, "automation"), field=CARRIED[0], to=PING),
-                told("pong", "hub", [{"set": {CARRIED[0]: PING}}], (*USUAL, "automation"), field=CARRIED[0], to=PONG),
-            ]
+            return loop()
     if rng.random() < 0.3:
         on, at = rng.randrange(systems), rng.randrange(systems)
         found.append(told("second", str(on), [call(at, rng.choice(("send", "put-note")), "second")], rng.choice((("person",), USUAL))))
@@ -158,7 +166,6 @@ class Automated:
         self.log: list[Arrived] = []
         self.approved: Counter[str] = Counter()
         """How often a person had a step done again, by automation."""
-        self._carried: Counter[int] = Counter()
         self.listed_at: dict[str, float] = {}
         """When a complete listing of a system's records first ended."""
 
@@ -170,6 +177,7 @@ class Automated:
         self.world.trace(f"{call}")
         self.log.append(call)
         self.world.facts[f"call for {self.specs[call.by]['what']} {self.specs[call.by]['on'].strip('0123')}"] += 1
+        self._look_for_loop(call)
         if self.specs[call.by]["on"] == "hub" and not self._was_written(call):
             self.world.fail("A2", f"{call} tells of a value that nobody wrote")
         if self.world.quiet_since is not None:
@@ -186,13 +194,19 @@ class Automated:
         self.listed_at.setdefault(system, self.world.loop.vt)
 
     def may_carry(self, person: int, value: Json) -> bool:
-        """Whether an automation may have given a carried field of this person such a value. A8: what sets itself off is cut."""
-        self._carried[person] += 1
-        edits = sum(each.person == person and each.path == PATH for each in self.world.users.wrote)
-        if self._carried[person] > (DEPTH + 2) * (edits + 1) * len(self.world.vendors) and self._is_honest:
-            self.world.fail("A8", f"what automations set was carried {self._carried[person]} times upon {edits} edits of person {person}")
+        """Whether an automation may have given a carried field of this person such a value."""
         wrote = self.world.users.by_tag.get(tag_of(value))
         return value in (None, "") or tag_of(value) in (PING, PONG) or (wrote is not None and wrote.path == PATH and wrote.person == person)
+
+    def _look_for_loop(self, call: Arrived) -> None:
+        """A8: what sets itself off is cut."""
+        if call.by not in (PING, PONG):
+            return
+        turns = len({each.key for each in self.log if each.by in (PING, PONG) and each.subject == call.subject})
+        edits = sum(each.path == PATH for each in self.world.users.wrote)
+        self.world.facts["turns of a loop"] += 1
+        if turns > (DEPTH + 1) * (edits + 1) and self._is_honest:
+            self.world.fail("A8", f"{turns} turns of a loop about {call.subject} upon {edits} edits")
 
     @property
     def _is_honest(self) -> bool:
@@ -258,11 +272,13 @@ class Automated:
             moves = moves_of(rec, spec["field"])
             left = iter(moves)
             for each in calls:
-                tag = tag_of(each.after.get(spec["field"]))
-                if not any(tag == moved for moved, _ in left):
-                    self.world.fail("A2", f"{spec['name']} of {rec.id}: {[tag_of(one.after.get(spec['field'])) for one in calls]} of {[m for m, _ in moves]}")
+                value = each.after.get(spec["field"])
+                tag = tag_of(value)
+                if not any(value == moved for moved, _ in left):
+                    shown = [one.after.get(spec["field"]) for one in calls]
+                    self.world.fail("A2", f"{spec['name']} of {rec.id} was told {shown} of {[moved for moved, _ in moves]}")
                     return
-                writers = {version.actor for moved, version in moves if moved == tag}
+                writers = {version.actor for moved, version in moves if moved == value}
                 if "person" in spec["origins"] and "sync" not in spec["origins"] and "user" not in writers:
                     self.world.fail("A4", f"{spec['name']}: {rec.id}.{spec['field']} = {tag} was written there by {writers}, and by no person")
                 if "user" not in writers and self._is_old(rec.person, tag):
@@ -332,7 +348,7 @@ class Automated:
     def _is_agreed(self, person: int, path: str, tag: str) -> bool:
         """Whether everybody shows this value of a person that has one record everywhere, and had from the start; one person gave it, once."""
         records = self._all_of(person)
-        ever = [each for rec in records for each in moves_of(rec, path) if each[0] == tag]
+        ever = [each for rec in records for each in moves_of(rec, path) if tag_of(each[0]) == tag]
         return (
             len(records) == len(self.world.vendors)
             and all(rec.alive and rec.versions[0].at < LONG_AGO - SECOND + self._shift and tag_of((rec.now.fields or {}).get(path)) == tag for rec in records)
@@ -349,9 +365,10 @@ class Automated:
         moves = moves_of(rec, path)
         if not moves or any(each.fields is None for each in rec.versions):
             return False
-        tag, version = moves[-1]
+        value, version = moves[-1]
+        tag = tag_of(value)
         since = self.listed_at.get(system, 1e9) + 5
-        alone = [each for each in moves if each[0] == tag] == moves[-1:] and self.world.users.origins.get(tag, {system}) == {system}
+        alone = [each for each in moves if tag_of(each[0]) == tag] == moves[-1:] and self.world.users.origins.get(tag, {system}) == {system}
         before = [each for each in rec.versions if each.seq < version.seq and any(path in paths for _, paths in each.reads)]
         known = bool(before) and tag_of((before[-1].fields or {}).get(path)) != tag
         stood = [each for each in rec.versions if each.seq >= version.seq and any(path in paths for _, paths in each.reads)]
@@ -384,15 +401,14 @@ class Automated:
         return False
 
 
-def moves_of(rec: Rec, path: str) -> list[tuple[str, Version]]:
-    """Every time that a record came to another value of a path after it was made, with the version that shows it first."""
-    found: list[tuple[str, Version]] = []
-    last = tag_of((rec.versions[0].fields or {}).get(path))
+def moves_of(rec: Rec, path: str) -> list[tuple[Json, Version]]:
+    """Every value that a record came to under a path after it was made, with the version that shows it first."""
+    found: list[tuple[Json, Version]] = []
+    last = (rec.versions[0].fields or {}).get(path)
     for version in rec.versions[1:]:
         if version.fields is None:
             continue
-        tag = tag_of(version.fields.get(path))
-        if tag != last:
-            found.append((tag, version))
-        last = tag
+        if version.fields.get(path) != last:
+            found.append((version.fields.get(path), version))
+        last = version.fields.get(path)
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sim.automating import CARRIED, PING, PONG, automated, call, told
+from tests.sim.automating import CARRIED, automated, call, loop, told
 from tests.sim.planted import planted
 from tests.sim.planted_automations import BUGS
 from tests.sim.script import Act, Script, Strike, draw
@@ -30,11 +30,6 @@ def strike(kind: str, operation: str, *, at: float = 99.0, amount: float = 0.0, 
 
 CRASHES = [scene(*EDITS, strike("crash", "in_call", at=100.0, amount=amount)) for amount in range(4)]
 SETS = told("mark", "hub", [{"set": {CARRIED[0]: "{event.after.name}"}}])
-LOOP = (
-    told("start", "hub", [{"set": {CARRIED[0]: PING}}]),
-    told("ping", "hub", [{"set": {CARRIED[0]: PONG}}], ("person", "sync", "automation"), field=CARRIED[0], to=PING),
-    told("pong", "hub", [{"set": {CARRIED[0]: PING}}], ("person", "sync", "automation"), field=CARRIED[0], to=PONG),
-)
 SCENES: dict[str, list[Script]] = {
     "run_key_of_the_record": [scene(*EDITS)],
     "run_key_ever_new": [scene(*EDITS)],
@@ -46,7 +41,7 @@ SCENES: dict[str, list[Script]] = {
     "lost_call_made_again": CRASHES,
     "lost_answer_made_again": [scene(*EDITS, strike("timeout_after", "send"))],
     "no_order": [scene(*EDITS, strike("rate", "send", amount=200.0))],
-    "depth_not_counted": [scene(EDITS[0], automations=LOOP)],
+    "depth_not_counted": [scene(EDITS[0], automations=loop())],
     "backlog_is_news": [scene(automations=[told("first", "0", [call(1, "send", "first")], what="created")])],
     "failed_run_blocks": [scene(*EDITS, strike("rejected", "send"))],
 }
