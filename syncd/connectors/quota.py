@@ -55,7 +55,7 @@ class Priority(IntEnum):
 
 _DAILY_SHARE = {Priority.LIVE: 1.0, Priority.RETRY: 1.0, Priority.SWEEP: 0.98, Priority.AUTOMATION: 0.97, Priority.BACKFILL: 0.95}
 """How much of a day each kind of work may use up, so that a long backfill leaves the day's last calls to people's edits."""
-_KEPT = {Priority.LIVE: 0.0, Priority.RETRY: 0.0, Priority.SWEEP: 0.02, Priority.BACKFILL: 0.02}
+_KEPT = {Priority.LIVE: 0.0, Priority.RETRY: 0.0, Priority.SWEEP: 0.02, Priority.AUTOMATION: 0.02, Priority.BACKFILL: 0.02}
 """How much of a window each kind of work leaves free. Whoever works through thousands of calls spends a window in its first seconds; an edit that
 comes then still finds a look and a write, and need not wait until the window has passed."""
 
