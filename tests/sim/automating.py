@@ -221,7 +221,18 @@ class Automated:
             return []
         (waiting,) = tx.execute("SELECT count(*) FROM to_notice").fetchone()
         doable = runs.count_doable(tx, 1 << 62)
-        return [f"{waiting} notices"] * bool(waiting) + [f"{doable} runs"] * bool(doable)
+        return [*[f"{waiting} notices"] * bool(waiting), *[f"{doable} runs"] * bool(doable), *self._unread(tx)]
+
+    def _unread(self, tx: Any) -> Iterator[str]:
+        """Systems that were not listed since an automation changed a record there, and its listing showed it."""
+        world = self.world
+        assert world.process.engine is not None
+        now = world.process.engine.clock.now()
+        for name, vendor in world.vendors.items():
+            last = max((each.at for each in self.log if each.operation == "put-field" and each.system == name), default=None)
+            (listed,) = tx.execute("SELECT max(polled_at) FROM cursors WHERE system = ?", (name,)).fetchone()
+            if last is not None and (listed or 0) < now - int((world.loop.vt - last) * SECOND) + vendor.habits.lag:
+                yield f"{name} not listed since an automation wrote there"
 
     def check(self) -> None:
         """All that must hold at rest."""
