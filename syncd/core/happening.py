@@ -132,7 +132,7 @@ def fits(claim: Claim, path: str, before: Json, after: Json) -> bool:
     ours = [value for name in (path, path.rpartition(".")[2], "") for value in claim.values.get(name, ())]
     if any(same(value, after) for value in ours):
         return True
-    if not _is_words(after) and not _is_words(before):
+    if not (_is_words(after) and _is_words(before)):
         return False
     moved = elements(before).keys() ^ elements(after).keys()
     words = {word for value in ours for word in (elements(value) if _is_words(value) else elements([value] if isinstance(value, str) else []))}

@@ -91,6 +91,13 @@ class Led:
             await asyncio.sleep(0.005)
         return {"took_s": time.perf_counter() - began, "records": done}
 
+    async def called(self, name: str, operation: str, count: int, within_s: float) -> Any:
+        """Waits until an operation was called so often since the last reset; answers how long that took and how often it was."""
+        began = time.perf_counter()
+        while (done := self.vendor(name).stats.requests[operation]) < count and time.perf_counter() - began < within_s:
+            await asyncio.sleep(0.005)
+        return {"took_s": time.perf_counter() - began, "calls": done}
+
     async def spent(self) -> Any:
         """The calls since the last reset, and the records programs made and changed."""
         return {

@@ -63,6 +63,12 @@ def test_only_what_was_written_fits(claimed, path, before, after, fitting):
     assert fitting is fits(claim(**claimed), path, before, after)
 
 
+@pytest.mark.parametrize(("before", "after"), [(["a"], 7), (7, ["a"]), (7, None), (None, 7), ("a", None), (["a"], "a b"), ({"a": 1}, ["a"])])
+def test_what_is_no_set_on_one_side_is_compared_as_a_whole(before, after):
+    """A vendor shows anything where tags were, or nothing: that breaks nothing, and of a text its letters are no tags."""
+    assert not fits(claim(x=["a", ["b"]]), "x", before, after)
+
+
 def test_a_change_is_split_by_whose_it_is():
     """One who edits beside us is told apart."""
     before, after = {"name": "B", "phone": "1", "plan": "free"}, {"name": "Ada", "phone": "2", "plan": "gold"}

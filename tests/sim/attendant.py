@@ -50,6 +50,8 @@ class Operator:
         connection = world.process.connection
         for held in holds.select(connection, [HoldState.OPEN]):
             if held.kind not in GATES and (choice := self._choice(held)) is not None:
+                if held.kind is HoldKind.UNKNOWN_STEP:
+                    world.automated.approved[str(held.sync).removeprefix("automation ")] += choice == "approve"
                 world.operator_acted = True
                 self._touch(held)
                 self._say(held, choice)
@@ -92,6 +94,8 @@ class Operator:
                 return "approve"
             case HoldKind.UNKNOWN_CREATE:
                 return self._rng.choice(sorted(candidates)) if candidates else "approve"
+            case HoldKind.UNKNOWN_STEP:
+                return self._rng.choice(("approve", "ignore"))
             case _:
                 return None
 

@@ -86,6 +86,8 @@ class SimConnector:
 
     async def page(self, collection: CollectionName, *, token: Json | None = None, since: int | None = None) -> Page:
         page, rows = await self._call("page", lambda: self._page(token, since))
+        if page.next is None and since is None:
+            self.world.automated.is_listed(self.vendor.name)
         self._note_reads(rows, page.records)
         return page
 

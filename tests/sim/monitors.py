@@ -242,7 +242,7 @@ class Monitors:
             return
         if rec.person in world.users.irregular or world.somebody_owned or world.was_frozen(60):
             return
-        for path in world.rules.fields:
+        for path in world.rules.fields.keys() - world.carried:
             cur = tags_in(FIELDS[path], (rec.now.fields or {}).get(path))
             for tag in cur:
                 wrote = world.users.by_tag.get(tag)
@@ -271,6 +271,10 @@ class Monitors:
         for path, value in fields.items():
             if path == "archived":
                 continue
+            if path in world.carried:
+                if not world.automated.may_carry(person, value):
+                    world.fail("S2", f"{vendor.name} {rec.id if rec else 'new'}: {path} is given {value!r}, which no automation can have set")
+                continue
             for tag in tags_in(FIELDS[path], value):
                 wrote = world.users.by_tag.get(tag)
                 if wrote is None or wrote.path != path or wrote.person != person:
@@ -283,7 +287,7 @@ class Monitors:
     def _update(self, vendor: Vendor, rec: Rec, fields: Mapping[str, Json]) -> None:
         world = self.world
         for path, value in fields.items():
-            if path in ("archived", "tags"):
+            if path in ("archived", "tags", *world.carried):
                 continue
             held, tag = (rec.now.fields or {}).get(path), tag_of(value)
             if tag == tag_of(held):

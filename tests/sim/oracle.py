@@ -63,7 +63,7 @@ def unrest(world: World, healed: float) -> list[str]:
         found.append("a gate is closed")
     if set(world.process.engine.paused) - down:
         found.append("paused")
-    return found
+    return found + world.automated.unrest()
 
 
 def is_at_rest(world: World, healed: float) -> bool:
@@ -95,6 +95,7 @@ def check(world: World) -> None:
         _check_person(world, person, excused)
     _check_links(world)
     _check_decisions(world)
+    world.automated.check()
 
 
 def _check_decisions(world: World) -> None:
@@ -104,7 +105,7 @@ def _check_decisions(world: World) -> None:
         return
     truth = world.rules.source_of_truth
     for told in told_of(world, "field.decided"):
-        if told["field"] == "tags" or not told["losers"]:
+        if told["field"] in ("tags", *world.carried) or not told["losers"]:
             continue
         if options["conflict"] == "source_of_truth" and truth in told["losers"]:
             world.fail("S14", f"{truth} is the source of truth and lost {told['field']} to {told['winner']}: {told['rule']}")

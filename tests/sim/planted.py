@@ -7,7 +7,7 @@ It must not know: by which invariant it will be caught.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -365,7 +365,7 @@ PLANTED: dict[str, Callable[[Put], None]] = {
 
 
 @contextmanager
-def planted(name: str) -> Iterator[None]:
+def planted(name: str, bugs: Mapping[str, Callable[[Put], None]] = PLANTED) -> Iterator[None]:
     """Plants one bug for the length of the block."""
     kept: list[tuple[Any, str, Any]] = []
 
@@ -373,7 +373,7 @@ def planted(name: str) -> Iterator[None]:
         kept.append((owner, attribute, owner.__dict__[attribute]))
         setattr(owner, attribute, value)
 
-    PLANTED[name](put)
+    bugs[name](put)
     try:
         yield
     finally:

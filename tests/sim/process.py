@@ -20,23 +20,28 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from syncd.core.errors import StoreError, UserError
-from syncd.flow import daemon, rebase
+from syncd.flow import clocks, daemon, rebase
 from syncd.flow.answering import plan_everything
+from syncd.flow.assemble import WATCHED_AGO
+from syncd.flow.automate import advance_forever, automate_forever
 from syncd.flow.clock import SteadyClock
 from syncd.flow.engine import Engine, Timing
+from syncd.flow.notice import notice_forever
 from syncd.flow.poll import poll_forever
 from syncd.flow.reconcile import reconcile_forever
 from syncd.flow.requests import answer_forever
 from syncd.flow.reread import reread_forever
 from syncd.flow.soundness import look_over_times
+from syncd.flow.stepping import ALERTS
 from syncd.flow.work import begin_run
 from syncd.flow.write import write_forever
-from syncd.store import control, observations, outbox, planning
+from syncd.store import control, notices, observations, outbox, planning
 from syncd.store.database import STATEMENTS, Connection, over_engines, prepare
 from syncd.store.master import Source
 from syncd.store.vault import Vault
 from tests.sim.connector import SimConnector
 from tests.sim.loop import Ordered, in_life
+from tests.sim.operations import SimOperations
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -382,6 +387,9 @@ class Process:
                     timing=Timing(**world.timing),
                     shields=Ordered(),  # type: ignore[arg-type]
                 )
+                if world.automated:
+                    engine.automations = world.automated.automations
+                    engine.operations = {name: SimOperations(world, each) for name, each in engine.connectors.items()}  # type: ignore[arg-type]
                 await self._begin(engine)
                 self.engine = engine
                 await self._stages(engine)
@@ -412,6 +420,9 @@ class Process:
                 if control.meet_system(tx, name, account, now) is not None:
                     raise UserError("another account")
                 control.pause(tx, name, None, now)
+            if self.world.automated:
+                notices.watch(tx, engine.watched, now, recent=now - WATCHED_AGO, backlog=engine.wants_backlog)
+                clocks.start(engine, tx)
             engine.run_id = begin_run(engine, tx, "live", "simulated")
             for system in engine.connectors:
                 outbox.recover(tx, system, now)
@@ -439,6 +450,11 @@ class Process:
                 tasks.start_soon(daemon._keep_going, engine, write_forever, engine, system)
             tasks.start_soon(daemon._keep_going, engine, reconcile_forever, engine)
             tasks.start_soon(daemon._keep_going, engine, answer_forever, engine)
+            if self.world.automated:
+                for stage in (notice_forever, clocks.watch_clocks_forever, advance_forever):
+                    tasks.start_soon(daemon._keep_going, engine, stage, engine)
+                for lane in (ALERTS, *sorted(engine.operations)):
+                    tasks.start_soon(daemon._keep_going, engine, automate_forever, engine, lane)
             if self.world.script.has("restore", "lost"):
                 # Nobody looks at the mark where nothing is put back.
                 tasks.start_soon(daemon._keep_going, engine, rebase.mark_forever, engine, self.mark)

@@ -27,6 +27,8 @@ from syncd.core.rules import (
 from tests.sim.vendor import FIELDS
 
 SYNC = SyncName("contacts")
+CARRIED = ("note",)
+"""Fields that no person writes in a world with automations (`carried` in its options)."""
 WIDE = Cap(number=10_000, share=1.0)
 
 
@@ -34,7 +36,7 @@ def rules_of(options: Mapping[str, Any], vendors: Iterable[str]) -> SyncRules:
     """The rules over these systems."""
     names = [MemberName(name) for name in vendors]
     rows = {}
-    for path in ("email", *options["fields"]):
+    for path in ("email", *options["fields"], *options.get("carried", ())):
         owner = names[options["owner"]] if options["owner"] is not None and path == options["fields"][0] and path != "tags" else None
         targets = frozenset(names)
         sources = frozenset(names[:1]) if options["direction"] and path == options["fields"][-1] else frozenset(names)

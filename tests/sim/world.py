@@ -22,6 +22,7 @@ from syncd.flow.bus import Bell
 from syncd.store import control, cursors
 from tests.sim import oracle
 from tests.sim.attendant import Operator
+from tests.sim.automating import Automated
 from tests.sim.faults import Faults
 from tests.sim.loop import DeadlockError, EndlessError, Loop, sealed
 from tests.sim.monitors import Monitors
@@ -113,6 +114,8 @@ class World:
         self.touched_by_operator: set[int] = set()
         self.operator_acted = False
         self.paths = ("email", *self.options["fields"])
+        self.carried = frozenset(self.options.get("carried", ()))
+        """Fields that only automations write."""
         self.vendors = {
             name: Vendor(name, Habits(**habits), self.true_time, first_id=self.options.get("first_id", 1)) for name, habits in zip(SYSTEMS, script.habits, strict=False)
         }
@@ -127,6 +130,7 @@ class World:
         self.faults = Faults(script.strikes, self.loop.time, self.hits)
         self.monitors = Monitors(self)
         self.users = Users(self)
+        self.automated = Automated(self)
         self.process = Process(self)
         self.webhooks = Webhooks(self)
         self.operator = Operator(self)

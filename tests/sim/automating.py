@@ -1,0 +1,425 @@
+"""Automations in a simulated world: which are drawn, what they are made of, and what must have come of them.
+
+`automated` puts one or two into a drawn script, by a draw of its own, so that the script of a seed is as it is without. `Automated` is what a
+world keeps of them. A field that no person writes (`CARRIED`) shows what automations do to records.
+The rule that keeps it true: what was done is read off the vendors' logs, and what should have been off the vendors' records and the persons'
+writes; runs and holds are asked only whether what is missing is shown to somebody.
+It must not know: how the daemon tells who did what.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from syncd.config.automations import edition_of
+from syncd.core.automation import Automation, AutomationName, HubTrigger, RecordTrigger, Trigger
+from syncd.core.happening import Origin, What
+from syncd.core.record import SECOND, CollectionName, FieldName, Json, SystemName
+from syncd.core.steps import compile_rules
+from syncd.store import runs
+from syncd.store.runs import Run, RunState, StepState
+from tests.sim.operations import REPLAYED, Arrived
+from tests.sim.rules import CARRIED, SYNC
+from tests.sim.script import SYSTEMS, Act, Script, Strike
+from tests.sim.vendor import FIELDS, LONG_AGO, Rec, Version, tag_of
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+PATH = "name"
+DEPTH = 3
+PING, PONG = "ping", "pong"
+USUAL = ("person", "sync")
+TELL = {"id": "{event.id}", "key": "{event.key}", "after": "{event.after}", "origin": "{event.origin}"}
+TELL_HUB = TELL | {"id": "L{event.link}"}
+STRIKES = ("timeout_before", "timeout_after", "reset_after", "e500_after", "e422_after", "rate", "rejected", "slow", "refused", "stale409", "crash", "crash")
+WHERE = ("before_commit", "after_commit", "before_call", "in_call", "after_call")
+DISHONEST = (
+    "lag_more", "empty", "short", "total_lies", "skipped_page", "masked", "garbled", "hidden", "denied", "stale_get", "jump", "stamps", "vendor_jump",
+    "restore", "lost", "flip", "swapped", "hook_lies",
+)  # fmt: skip
+"""Faults under which the daemon was told something else than was true, or has forgotten what it was told."""
+
+
+# ---- what is drawn
+
+
+def told(name: str, on: str, steps: Sequence[Mapping[str, Any]], origins: Sequence[str] = USUAL, **other: Any) -> dict[str, Any]:
+    """One automation as a script holds it. `on`: a system's number (a record of it), or ``hub``."""
+    return {"name": name, "on": on, "what": "updated", "field": PATH, "to": None, "origins": list(origins), "steps": list(steps), **other}
+
+
+def call(system: int, operation: str, by: str, step: str = "one", *, hub: bool = False, **more: Any) -> dict[str, Any]:
+    """A step that calls a vendor, and tells it of what it is done."""
+    return {"call": f"{SYSTEMS[system]}.{operation}", "with": {**(TELL_HUB if hub else TELL), "by": by, "step": step, **more}}
+
+
+def automated(script: Script) -> Script:
+    """The script with automations, some edits that set them off, and some faults at their calls."""
+    rng = Random(script.seed * 104_729 + 5)
+    systems = script.options["systems"]
+    fields = [each for each in script.options["fields"] if each not in (*CARRIED, PATH)]
+    options = {**script.options, "fields": (PATH, *fields), "carried": CARRIED, "automations": _drawn(rng, systems)}
+    span = script.minutes * 60
+    acts = [replace(each, path=PATH) if each.path in CARRIED else each for each in script.acts]
+    hot = rng.uniform(100, span)
+    for _ in range(rng.randint(2, 6)):
+        at = min(span, rng.choice((hot + rng.random() * rng.choice((1, 10, 60)), rng.uniform(60, span))))
+        kind = rng.choice(("edit", "edit", "edit", "create"))
+        acts.append(
+            Act(kind=kind, at=round(at, 3), person=rng.randrange(options["people"]), system=rng.randrange(systems), path=PATH, salt=rng.randrange(1 << 30))
+        )
+    # In most worlds the daemon is told the truth: only there it is known what it must have done.
+    honest = rng.random() < 0.7
+    strikes = [*(each for each in script.strikes if not honest or each.kind not in DISHONEST), *_struck(rng, acts, span)]
+    return replace(
+        script, options=options, acts=tuple(sorted(acts, key=lambda each: each.at)), strikes=tuple(sorted(strikes, key=lambda each: each.at))
+    )
+
+
+def loop() -> list[dict[str, Any]]:
+    """Two automations that set each other off, and one that sets off the first. Each turn is told to a vendor."""
+    turns = ((PING, PONG), (PONG, PING))
+    return [
+        told("start", "hub", [{"set": {CARRIED[0]: PING}}]),
+        *(
+            told(now, "hub", [call(0, "put-note", now, hub=True), {"set": {CARRIED[0]: then}}], (*USUAL, "automation"), field=CARRIED[0], to=now)
+            for now, then in turns
+        ),
+    ]
+
+
+def _drawn(rng: Random, systems: int) -> list[dict[str, Any]]:
+    on, at = rng.randrange(systems), rng.randrange(systems)
+    operation, origins = rng.choice(("send", "send", "put-note")), rng.choice((("person",), USUAL))
+    later = [{"wait": rng.choice((5, 60)) * SECOND}, call(at, operation, "first", "two")] if rng.random() < 0.3 else []
+    found: list[dict[str, Any]]
+    match rng.choice(("tell", "tell", "tell", "created", "hub", "mark", "mark by call", "loop")):
+        case "tell":
+            found = [told("first", str(on), [call(at, operation, "first"), *later], origins)]
+        case "created":
+            found = [told("first", str(on), [call(at, operation, "first"), *later], origins, what="created")]
+        case "hub":
+            found = [told("first", "hub", [call(at, operation, "first", hub=True)])]
+        case "mark":
+            found = [told("mark", "hub", [{"set": {CARRIED[0]: f"{{event.after.{PATH}}}"}}]), *_watchers(systems)]
+        case "mark by call":
+            mark = call(on, "put-field", "mark", **{CARRIED[0]: f"{{event.after.{PATH}}}"})
+            found = [told("mark", str(on), [mark], origins), *_watchers(systems)]
+        case _:
+            return loop()
+    if rng.random() < 0.3:
+        on, at = rng.randrange(systems), rng.randrange(systems)
+        found.append(told("second", str(on), [call(at, rng.choice(("send", "put-note")), "second")], rng.choice((("person",), USUAL))))
+    return found
+
+
+def _watchers(systems: int) -> Iterator[dict[str, Any]]:
+    """Whoever changes the field that only automations write is seen, if it is taken for anybody else."""
+    for number in range(systems):
+        name = f"watch {number}"
+        yield told(name, str(number), [call(number, "put-note", name)], field=CARRIED[0])
+    yield told("watch hub", "hub", [call(0, "put-note", "watch hub", hub=True)], field=CARRIED[0])
+
+
+def _struck(rng: Random, acts: Sequence[Act], span: float) -> Iterator[Strike]:
+    for _ in range(rng.choice((0, 1, 2, 4))):
+        kind = rng.choice(STRIKES)
+        at = rng.choice([each.at for each in acts if each.path == PATH] or [0.0]) + rng.random() * 5
+        yield Strike(
+            kind=kind, at=round(at, 3), until=round(min(span, at + rng.choice((5, 60, 120))), 3), rate=rng.choice((0.5, 1.0)),
+            most=1 if kind == "crash" else rng.choice((1, 2, 5)), operation=rng.choice(WHERE if kind == "crash" else ("send", "put-note", "put-field")),
+            amount=float(rng.randrange(8)) if kind == "crash" else rng.choice((0, 10, 40)), salt=rng.randrange(1 << 30),
+        )  # fmt: skip
+
+
+# ---- what they are made of
+
+
+def built(spec: Mapping[str, Any]) -> Automation:
+    """The automation, as the configuration would make it."""
+    written = {"when": None, "late": False, "steps": spec["steps"]}
+    what, field = What(spec["what"]), spec["field"]
+    trigger: Trigger
+    if spec["on"] == "hub":
+        trigger = HubTrigger(sync=SYNC, what=what, field=FieldName(field), to=spec["to"])
+    else:
+        system = SystemName(SYSTEMS[int(spec["on"])])
+        trigger = RecordTrigger(system=system, collection=CollectionName("contacts"), what=what, fields={field: FIELDS[field]})
+    return Automation(
+        name=AutomationName(spec["name"]), trigger=trigger, rules=compile_rules(written), written=written, edition=edition_of(written), sync=SYNC,
+        origins=frozenset(Origin(each) for each in spec["origins"]), depth_max=DEPTH,
+    )  # fmt: skip
+
+
+class Automated:
+    """The automations of one world, and every call that reached a vendor for them."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.specs: dict[str, Mapping[str, Any]] = {each["name"]: each for each in world.options.get("automations", ())}
+        self.automations = {AutomationName(name): built(each) for name, each in self.specs.items()}
+        self.log: list[Arrived] = []
+        self.approved: Counter[str] = Counter()
+        """How often a person had a step done again, by automation."""
+        self.listed_at: dict[str, float] = {}
+        """When a complete listing of a system's records first ended."""
+
+    def __bool__(self) -> bool:
+        return bool(self.specs)
+
+    def arrived(self, call: Arrived) -> None:
+        """A request took effect."""
+        self.world.trace(f"{call}")
+        self.log.append(call)
+        self.world.facts[f"call for {self.specs[call.by]['what']} {self.specs[call.by]['on'].strip('0123')}"] += 1
+        self._look_for_loop(call)
+        if self.specs[call.by]["on"] == "hub" and not self._was_written(call):
+            self.world.fail("A2", f"{call} tells of a value that nobody wrote")
+        if self.world.quiet_since is not None:
+            self.world.fail("A6", f"{call} after everything was at rest")
+        if call.by.startswith("watch") and self._is_honest:
+            self.world.fail("A7", f"{call.by} was set off by {call.subject} ({call.key}), which only automations wrote")
+
+    def _was_written(self, call: Arrived) -> bool:
+        tag = tag_of(call.after.get(PATH))
+        return not tag or (tag in self.world.users.by_tag and self.world.users.by_tag[tag].path == PATH)
+
+    def is_listed(self, system: str) -> None:
+        """A complete listing has ended."""
+        self.listed_at.setdefault(system, self.world.loop.vt)
+
+    def may_carry(self, person: int, value: Json) -> bool:
+        """Whether an automation may have given a carried field of this person such a value."""
+        wrote = self.world.users.by_tag.get(tag_of(value))
+        return value in (None, "") or tag_of(value) in (PING, PONG) or (wrote is not None and wrote.path == PATH and wrote.person == person)
+
+    def _look_for_loop(self, call: Arrived) -> None:
+        """A8: what sets itself off is cut."""
+        if call.by not in (PING, PONG):
+            return
+        turns = len({each.key for each in self.log if each.by in (PING, PONG) and each.subject == call.subject})
+        edits = sum(each.path == PATH for each in self.world.users.wrote)
+        self.world.facts["turns of a loop"] += 1
+        if turns > (DEPTH + 1) * (edits + 1) and self._is_honest:
+            self.world.fail("A8", f"{turns} turns of a loop about {call.subject} upon {edits} edits")
+
+    @property
+    def _is_honest(self) -> bool:
+        return not self.world.script.has(*DISHONEST)
+
+    # ---- at rest
+
+    def unrest(self) -> list[str]:
+        """What is still to be done."""
+        tx, world = self.world.process.connection, self.world
+        if not self or world._down:
+            return []
+        (waiting,) = tx.execute("SELECT count(*) FROM to_notice").fetchone()
+        doable = runs.count_doable(tx, 1 << 62)
+        return [*[f"{waiting} notices"] * bool(waiting), *[f"{doable} runs"] * bool(doable), *self._unread(tx)]
+
+    def _unread(self, tx: Any) -> Iterator[str]:
+        """Systems that were not listed since an automation changed a record there, and its listing showed it."""
+        world = self.world
+        assert world.process.engine is not None
+        now = world.process.engine.clock.now()
+        for name, vendor in world.vendors.items():
+            last = max((each.at for each in self.log if each.operation == "put-field" and each.system == name), default=None)
+            (listed,) = tx.execute("SELECT max(polled_at) FROM cursors WHERE system = ?", (name,)).fetchone()
+            if last is not None and (listed or 0) < now - int((world.loop.vt - last) * SECOND) + vendor.habits.lag:
+                yield f"{name} not listed since an automation wrote there"
+
+    def check(self) -> None:
+        """All that must hold at rest."""
+        if not self or self.world.restored_at:
+            # Whoever forgot what was done may do it again: told in the documents.
+            return
+        self._check_once()
+        self._check_steps()
+        for spec in self.specs.values():
+            if spec["on"] != "hub":
+                self._check_of_records(spec)
+        if self._is_honest and not self.world._down:
+            self._check_all_done()
+
+    def _check_once(self) -> None:
+        """A1: what must not be made twice was made once at most; whatever was made again was the same."""
+        made: dict[tuple[str, str, str], list[Arrived]] = {}
+        for each in self.log:
+            made.setdefault(each.call, []).append(each)
+        doubled = Counter(call[0] for call, each in made.items() if each[0].operation not in REPLAYED for _ in each[1:])
+        for name, count in doubled.items():
+            if count > self.approved[name]:
+                self.world.fail("A1", f"{name} sent {count} messages again, and {self.approved[name]} on a person's word")
+        for each in made.values():
+            self.world.facts["calls repeated"] += len(each) - 1
+            if any((one.subject, one.after) != (each[0].subject, each[0].after) for one in each):
+                self.world.fail("A1", f"one event, several contents: {each}")
+
+    def _check_steps(self) -> None:
+        """A9: a later step comes after an earlier one of its run."""
+        first: dict[tuple[str, str], float] = {}
+        for each in self.log:
+            if each.step == "one":
+                first.setdefault((each.by, each.key), each.at)
+            elif (each.by, each.key) not in first and not self._stopped(self.specs[each.by], each.subject, tag_of(each.after.get(PATH))):
+                self.world.fail("A9", f"{each} without the step before it")
+
+    def _check_of_records(self, spec: Mapping[str, Any]) -> None:
+        """A2, A4, A5: about each record, once for each time that it came to a value, in their order; nothing of its own doing, nothing that was there."""
+        vendor = self.world.vendors[SYSTEMS[int(spec["on"])]]
+        for rec in vendor.records.values():
+            calls = self._firsts(spec["name"], rec.id)
+            if not calls or not self._is_honest:
+                continue
+            if spec["what"] == "created":
+                self._check_made(spec, rec, calls)
+                continue
+            moves = moves_of(rec, spec["field"])
+            left = iter(moves)
+            for each in calls:
+                value = each.after.get(spec["field"])
+                tag = tag_of(value)
+                if not any(value == moved for moved, _ in left):
+                    shown = [one.after.get(spec["field"]) for one in calls]
+                    self.world.fail("A2", f"{spec['name']} of {rec.id} was told {shown} of {[moved for moved, _ in moves]}")
+                    return
+                writers = {version.actor for moved, version in moves if moved == value}
+                if "person" in spec["origins"] and "sync" not in spec["origins"] and "user" not in writers:
+                    self.world.fail("A4", f"{spec['name']}: {rec.id}.{spec['field']} = {tag} was written there by {writers}, and by no person")
+                if "user" not in writers and self._is_old(rec.person, tag):
+                    self.world.fail("A5", f"{spec['name']}: {rec.id}.{spec['field']} = {tag} was there before, and is only brought over")
+
+    def _check_made(self, spec: Mapping[str, Any], rec: Rec, calls: Sequence[Arrived]) -> None:
+        lives = 1 + sum(before.fields is None for before in rec.versions[:-1])
+        if len(calls) > lives:
+            self.world.fail("A2", f"{spec['name']}: {rec.id} came to be {lives} times, and was told of {len(calls)} times")
+        if lives == 1 and rec.versions[0].at < LONG_AGO - SECOND + self._shift:
+            self.world.fail("A5", f"{spec['name']}: {rec.id} was there before")
+        if "sync" not in spec["origins"] and rec.born_by == "syncd" and lives == 1:
+            self.world.fail("A4", f"{spec['name']}: {rec.id} was made by the sync")
+
+    @property
+    def _shift(self) -> int:
+        return int(self.world.options.get("shift", 0) * SECOND)
+
+    def _is_old(self, person: int, tag: str) -> bool:
+        """Whether a value was there before the daemon was, and nobody wrote anything else about this field of this person since."""
+        wrote = [each for each in self.world.users.wrote if each.person == person and each.path == PATH and each.at > 0]
+        return not wrote and tag in self.world.users.by_tag
+
+    def _check_all_done(self) -> None:
+        """A3: what a person wrote where an automation watches has come out, unless somebody is told why not."""
+        for spec in self.specs.values():
+            if spec["name"].startswith("watch") or spec["to"] is not None:
+                continue
+            if spec["on"] == "hub":
+                self._check_hubs(spec)
+                continue
+            vendor = self.world.vendors[SYSTEMS[int(spec["on"])]]
+            for rec in vendor.live():
+                made = spec["what"] == "created"
+                is_due = self._was_made_in_sight(rec, vendor.name) if made else self._was_moved_in_sight(rec, vendor.name, spec["field"])
+                tag = tag_of((rec.now.fields or {}).get(spec["field"]))
+                if not is_due or self._stopped(spec, f"/{rec.id}", tag):
+                    continue
+                self.world.facts["automations due"] += 1
+                if not any(made or tag_of(each.after.get(spec["field"])) == tag for each in self._firsts(spec["name"], rec.id)):
+                    self.world.fail("A3", f"{spec['name']} was not carried out for {rec.id}: {rec.now.fields}")
+
+    def _check_hubs(self, spec: Mapping[str, Any]) -> None:
+        world, tx = self.world, self.world.process.connection
+        settled = tx.execute("SELECT settled_at FROM syncs").fetchone()
+        if world.is_reconfigured or world.somebody_owned or not settled or settled[0] is None:
+            return
+        for link, system, record_id in tx.execute("SELECT min(link_id), system, record_id FROM link_members GROUP BY link_id").fetchall():
+            rec = world.vendors[system].records.get(record_id)
+            tag = tag_of((rec.now.fields or {}).get(spec["field"])) if rec is not None else ""
+            wrote = world.users.by_tag.get(tag)
+            if rec is None or wrote is None or not self._is_agreed(rec.person, spec["field"], tag):
+                continue
+            known = [each for each in wrote.rec.versions if each.seq < wrote.version.seq and any(PATH in paths for _, paths in each.reads)]
+            if not known or self._vt(wrote.version) < (settled[0] - LONG_AGO - self._shift) / SECOND + 30 or self._stopped(spec, f"#{link}", tag):
+                continue
+            world.facts["automations due"] += 1
+            sets = any("set" in step for step in spec["steps"])
+            if sets and spec["name"] == "mark" and any(tag_of((one.now.fields or {}).get(CARRIED[0])) != tag for one in self._all_of(rec.person)):
+                world.fail("A3", f"{spec['name']} was not carried out for person {rec.person}: {[one.now.fields for one in self._all_of(rec.person)]}")
+            if not sets and not any(tag_of(each.after.get(spec["field"])) == tag for each in self._firsts(spec["name"], f"L{link}")):
+                world.fail("A3", f"{spec['name']} was not carried out for link {link}: {rec.now.fields}")
+
+    def _all_of(self, person: int) -> list[Rec]:
+        return [rec for vendor in self.world.vendors.values() for rec in vendor.records.values() if rec.person == person]
+
+    def _is_agreed(self, person: int, path: str, tag: str) -> bool:
+        """Whether everybody shows this value of a person that has one record everywhere, and had from the start; one person gave it, once."""
+        records = self._all_of(person)
+        ever = [each for rec in records for each in moves_of(rec, path) if tag_of(each[0]) == tag]
+        return (
+            len(records) == len(self.world.vendors)
+            and all(rec.alive and rec.versions[0].at < LONG_AGO - SECOND + self._shift and tag_of((rec.now.fields or {}).get(path)) == tag for rec in records)
+            and len(ever) == len(records)
+            and len(self.world.users.origins.get(tag, ())) == 1
+        )
+
+    def _was_made_in_sight(self, rec: Rec, system: str) -> bool:
+        since = self.listed_at.get(system, 1e9) + 5
+        return rec.born_by == "user" and len(rec.versions) == 1 and self._vt(rec.versions[0]) > since and bool(rec.now.reads)
+
+    def _was_moved_in_sight(self, rec: Rec, system: str, path: str) -> bool:
+        """Whether the present value was given by a person, to a record that showed another one when it was read before."""
+        moves = moves_of(rec, path)
+        if not moves or any(each.fields is None for each in rec.versions):
+            return False
+        value, version = moves[-1]
+        tag = tag_of(value)
+        since = self.listed_at.get(system, 1e9) + 5
+        alone = [each for each in moves if tag_of(each[0]) == tag] == moves[-1:] and self.world.users.origins.get(tag, {system}) == {system}
+        before = [each for each in rec.versions if each.seq < version.seq and any(path in paths for _, paths in each.reads)]
+        known = bool(before) and tag_of((before[-1].fields or {}).get(path)) != tag
+        stood = [each for each in rec.versions if each.seq >= version.seq and any(path in paths for _, paths in each.reads)]
+        return version.actor == "user" and bool(tag) and alone and known and bool(stood) and self._vt(version) > since
+
+    def _vt(self, version: Version) -> float:
+        return (version.at - LONG_AGO - self._shift) / SECOND
+
+    # ---- what was done, and what is shown to somebody
+
+    def _firsts(self, name: str, record_id: str) -> list[Arrived]:
+        """The first calls of an automation's runs about a record, each once, as they arrived."""
+        found: dict[str, Arrived] = {}
+        for each in self.log:
+            if (each.by, each.subject, each.step) == (name, record_id, "one"):
+                found.setdefault(each.key, each)
+        return list(found.values())
+
+    def _stopped(self, spec: Mapping[str, Any], subject: str, tag: str) -> bool:
+        """Whether a run about a subject waits for a person, or the one upon this value was given up, and shows it."""
+        tx = self.world.process.connection
+        known: list[Run] = [run for run in runs.select(tx, RunState, automation=spec["name"], limit=100_000) if run.subject.endswith(subject)]
+        steps = runs.steps_of(tx, [run.id for run in known])
+        for run in known:
+            shown = tag_of((run.event.get("after") or {}).get(spec["field"])) == tag or spec["what"] == "created"
+            ended = run.state in (RunState.FAILED, RunState.SKIPPED) or any(row.state is StepState.SKIPPED for row in steps.get(run.id, ()))
+            if run.state is RunState.PARKED or (shown and ended):
+                self.world.facts["automations stopped"] += 1
+                return True
+        return False
+
+
+def moves_of(rec: Rec, path: str) -> list[tuple[Json, Version]]:
+    """Every value that a record came to under a path after it was made, with the version that shows it first."""
+    found: list[tuple[Json, Version]] = []
+    last = (rec.versions[0].fields or {}).get(path)
+    for version in rec.versions[1:]:
+        if version.fields is None:
+            continue
+        if version.fields.get(path) != last:
+            found.append((version.fields.get(path), version))
+        last = version.fields.get(path)
+    return found

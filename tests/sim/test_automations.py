@@ -1,0 +1,109 @@
+"""Automations in simulated worlds: many seeds, a crash at every commit, and every planted bug noticed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sim.automating import CARRIED, automated, call, loop, told
+from tests.sim.planted import planted
+from tests.sim.planted_automations import BUGS
+from tests.sim.script import Act, Script, Strike, draw
+from tests.sim.test_regressions import story
+from tests.sim.world import run
+
+LOTS, LOT = 6, 10
+HINT = ({"webhooks": "hint"}, {"webhooks": "hint"})
+EDITS = tuple(Act(kind="edit", at=at, system=0) for at in (100.0, 160.0, 220.0))
+SENDS = told("first", "0", [call(1, "send", "first")], ("person",))
+PUTS = told("first", "0", [call(1, "put-note", "first")], ("person",))
+WATCHES = [told(f"watch {n}", str(n), [call(n, "put-note", f"watch {n}")], field=CARRIED[0]) for n in (0, 1)]
+
+
+def scene(*items: Act | Strike, automations=(SENDS,), **options) -> Script:
+    """One person, known to two systems that tell of every change at once, and these automations."""
+    return story(*items, habits=HINT, carried=CARRIED, automations=list(automations), **options)
+
+
+def strike(kind: str, operation: str, *, at: float = 99.0, amount: float = 0.0, most: int = 1) -> Strike:
+    return Strike(kind=kind, at=at, until=at + 30, most=most, operation=operation, amount=amount)
+
+
+CRASHES = [scene(*EDITS, strike("crash", "in_call", at=100.0, amount=amount)) for amount in range(4)]
+SETS = told("mark", "hub", [{"set": {CARRIED[0]: "{event.after.name}"}}])
+SCENES: dict[str, list[Script]] = {
+    "run_key_of_the_record": [scene(*EDITS)],
+    "run_key_ever_new": [scene(*EDITS)],
+    "own_write_not_known": [scene(*EDITS, automations=[told("first", "1", [call(1, "send", "first")], ("person",))])],
+    "own_call_not_known": [
+        scene(*EDITS, automations=[told("mark", "0", [call(0, "put-field", "mark", note="{event.after.name}")]), *WATCHES])
+    ],
+    "call_sent_not_committed": CRASHES,
+    "lost_call_made_again": CRASHES,
+    "lost_answer_made_again": [scene(*EDITS, strike("timeout_after", "send"))],
+    "no_order": [scene(*EDITS, strike("rate", "send", amount=200.0))],
+    "depth_not_counted": [scene(EDITS[0], automations=loop())],
+    "backlog_is_news": [scene(automations=[told("first", "0", [call(1, "send", "first")], what="created")])],
+    "failed_run_blocks": [scene(*EDITS, strike("rejected", "send"))],
+}
+
+
+def failures(scripts) -> dict[int, object]:
+    found = {number: run(script).failure for number, script in enumerate(scripts)}
+    return {number: failure for number, failure in found.items() if failure is not None}
+
+
+@pytest.mark.parametrize("lot", range(LOTS))
+def test_seeds(lot):
+    """Whatever happens, each automation does what it should, once; a failure names the seed to replay with ``--automated``."""
+    seeds = range(20_000 + lot * LOT, 20_000 + (lot + 1) * LOT)
+
+    assert {} == {seed: failure for seed in seeds if (failure := run(automated(draw(seed))).failure) is not None}
+
+
+@pytest.mark.slow
+def test_many_seeds(request):
+    """As above, as many as asked for."""
+    seeds = range(200_000, 200_000 + 50 * request.config.getoption("worlds"))
+
+    assert {} == {seed: failure for seed in seeds if (failure := run(automated(draw(seed))).failure) is not None}
+
+
+@pytest.mark.parametrize("name", sorted(SCENES))
+def test_planted_bug_is_caught(name):
+    """With the bug in, one of its scenes fails; without it, all pass."""
+    with planted(name, BUGS):
+        caught = failures(SCENES[name])
+
+    assert caught, f"{name} is not noticed any more"
+    assert {} == failures(SCENES[name])
+
+
+def test_every_planted_bug_has_its_scene():
+    """None is left out."""
+    assert set(BUGS) == set(SCENES)
+
+
+@pytest.mark.parametrize("automation", [SENDS, PUTS, SETS, told("first", "0", [call(1, "send", "first"), {"wait": 5_000_000}, call(1, "put-note", "first", "two")])])
+def test_a_crash_at_every_commit(automation):
+    """Killed at each commit in turn: once at most what must not be made twice, once in effect everything else, and what is lost is asked about."""
+    script = scene(EDITS[0], automations=[automation], minutes=4.0)
+    commits = run(script, crash_at=1 << 30).commits
+
+    assert commits > 20
+    assert {} == {at: failure for at in range(1, commits + 1) if (failure := run(script, crash_at=at).failure) is not None}
+
+
+def test_every_automation_has_work():
+    """The check of what must have been done is one: in the drawn worlds there is something for it to check."""
+    facts = [run(automated(draw(seed))).facts for seed in range(20_000, 20_030)]
+
+    assert sum(each["automations due"] for each in facts) > 10
+
+
+def test_a_seed_is_the_same_world_with_and_without():
+    """Automations are drawn apart: what a seed was before, it is."""
+    plain, more = draw(5), automated(draw(5))
+
+    assert "automations" not in plain.options
+    assert plain.habits == more.habits
+    assert {act.at for act in plain.acts} <= {act.at for act in more.acts}
