@@ -15,6 +15,7 @@ import typer
 
 import syncd
 from syncd.cli import (
+    alerts,
     auth,
     bridge,
     call,
@@ -37,7 +38,7 @@ from syncd.cli import (
     screen,
     status,
 )
-from syncd.cli.options import ANSWER, SET_UP
+from syncd.cli.options import ANSWER, SET_UP, WATCH
 
 __all__ = ["app"]
 
@@ -57,6 +58,7 @@ for command in (init, check, auth, doctor, discover, plan, run, reconcile, call,
     app.add_typer(command.app)
 app.add_typer(holds.app, name="holds", rich_help_panel=ANSWER)
 app.add_typer(failures.app, name="failures", rich_help_panel=ANSWER)
+app.add_typer(alerts.app, name="alerts", rich_help_panel=WATCH)
 app.add_typer(bridge.app, name="bridge", rich_help_panel=SET_UP)
 for command in (resume, demo, sandbox):
     app.add_typer(command.app)

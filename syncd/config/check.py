@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from syncd.config.alerts import read_alerts
 from syncd.config.daemon import read_daemon
 from syncd.config.digest import digest
 from syncd.config.findings import Finding, Findings
@@ -73,6 +74,7 @@ def _read_settings(path: Path, root: Section, kinds: Mapping[str, KindFacts], se
     written = root.section("syncs")
     syncs = with_references(written, read_syncs(written, systems, secrets))
     daemon = read_daemon(root.section("daemon"), directory=path.parent, environ=secrets.environ)
+    alerts = read_alerts(root.section("alerts"), secrets)
     root.finish()
     if not root.table:
         root.problem("says nothing", mend="`syncd init` writes a first configuration")
@@ -85,6 +87,7 @@ def _read_settings(path: Path, root: Section, kinds: Mapping[str, KindFacts], se
         systems={name: system.settings for name, system in systems.items() if system.settings is not None},
         syncs=syncs,
         daemon=daemon,
+        alerts=alerts,
         digest={name: digest(rules) for name, rules in syncs.items()},
     )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from syncd.core.record import DAY, MINUTE, SECOND, Micros, SyncName, SystemName
+from syncd.core.record import DAY, HOUR, MINUTE, SECOND, Micros, SyncName, SystemName
 from syncd.core.rules import SyncRules
 
 
@@ -69,6 +69,20 @@ class DaemonSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlertSettings:
+    """Who is told when something needs a person, besides the log. `command` is empty, and `webhook` None, where there is none.
+
+    One subject is told once in `every` at most; a difference that nothing explains is told when it is older than `drift_after`.
+    """
+
+    webhook: str | None = None
+    secret: str = field(default="", repr=False)
+    command: tuple[str, ...] = ()
+    every: Micros = 15 * MINUTE
+    drift_after: Micros = HOUR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything one configuration file says. `digest` changes when what a sync means changes, and only then."""
 
@@ -77,3 +91,4 @@ class Settings:
     syncs: Mapping[SyncName, SyncRules]
     daemon: DaemonSettings
     digest: Mapping[SyncName, str]
+    alerts: AlertSettings = field(default_factory=AlertSettings)

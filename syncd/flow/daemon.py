@@ -22,6 +22,7 @@ from syncd.config import Settings
 from syncd.core.errors import StoreError, UserError
 from syncd.core.record import DAY
 from syncd.flow import notify
+from syncd.flow.alerting import alert_forever
 from syncd.flow.assemble import Assembled, assemble, keep_quotas
 from syncd.flow.engine import Clock, Engine
 from syncd.flow.listen import listening
@@ -200,6 +201,8 @@ async def stages(assembled: Assembled, settings: Settings | None = None) -> Asyn
         tasks.start_soon(_keep_going, engine, _keep_tally, engine)
         tasks.start_soon(_keep_going, engine, mark_forever, engine, FileMark(engine.database.path))
         tasks.start_soon(_feed_watchdog, engine)
+        if settings is not None:
+            tasks.start_soon(_keep_going, engine, alert_forever, engine, assembled.quotas, settings.alerts)
         if listen is None:
             yield tasks, "off"
         else:

@@ -168,11 +168,16 @@ def get(tx: Connection, number: int) -> Held | None:
     return None if row is None else _held(row)
 
 
-def select(tx: Connection, states: Iterable[HoldState], limit: int = 1000) -> list[Held]:
-    """Holds in these states, oldest first."""
+def select(tx: Connection, states: Iterable[HoldState], limit: int = 1000, kinds: Iterable[HoldKind] | None = None) -> list[Held]:
+    """Holds in these states, oldest first; of these kinds where they are given."""
     rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM holds WHERE state IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?",  # noqa: S608
-        (pack([state.value for state in states]).decode(), limit),
+        f"SELECT {_COLUMNS} FROM holds WHERE state IN (SELECT value FROM json_each(?1))"  # noqa: S608
+        " AND (?2 IS NULL OR kind IN (SELECT value FROM json_each(?2))) ORDER BY id LIMIT ?3",
+        (
+            pack([state.value for state in states]).decode(),
+            None if kinds is None else pack(sorted(kind.value for kind in kinds)).decode(),
+            limit,
+        ),
     )
     return [_held(row) for row in rows]
 
