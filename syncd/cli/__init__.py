@@ -16,6 +16,7 @@ import typer
 import syncd
 from syncd.cli import (
     alerts,
+    apply,
     auth,
     bridge,
     call,
@@ -54,7 +55,7 @@ app = typer.Typer(
 )
 
 # The order is the order of `syncd --help`.
-for command in (init, check, auth, doctor, discover, plan, run, reconcile, call, import_, export, status, explain, events):
+for command in (init, check, auth, doctor, discover, plan, apply, run, reconcile, call, import_, export, status, explain, events):
     app.add_typer(command.app)
 app.add_typer(holds.app, name="holds", rich_help_panel=ANSWER)
 app.add_typer(failures.app, name="failures", rich_help_panel=ANSWER)

@@ -22,6 +22,7 @@ from syncd.config import Settings
 from syncd.connectors.clock import SystemClock
 from syncd.core.errors import UserError
 from syncd.core.record import Json
+from syncd.flow.applying import PlanMoved
 from syncd.flow.assemble import assemble
 from syncd.flow.daemon import STOP_GRACE_S, database_path, stages
 from syncd.flow.engine import Engine
@@ -72,7 +73,9 @@ def _look(path: Path, number: int) -> Request:
 
 def _result(request: Request) -> Json:
     if request.state == "failed":
-        raise UserError(str(request.result["error"]), hint=str(request.result.get("hint", "")))
+        kind = PlanMoved if request.result.get("moved") else UserError
+        problems = [str(each) for each in request.result.get("problems") or ()]
+        raise kind(str(request.result["error"]), problems=problems, hint=str(request.result.get("hint", "")))
     return request.result
 
 
@@ -97,7 +100,7 @@ async def ask_here(
             async with stages(assembled) as (tasks, _address):
                 try:
                     with anyio.fail_after(timeout_s):
-                        async with _stopped_by_signals():
+                        async with stopped_by_signals():
                             request = await _until_answered(assembled.engine, number, follow)
                 except TimeoutError:
                     raise NotNow(
@@ -134,7 +137,7 @@ async def _give_up(engine: Engine, number: int) -> None:
 
 
 @asynccontextmanager
-async def _stopped_by_signals() -> AsyncIterator[None]:
+async def stopped_by_signals() -> AsyncIterator[None]:
     """SIGTERM and Ctrl-C end the block as a time-out does, so that writes in the air are still recorded."""
     async with anyio.create_task_group() as tasks:
 

@@ -14,9 +14,11 @@ import anyio
 from syncd.core.errors import StoreError, UserError
 from syncd.core.record import Json, Micros, SyncName, SystemName
 from syncd.flow.answering import answer_failures, answer_hold
+from syncd.flow.applying import PlanMoved, let_go, result_of
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
 from syncd.flow.pause import resume_system
+from syncd.flow.planfile import from_json
 from syncd.flow.work import Backlog, backlog, begin_run, outcome_sums
 from syncd.store import control, cursors
 from syncd.store.control import Request
@@ -53,12 +55,17 @@ async def _attend(engine: Engine, request: Request) -> None:
     try:
         result = await _answer(engine, request)
     except (UserError, StoreError) as error:
-        await _report(engine, request, "failed", result={"error": error.message, "hint": error.hint})
+        await _report(engine, request, "failed", result=_refusal(error))
     except (KeyError, TypeError, ValueError) as error:
         said = {"error": f"this is no {request.kind} request: {error!r}", "hint": "use the commands of this syncd's own version"}
         await _report(engine, request, "failed", result=said)
     else:
         await _report(engine, request, "done", result=result)
+
+
+def _refusal(error: UserError | StoreError) -> dict[str, Json]:
+    problems = list(error.problems) if isinstance(error, UserError) else []
+    return {"error": error.message, "hint": error.hint, "problems": problems, "moved": isinstance(error, PlanMoved)}
 
 
 async def _answer(engine: Engine, request: Request) -> Json:
@@ -75,6 +82,8 @@ async def _answer(engine: Engine, request: Request) -> Json:
         case "resume":
             await resume_system(engine, SystemName(str(arguments["system"])))
             said = f"{arguments['system']} is used again"
+        case "apply":
+            return await _apply(engine, request)
         case _:
             raise UserError(f"this syncd knows no request {request.kind!r}", hint="restart the daemon with the same version")
     engine.bus.ring(*Bell)
@@ -99,6 +108,36 @@ async def _reconcile(engine: Engine, request: Request) -> Json:
         await engine.bus.wait(Bell.REQUESTS, FOLLOW_S)
 
 
+async def _apply(engine: Engine, request: Request) -> Json:
+    """Has everything listed and planned, then lets the writes of a plan go if it still stands, and follows them to their end."""
+    plan = from_json(request.arguments["plan"])
+    await engine.database.write(lambda tx: control.forget_arguments(tx, request.id))
+    names = [name for name in plan.digests if name in engine.syncs]
+    began = engine.clock.now()
+    engine.run_id = await engine.database.write(lambda tx: _begin(engine, tx, names, began, kind="apply"))
+    engine.bus.ring(*Bell)
+    await _until_planned(engine, request, names)
+    applied = await engine.database.write(lambda tx: let_go(engine, tx, plan))
+    while True:
+        engine.bus.ring(Bell.OUTBOX)
+        result = await result_of(engine, applied)
+        if result["over"]:
+            return {"run": engine.run_id, **result}
+        await _report(engine, request, "running", progress={"writes": result["left"]})
+        await engine.bus.wait(Bell.REQUESTS, FOLLOW_S)
+
+
+async def _until_planned(engine: Engine, request: Request, names: list[SyncName]) -> None:
+    """Returns when every collection of these syncs has been listed anew and nothing is left to plan."""
+    while True:
+        left = await engine.database.read(lambda tx: backlog(engine, tx))
+        listed = await engine.database.read(lambda tx: _listed(engine, tx, names))
+        if (listed and not left.events and not left.plans) or left.stuck(engine):
+            return
+        await _report(engine, request, "running", progress=left.as_json(engine))
+        await engine.bus.wait(Bell.REQUESTS, FOLLOW_S)
+
+
 def _wanted(engine: Engine, arguments: Mapping[str, Json]) -> list[SyncName]:
     name = arguments.get("sync")
     if name is None:
@@ -108,13 +147,13 @@ def _wanted(engine: Engine, arguments: Mapping[str, Json]) -> list[SyncName]:
     return [SyncName(str(name))]
 
 
-def _begin(engine: Engine, tx: Connection, names: list[SyncName], at: Micros) -> int:
+def _begin(engine: Engine, tx: Connection, names: list[SyncName], at: Micros, kind: str = "reconcile") -> int:
     """Asks for complete passes. One under way is taken for it where it is dear; elsewhere it does not count what was listed before the asking."""
     for place in _places(engine, names):
         is_dear = engine.connectors[place[0]].capabilities(place[1]).pass_every is not None
         if not (is_dear and cursors.load(tx, place).mode is PassMode.COMPLETE):
             cursors.ask_complete(tx, place, at)
-    return begin_run(engine, tx, "reconcile", ", ".join(names))
+    return begin_run(engine, tx, kind, ", ".join(names))
 
 
 def _places(engine: Engine, names: list[SyncName]) -> list[Place]:

@@ -72,7 +72,7 @@ async def write_once(engine: Engine, system: SystemName) -> bool:
     now = engine.clock.now()
     until = now + engine.timing.lease
     limit = max(WORKERS * 4, *(engine.connectors[s].capabilities(c).batch_update_max for s, c in engine.places if s == system))
-    leased = await engine.database.write(lambda tx: outbox.lease(tx, system, now, until=until, limit=limit))
+    leased = await engine.database.write(lambda tx: outbox.lease(tx, system, now, until=until, limit=limit, only=engine.only))
     if not leased:
         return False
     alone, batches = _grouped(engine, system, leased)

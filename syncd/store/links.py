@@ -146,6 +146,12 @@ def _sealed_agreement(link: LinkId, name: MemberName, ref: Ref, member: LinkMemb
     return seal(member.base, "link_members", *row), seal(member.agreed, "link_members", *row)
 
 
+def newest(tx: Connection) -> int:
+    """The number of the newest link; 0 where there is none."""
+    (number,) = tx.execute("SELECT coalesce(max(id), 0) FROM links").fetchone()
+    return int(number)
+
+
 def count_live(tx: Connection, sync: SyncName) -> int:
     """How many links of a sync are kept equal."""
     (count,) = tx.execute("SELECT count(*) FROM links WHERE sync = ? AND state = 'live'", (sync,)).fetchone()
