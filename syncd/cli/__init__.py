@@ -35,9 +35,11 @@ from syncd.cli import (
     reconcile,
     resume,
     run,
+    runs,
     sandbox,
     screen,
     status,
+    undo,
 )
 from syncd.cli.options import ANSWER, SET_UP, WATCH
 
@@ -55,7 +57,7 @@ app = typer.Typer(
 )
 
 # The order is the order of `syncd --help`.
-for command in (init, check, auth, doctor, discover, plan, apply, run, reconcile, call, import_, export, status, explain, events):
+for command in (init, check, auth, doctor, discover, plan, apply, run, reconcile, call, import_, export, status, explain, events, runs, undo):
     app.add_typer(command.app)
 app.add_typer(holds.app, name="holds", rich_help_panel=ANSWER)
 app.add_typer(failures.app, name="failures", rich_help_panel=ANSWER)

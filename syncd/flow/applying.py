@@ -71,8 +71,8 @@ def promises_of(tx: Connection, owed: Iterable[Owed], newest_known: int | None =
 
 def let_go(engine: Engine, tx: Connection, plan: PlanFile) -> Applied:
     """Lets the writes of a plan go, if all of it still stands. Raises PlanMoved with everything that has moved."""
-    digests = control.digests(tx)
-    moved = [f"{name}: its rules were {digest[:8]}, are {digests.get(name, 'gone')[:8]}" for name, digest in plan.digests.items() if digests.get(name) != digest]
+    meanings = control.digests(tx)
+    moved = [f"{name}: its rules were {meant[:8]}, are {meanings.get(name, 'gone')[:8]}" for name, meant in plan.digests.items() if meanings.get(name) != meant]
     found = promises_of(tx, outbox.select(tx, OPEN, limit=_ALL))
     done = _done_already(tx, plan, found)
     left = [each for each in plan.promises if each.identity not in done]

@@ -19,6 +19,8 @@ from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
 from syncd.flow.pause import resume_system
 from syncd.flow.planfile import from_json
+from syncd.flow.putting_back import put_back
+from syncd.flow.undoing import Undoing, draft
 from syncd.flow.work import Backlog, backlog, begin_run, outcome_sums
 from syncd.store import control, cursors
 from syncd.store.control import Request
@@ -84,6 +86,8 @@ async def _answer(engine: Engine, request: Request) -> Json:
             said = f"{arguments['system']} is used again"
         case "apply":
             return await _apply(engine, request)
+        case "undo":
+            return await _undo(engine, request)
         case _:
             raise UserError(f"this syncd knows no request {request.kind!r}", hint="restart the daemon with the same version")
     engine.bus.ring(*Bell)
@@ -127,6 +131,31 @@ async def _apply(engine: Engine, request: Request) -> Json:
         await engine.bus.wait(Bell.REQUESTS, FOLLOW_S)
 
 
+async def _undo(engine: Engine, request: Request) -> Json:
+    """Has everything listed, so that edits made since are known, then puts back what was shown and still can be, and follows it to the end."""
+    first, last = int(request.arguments["first"]), int(request.arguments["last"])
+    shown = [str(each) for each in request.arguments["names"]]
+    began, names = engine.clock.now(), list(engine.syncs)
+    engine.run_id = await engine.database.write(lambda tx: _begin(engine, tx, names, began, kind="undo", reason=f"#{first} to #{last}"))
+    engine.bus.ring(*Bell)
+    await _until_planned(engine, request, names)
+
+    def commit(tx: Connection) -> Undoing:
+        undoing = draft(tx, engine.syncs, first, last).only(shown)
+        put_back(engine, tx, undoing)
+        return undoing
+
+    undoing, run = await engine.database.write(commit), engine.run_id
+    engine.bus.ring(*Bell)
+    while not ((left := await engine.database.read(lambda tx: backlog(engine, tx))).idle or left.stuck(engine)):
+        await _report(engine, request, "running", progress=left.as_json(engine))
+        await engine.bus.wait(Bell.REQUESTS, FOLLOW_S)
+    result = await _result(engine, left)
+    engine.run_id = await engine.database.write(lambda tx: begin_run(engine, tx, "live", f"after the undo {run}"))
+    done = set(undoing.names)
+    return {**result, "run": run, "fields": len(undoing.fields), "records": len(undoing.removals), "left": [each for each in shown if each not in done]}
+
+
 async def _until_planned(engine: Engine, request: Request, names: list[SyncName]) -> None:
     """Returns when every collection of these syncs has been listed anew and nothing is left to plan."""
     while True:
@@ -147,13 +176,13 @@ def _wanted(engine: Engine, arguments: Mapping[str, Json]) -> list[SyncName]:
     return [SyncName(str(name))]
 
 
-def _begin(engine: Engine, tx: Connection, names: list[SyncName], at: Micros, kind: str = "reconcile") -> int:
+def _begin(engine: Engine, tx: Connection, names: list[SyncName], at: Micros, kind: str = "reconcile", reason: str = "") -> int:
     """Asks for complete passes. One under way is taken for it where it is dear; elsewhere it does not count what was listed before the asking."""
     for place in _places(engine, names):
         is_dear = engine.connectors[place[0]].capabilities(place[1]).pass_every is not None
         if not (is_dear and cursors.load(tx, place).mode is PassMode.COMPLETE):
             cursors.ask_complete(tx, place, at)
-    return begin_run(engine, tx, kind, ", ".join(names))
+    return begin_run(engine, tx, kind, reason or ", ".join(names))
 
 
 def _places(engine: Engine, names: list[SyncName]) -> list[Place]:
