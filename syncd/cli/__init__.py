@@ -17,6 +17,7 @@ import syncd
 from syncd.cli import (
     alerts,
     apply,
+    audit,
     auth,
     bridge,
     call,
@@ -62,6 +63,7 @@ for command in (init, check, auth, doctor, discover, plan, apply, run, reconcile
 app.add_typer(holds.app, name="holds", rich_help_panel=ANSWER)
 app.add_typer(failures.app, name="failures", rich_help_panel=ANSWER)
 app.add_typer(alerts.app, name="alerts", rich_help_panel=WATCH)
+app.add_typer(audit.app, name="audit", rich_help_panel=WATCH)
 app.add_typer(bridge.app, name="bridge", rich_help_panel=SET_UP)
 for command in (resume, demo, sandbox):
     app.add_typer(command.app)

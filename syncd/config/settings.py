@@ -52,7 +52,8 @@ class SystemSettings:
 class DaemonSettings:
     """How the daemon runs. `listen` is None where it takes no webhooks and shows no pages.
 
-    Polls come between `poll_min` and `poll_max` apart; a complete pass every `full_pass`. Hints for one record are gathered until
+    Polls come between `poll_min` and `poll_max` apart; a complete pass every `full_pass`. What was
+    read is compared as a whole every `audit_every` (None: only when asked). Hints for one record are gathered until
     it was quiet for `quiet`, at most for `quiet_max`.
     """
 
@@ -62,6 +63,7 @@ class DaemonSettings:
     poll_min: Micros = MINUTE
     poll_max: Micros = 15 * MINUTE
     full_pass: Micros = DAY
+    audit_every: Micros | None = DAY
     quiet: Micros = 2 * SECOND
     quiet_max: Micros = 10 * SECOND
     log_level: LogLevel = LogLevel.INFO

@@ -32,7 +32,7 @@ async def alert_forever(engine: Engine, quotas: Mapping[SystemName, Quota], sett
     teller = Teller(engine, settings)
     await teller.remember()
     while True:
-        await teller.turn(await engine.database.read(lambda tx: conditions(engine, tx, quotas)))
+        await teller.turn(await engine.database.read(lambda tx: conditions(engine, tx, quotas, settings.drift_after)))
         await anyio.sleep(LOOK_S)
 
 

@@ -14,7 +14,7 @@ from syncd.core.alert import Condition
 from syncd.core.outcome import HoldKind
 from syncd.core.record import DAY, HOUR, Micros, SystemName
 from syncd.flow.engine import Engine
-from syncd.store import bridge, control, holds, overview
+from syncd.store import bridge, control, drifts, holds, overview
 from syncd.store.database import Connection
 from syncd.store.holds import HoldState
 
@@ -24,8 +24,8 @@ _TRIPPED = {HoldKind.GUARD, HoldKind.LISTING, HoldKind.OSCILLATION}
 _HELD_MAX = 1000
 
 
-def conditions(engine: Engine, tx: Connection, quotas: Mapping[SystemName, Quota]) -> list[Condition]:
-    """Everything that is so now."""
+def conditions(engine: Engine, tx: Connection, quotas: Mapping[SystemName, Quota], drift_after: Micros = HOUR) -> list[Condition]:
+    """Everything that is so now; a difference that nothing explains once it is older than `drift_after`."""
     return [
         *_unwritable(engine),
         *_paused(tx),
@@ -33,6 +33,7 @@ def conditions(engine: Engine, tx: Connection, quotas: Mapping[SystemName, Quota
         *_failed(tx),
         *_spent(quotas),
         *_unverified(engine, tx),
+        *_drifted(tx, engine.clock.now() - drift_after),
     ]
 
 
@@ -70,6 +71,12 @@ def _failed(tx: Connection) -> Iterator[Condition]:
     for system, count in overview.dead_by_system(tx).items():
         writes = "a write" if count == 1 else f"{count:,} writes"
         yield Condition(kind="dead_letters", subject=system, sentence=f"{writes} to {system} failed for good", mend="syncd failures")
+
+
+def _drifted(tx: Connection, before: Micros) -> Iterator[Condition]:
+    for sync, count in drifts.count_older(tx, before).items():
+        what = "a difference" if count == 1 else f"{count:,} differences"
+        yield Condition(kind="drift", subject=sync, sentence=f"{what} in {sync} that nothing explains", mend="syncd audit")
 
 
 def _spent(quotas: Mapping[SystemName, Quota]) -> Iterator[Condition]:

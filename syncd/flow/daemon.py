@@ -24,6 +24,7 @@ from syncd.core.record import DAY
 from syncd.flow import notify
 from syncd.flow.alerting import alert_forever
 from syncd.flow.assemble import Assembled, assemble, keep_quotas
+from syncd.flow.auditing import audit_forever
 from syncd.flow.engine import Clock, Engine
 from syncd.flow.listen import listening
 from syncd.flow.poll import poll_forever
@@ -202,6 +203,8 @@ async def stages(assembled: Assembled, settings: Settings | None = None) -> Asyn
         tasks.start_soon(_keep_going, engine, mark_forever, engine, FileMark(engine.database.path))
         tasks.start_soon(_feed_watchdog, engine)
         if settings is not None:
+            if settings.daemon.audit_every is not None:
+                tasks.start_soon(_keep_going, engine, audit_forever, engine, settings.daemon.audit_every)
             tasks.start_soon(_keep_going, engine, alert_forever, engine, assembled.quotas, settings.alerts)
         if listen is None:
             yield tasks, "off"

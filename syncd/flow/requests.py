@@ -15,6 +15,7 @@ from syncd.core.errors import StoreError, UserError
 from syncd.core.record import Json, Micros, SyncName, SystemName
 from syncd.flow.answering import answer_failures, answer_hold
 from syncd.flow.applying import PlanMoved, let_go, result_of
+from syncd.flow.auditing import as_json, audit
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
 from syncd.flow.pause import resume_system
@@ -22,7 +23,7 @@ from syncd.flow.planfile import from_json
 from syncd.flow.putting_back import put_back
 from syncd.flow.undoing import Undoing, draft
 from syncd.flow.work import Backlog, backlog, begin_run, outcome_sums
-from syncd.store import control, cursors
+from syncd.store import control, cursors, drifts
 from syncd.store.control import Request
 from syncd.store.cursors import PassMode
 from syncd.store.database import Connection
@@ -86,6 +87,8 @@ async def _answer(engine: Engine, request: Request) -> Json:
             said = f"{arguments['system']} is used again"
         case "apply":
             return await _apply(engine, request)
+        case "audit":
+            return await _audit(engine, request)
         case "undo":
             return await _undo(engine, request)
         case _:
@@ -129,6 +132,17 @@ async def _apply(engine: Engine, request: Request) -> Json:
             return {"run": engine.run_id, **result}
         await _report(engine, request, "running", progress={"writes": result["left"]})
         await engine.bus.wait(Bell.REQUESTS, FOLLOW_S)
+
+
+async def _audit(engine: Engine, request: Request) -> Json:
+    """Has everything listed, so that what is compared is of now, and compares it."""
+    names, began = _wanted(engine, {}), engine.clock.now()
+    engine.run_id = await engine.database.write(lambda tx: _begin(engine, tx, names, began, kind="audit"))
+    engine.bus.ring(*Bell)
+    await _until_planned(engine, request, names)
+    found = await audit(engine)
+    engine.run_id = await engine.database.write(lambda tx: begin_run(engine, tx, "live", "after an audit"))
+    return as_json(found, await engine.database.read(drifts.since))
 
 
 async def _undo(engine: Engine, request: Request) -> Json:

@@ -168,6 +168,19 @@ def get(tx: Connection, number: int) -> Held | None:
     return None if row is None else _held(row)
 
 
+def fields_asked(tx: Connection, links: Iterable[LinkId]) -> dict[LinkId, dict[FieldName | None, str]]:
+    """Which fields of these links a person was asked about, and has not closed, with the kind of the question; None: the whole link."""
+    rows = tx.execute(
+        "SELECT h.link_id, h.field, h.kind FROM json_each(?) AS wanted CROSS JOIN holds AS h ON h.link_id = wanted.value"
+        " AND h.state <> 'closed'",
+        (pack(sorted(set(links))).decode(),),
+    )
+    found: dict[LinkId, dict[FieldName | None, str]] = {}
+    for link, field, kind in rows:
+        found.setdefault(LinkId(link), {})[field] = kind
+    return found
+
+
 def select(tx: Connection, states: Iterable[HoldState], limit: int = 1000, kinds: Iterable[HoldKind] | None = None) -> list[Held]:
     """Holds in these states, oldest first; of these kinds where they are given."""
     rows = tx.execute(

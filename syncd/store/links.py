@@ -146,6 +146,12 @@ def _sealed_agreement(link: LinkId, name: MemberName, ref: Ref, member: LinkMemb
     return seal(member.base, "link_members", *row), seal(member.agreed, "link_members", *row)
 
 
+def live_after(tx: Connection, sync: SyncName, after: LinkId, limit: int) -> list[LinkId]:
+    """The next live links of a sync."""
+    rows = tx.execute("SELECT id FROM links WHERE sync = ? AND state = 'live' AND id > ? ORDER BY id LIMIT ?", (sync, after, limit))
+    return [LinkId(number) for (number,) in rows]
+
+
 def newest(tx: Connection) -> int:
     """The number of the newest link; 0 where there is none."""
     (number,) = tx.execute("SELECT coalesce(max(id), 0) FROM links").fetchone()

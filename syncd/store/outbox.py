@@ -345,6 +345,19 @@ def open_gate(tx: Connection, gate: str, now: Micros) -> int:
     ).rowcount
 
 
+def open_among(tx: Connection, links: Iterable[LinkId]) -> dict[LinkId, dict[MemberName, str]]:
+    """The writes of these links that are owed, given up or not wanted: their state, by link and target; the newest of each."""
+    rows = tx.execute(
+        "SELECT o.link_id, o.member, o.state FROM json_each(?) AS wanted CROSS JOIN outbox AS o ON o.link_id = wanted.value"
+        " WHERE o.state <> 'cancelled' ORDER BY o.id",
+        (pack(sorted(set(links))).decode(),),
+    )
+    newest: dict[LinkId, dict[MemberName, str]] = {}
+    for link, member, state in rows:
+        newest.setdefault(LinkId(link), {})[MemberName(member)] = state
+    return {link: {member: state for member, state in each.items() if state != State.DONE.value} for link, each in newest.items()}
+
+
 def release(tx: Connection, ids: Iterable[int], now: Micros) -> None:
     """Lets these through the gates they wait behind."""
     tx.executemany("UPDATE outbox SET state = 'pending', due_at = ? WHERE id = ? AND state = 'parked'", [(now, each) for each in ids])
