@@ -6,6 +6,7 @@ It must not know: what explains a difference.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 from random import SystemRandom
 
@@ -21,15 +22,17 @@ from syncd.cli.options import ConfigOption, JsonOption, not_before_command, read
 from syncd.cli.text import counted, moment, value
 from syncd.config import Settings
 from syncd.connectors.clock import SystemClock
+from syncd.core.errors import UserError
 from syncd.core.record import Json
 from syncd.flow.assemble import assemble
 from syncd.flow.auditing import as_json as found_as_json
 from syncd.flow.auditing import audit as compare
 from syncd.flow.daemon import database_path
 from syncd.flow.rehearse import rehearse
-from syncd.store import drifts
+from syncd.store import chain, drifts
 from syncd.store.control import Request
 from syncd.store.database import open_database, owning
+from syncd.store.visiting import reading
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -46,6 +49,31 @@ def start(context: typer.Context, config: ConfigOption = None, as_json: JsonOpti
     if context.invoked_subcommand is None:
         _audit(read_settings(config, secrets=False), as_json=as_json)
     not_before_command(context, config=config, as_json=as_json)
+
+
+@app.command("verify", epilog="Example: syncd audit verify")
+def verify_journal(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Verify the journal: name every row that was changed, removed or put in by anybody else than syncd. Ends with 6 where there is one.
+
+    Rows that were cut off at the very end cannot be missed: keep a copy of the state directory, the key file beside the database apart.
+    """
+    settings = read_settings(config, secrets=False)
+    path = database_path(settings)
+    if not path.exists():
+        raise UserError("there is no journal yet", hint="`syncd run` or `syncd reconcile` makes it")
+    with reading(path) as read:
+        found = read(lambda tx: chain.verify(tx, chain.key_beside(path)))
+    if as_json:
+        screen.show_json(asdict(found))
+    else:
+        for each in found.faults[:_SHOWN_MAX]:
+            screen.show(f"#{each.row}: {each.what}", style="red")
+        told = f"{counted(found.rows, 'row')} from #{found.from_row} on fit"
+        told += f"; {counted(found.amended, 'row')} changed by syncd itself, because a person was to be forgotten" if found.amended else ""
+        told += f"; {counted(found.open, 'row')} not chained yet" if found.open else ""
+        screen.show(told)
+        screen.say(counted(len(found.faults), "fault") if found.faults else "the journal is what was written")
+    raise typer.Exit(Code.FAILURES if found.faults else Code.OK)
 
 
 def _audit(settings: Settings, *, as_json: bool) -> None:

@@ -25,6 +25,7 @@ import aiosqlite
 import anyio
 
 from syncd.core.errors import StoreError, UserError
+from syncd.store.chain import Chain, key_beside
 from syncd.store.codec import seal_packed
 
 T = TypeVar("T")
@@ -76,8 +77,9 @@ class _Job:
 class Database:
     """The store's door. Made by `open_database` (a file) or over given engines (a simulation)."""
 
-    def __init__(self, writer: Engine, reader: Engine, path: Path | None = None) -> None:
+    def __init__(self, writer: Engine, reader: Engine, path: Path | None = None, chain: Chain | None = None) -> None:
         self.path = path
+        self._chain = chain
         self._writer = writer
         self._reader = reader
         self._waiting: list[_Job] = []
@@ -132,7 +134,7 @@ class Database:
     async def _commit_some(self) -> None:
         jobs, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
         try:
-            failure, self.changes = await self._writer.call(lambda connection: (_commit(connection, jobs), connection.total_changes))
+            failure, self.changes = await self._writer.call(lambda connection: (_commit(connection, jobs, self._chain), connection.total_changes))
         except BaseException:
             # Nobody may take a commit that we did not see for one that happened.
             _fail(jobs, "whether this was written is not known")
@@ -165,10 +167,12 @@ def _let_go(error: Exception) -> None:
     clear_frames(error.__traceback__)
 
 
-def _commit(connection: Connection, jobs: list[_Job]) -> StoreError | None:
+def _commit(connection: Connection, jobs: list[_Job], chain: Chain | None) -> StoreError | None:
     """One transaction for all jobs; a job that fails is undone alone, a commit that fails fails them all and is answered."""
     try:
         connection.execute("BEGIN IMMEDIATE")
+        if chain is not None:
+            chain.begin(connection)
         for job in jobs:
             connection.execute("SAVEPOINT job")
             try:
@@ -183,8 +187,14 @@ def _commit(connection: Connection, jobs: list[_Job]) -> StoreError | None:
                 job.error = error
                 connection.execute("ROLLBACK TO job")
             connection.execute("RELEASE job")
+        if chain is not None:
+            chain.end(connection)
         connection.execute("COMMIT")
+        if chain is not None:
+            chain.committed()
     except sqlite3.Error as error:
+        if chain is not None:
+            chain.forget()
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         for job in jobs:
@@ -217,7 +227,7 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
         async with aiosqlite.connect(path, isolation_level=None, cached_statements=STATEMENTS) as reader:
             reading = ThreadEngine(reader)
             await reading.call(_prepare_reader)
-            async with over_engines(engine, reading, path) as database:
+            async with over_engines(engine, reading, path, Chain(key_beside(path))) as database:
                 yield database
 
 
@@ -227,9 +237,9 @@ def _make_private(path: Path) -> None:
 
 
 @asynccontextmanager
-async def over_engines(writer: Engine, reader: Engine, path: Path | None = None) -> AsyncIterator[Database]:
-    """A database over given engines, already prepared."""
-    database = Database(writer, reader, path)
+async def over_engines(writer: Engine, reader: Engine, path: Path | None = None, chain: Chain | None = None) -> AsyncIterator[Database]:
+    """A database over given engines, already prepared; with a `chain`, the journal is chained."""
+    database = Database(writer, reader, path, chain)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(database.commit_forever)
         try:
