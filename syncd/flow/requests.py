@@ -129,7 +129,8 @@ async def _apply(engine: Engine, request: Request) -> Json:
         engine.bus.ring(Bell.OUTBOX)
         result = await result_of(engine, applied)
         if result["over"]:
-            return {"run": engine.run_id, **result}
+            run, engine.run_id = engine.run_id, await engine.database.write(lambda tx: begin_run(engine, tx, "live", "after a plan was applied"))
+            return {"run": run, **result}
         await _report(engine, request, "running", progress={"writes": result["left"]})
         await engine.bus.wait(Bell.REQUESTS, FOLLOW_S)
 

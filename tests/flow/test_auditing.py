@@ -7,14 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from syncd.core.link import HubField, Link
 from syncd.core.record import HOUR, MINUTE, MemberName
-from syncd.flow.auditing import Audit, audit
+from syncd.flow.auditing import Audit, audit, audit_forever
 from syncd.flow.conditions import conditions
 from syncd.store import drifts, links
-from tests.flow.world import ADA, CRM, MAIL, NAME, Watch, World, opened, row, rules, systems
+from tests.flow.world import ADA, CRM, MAIL, NAME, Watch, World, opened, row, rules, systems, until
 
 IN_MAIL = MemberName(MAIL)
 
@@ -129,6 +130,44 @@ async def test_the_form_a_vendor_gives(tmp_path: Path) -> None:
         found = await audited(world)
 
     assert ([], {"form": 1}) == (found.drifts, dict(found.explained))
+
+
+async def test_it_audits_by_itself(tmp_path: Path) -> None:
+    """Every so often, without a call; and again soon while a difference is known, so that its end is known too."""
+    async with opened(tmp_path) as world, anyio.create_task_group() as tasks:
+        await world.linked()
+        calls = len(world.crm.calls) + len(world.mail.calls)
+        await tampered(world, lambda link: with_hub(link, "Wrong"))
+        tasks.start_soon(audit_forever, world.engine, 24 * HOUR)
+
+        async def begun() -> bool:
+            return await world.read(drifts.audited_at) is not None
+
+        await until(begun, within_s=20)
+        at_once = await world.read(drifts.since)
+        tasks.cancel_scope.cancel()
+    async with opened(tmp_path, far=world.far) as world, anyio.create_task_group() as tasks:
+        world.later(25 * 3600)
+        tasks.start_soon(audit_forever, world.engine, 24 * HOUR)
+
+        async def known() -> bool:
+            return bool(await world.read(drifts.since))
+
+        await until(known, within_s=20)
+        tasks.cancel_scope.cancel()
+    async with opened(tmp_path, far=world.far) as world, anyio.create_task_group() as tasks:
+        await tampered(world, lambda link: with_hub(link, "Ada"))
+        world.later(660)
+        tasks.start_soon(audit_forever, world.engine, 24 * HOUR)
+
+        async def over() -> bool:
+            return not await world.read(drifts.since)
+
+        await until(over, within_s=20)
+        tasks.cancel_scope.cancel()
+
+    assert {} == at_once
+    assert calls == len(world.crm.calls) + len(world.mail.calls)
 
 
 async def test_a_drift_is_told_when_it_is_old_and_forgotten_when_it_is_over(tmp_path: Path) -> None:
