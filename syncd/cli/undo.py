@@ -29,7 +29,7 @@ from syncd.core.record import Json, LinkId, Micros
 from syncd.flow.daemon import database_path
 from syncd.flow.schemas import known_rules
 from syncd.flow.undoing import Undoing, draft
-from syncd.store import links, runs
+from syncd.store import journal, links, runs
 from syncd.store.control import Request
 from syncd.store.database import Connection
 from syncd.store.visiting import reading
@@ -100,7 +100,8 @@ def _end(shown: dict[str, Json], *, nothing: bool, as_json: bool) -> None:
 
 def _span(tx: Connection, run: int | None, since: str | None, until: str | None, start: int | None, end: int | None) -> tuple[int, int]:
     if start is not None:
-        return start, end if end is not None else 2**62
+        # What comes while one reads what is shown is no part of it.
+        return start, end if end is not None else journal.last_number(tx)
     span = runs.span_of(tx, run) if run is not None else runs.span_between(tx, _when(since or ""), _when(until) if until else 2**62)
     if span is None and run is not None and not runs.newest(tx, 1, run):
         raise UserError(f"there is no run {run}", hint="`syncd runs` lists them")

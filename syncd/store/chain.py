@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from syncd.core.errors import StoreError
 from syncd.core.record import Json, Micros
 from syncd.store.codec import pack
 
@@ -23,6 +24,7 @@ Connection = sqlite3.Connection
 SUM_BYTES = 8
 HASH_BYTES = 16
 KEY_BYTES = 32
+SUFFIX = ".journal-key"
 BACKLOG = 5_000
 """Rows of before there was a chain are chained so many a commit."""
 OURS, BEFORE, FOREIGN = "ours", "before", "foreign"
@@ -49,18 +51,29 @@ class Verified:
 
 
 def key_beside(path: Path) -> bytes:
-    """The key of the chain of this database; made where there is none."""
-    file = path.with_suffix(".journal-key")
+    """The key of the chain of this database. Raises StoreError where there is none."""
+    file = path.with_suffix(SUFFIX)
     try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        return file.read_bytes()
-    key = os.urandom(KEY_BYTES)
-    with os.fdopen(handle, "wb") as made:
-        made.write(key)
+        key = file.read_bytes()
+    except OSError as error:
+        raise StoreError(f"the key of the journal cannot be read: {file}: {error.strerror}", hint="put it back from where it is kept") from error
+    if len(key) != KEY_BYTES:
+        raise StoreError(f"the key of the journal is damaged: {file}", hint="put it back; or remove it, and a new chain begins: what was chained before cannot be verified then")
+    return key
+
+
+def make_key(path: Path) -> bytes:
+    """The key of the chain of this database; made, whole or not at all, where there is none."""
+    file = path.with_suffix(SUFFIX)
+    if file.exists():
+        return key_beside(path)
+    fresh = path.with_suffix(f"{SUFFIX}-new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as made:
+        made.write(os.urandom(KEY_BYTES))
         made.flush()
         os.fsync(made.fileno())
-    return key
+    fresh.replace(file)
+    return key_beside(path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ import aiosqlite
 import anyio
 
 from syncd.core.errors import StoreError, UserError
-from syncd.store.chain import Chain, key_beside
+from syncd.store.chain import Chain, make_key
 from syncd.store.codec import seal_packed
 
 T = TypeVar("T")
@@ -227,7 +227,7 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
         async with aiosqlite.connect(path, isolation_level=None, cached_statements=STATEMENTS) as reader:
             reading = ThreadEngine(reader)
             await reading.call(_prepare_reader)
-            async with over_engines(engine, reading, path, Chain(key_beside(path))) as database:
+            async with over_engines(engine, reading, path, Chain(make_key(path))) as database:
                 yield database
 
 

@@ -205,3 +205,17 @@ async def test_guards_hold(tmp_path: Path) -> None:
     assert 4 == len(found.removals)
     assert 3 == len(parked)
     assert 3 == len(world.mail.records())
+
+
+async def test_what_was_not_shown_is_not_done(tmp_path: Path) -> None:
+    """The request does what was among what a person saw, in the stretch that a person saw, and no more."""
+    async with opened(tmp_path) as world:
+        crm, _ = await world.linked({**ADA, "phone": "+12015550123"})
+        first = await edited(world, crm, name="Bad", phone="+12015550199")
+        end = await last(world)
+        shown = [each for each in (await drafted(world, first, end)).names if each.endswith("/name")]
+        await edited(world, crm, name="Edited while it was read")
+        found = (await drafted(world, first, end)).only(shown)
+
+    assert [] == found.names
+    assert {"it was decided again since", "it was not among what was shown"} == {each.reason for each in found.kept}

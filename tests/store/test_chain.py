@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from syncd.core.errors import StoreError
 from syncd.core.record import LinkId, SyncName
 from syncd.store import chain, journal
 from syncd.store.chain import Verified, key_beside
@@ -148,6 +149,21 @@ async def test_what_syncd_forgets_is_no_fault(tmp_path: Path) -> None:
 
     assert (4, 2, ()) == (found.rows, found.amended, found.faults)
     assert [2] == [each.row for each in after.faults]
+
+
+async def test_a_key_that_is_no_key(tmp_path: Path) -> None:
+    """It is said to be damaged or missing, and never made up for."""
+    path = tmp_path / "syncd.db"
+    await made(path)
+    key = tmp_path / "syncd.journal-key"
+    key.write_bytes(b"short")
+    with pytest.raises(StoreError, match="damaged"):
+        key_beside(path)
+    key.unlink()
+    with pytest.raises(StoreError, match="cannot be read"):
+        key_beside(path)
+
+    assert not key.exists()
 
 
 async def test_another_key(tmp_path: Path) -> None:
