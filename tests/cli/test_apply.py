@@ -50,6 +50,21 @@ def test_exactly_what_was_shown(world: World) -> None:
     assert "first_run" not in world.here("status", "--json").json["holds"]
 
 
+def test_nothing_but_what_the_file_says(world: World) -> None:
+    """What else is owed, and waits for nobody, stays owed: the file is the whole of it."""
+    world.edit_config('first_run = "review"', 'first_run = "auto"')
+    out = planned(world)
+    kept = json.loads(out.read_text())
+    out.write_text(json.dumps({**kept, "writes": kept["writes"][:1]}))
+    since = marks(world)
+    result = world.syncd("apply", str(out), "--json")
+    left = world.syncd("plan", "--json").json["changes"]
+
+    assert (0, 1) == (result.code, result.json["done"])
+    assert 1 == len(written(world, since))
+    assert len(kept["writes"]) - 1 == len(left)
+
+
 def test_whatever_moved_is_named(world: World) -> None:
     """An edit since is named with the field, what it was and is, and nothing at all is written."""
     out = planned(world)
