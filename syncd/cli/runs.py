@@ -19,9 +19,9 @@ from syncd.config import Settings
 from syncd.core.errors import UserError
 from syncd.core.record import SECOND, Json
 from syncd.flow.daemon import database_path
+from syncd.store import history as kept
 from syncd.store import journal
-from syncd.store import runs as kept
-from syncd.store.runs import Run
+from syncd.store.history import Run
 from syncd.store.visiting import reading
 
 app = typer.Typer()

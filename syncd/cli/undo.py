@@ -29,7 +29,7 @@ from syncd.core.record import Json, LinkId, Micros
 from syncd.flow.daemon import database_path
 from syncd.flow.schemas import known_rules
 from syncd.flow.undoing import Undoing, draft
-from syncd.store import journal, links, runs
+from syncd.store import history, journal, links
 from syncd.store.control import Request
 from syncd.store.database import Connection
 from syncd.store.visiting import reading
@@ -102,8 +102,8 @@ def _span(tx: Connection, run: int | None, since: str | None, until: str | None,
     if start is not None:
         # What comes while one reads what is shown is no part of it.
         return start, end if end is not None else journal.last_number(tx)
-    span = runs.span_of(tx, run) if run is not None else runs.span_between(tx, _when(since or ""), _when(until) if until else 2**62)
-    if span is None and run is not None and not runs.newest(tx, 1, run):
+    span = history.span_of(tx, run) if run is not None else history.span_between(tx, _when(since or ""), _when(until) if until else 2**62)
+    if span is None and run is not None and not history.newest(tx, 1, run):
         raise UserError(f"there is no run {run}", hint="`syncd runs` lists them")
     return span if span is not None else (0, -1)
 

@@ -22,7 +22,7 @@ from syncd.config import Settings
 from syncd.core.errors import StoreError, UserError
 from syncd.core.record import DAY
 from syncd.flow import notify
-from syncd.flow.alerting import alert_forever
+from syncd.flow.alarms import alert_forever
 from syncd.flow.assemble import Assembled, assemble, keep_quotas
 from syncd.flow.auditing import audit_forever
 from syncd.flow.engine import Clock, Engine

@@ -18,7 +18,7 @@ from syncd.connectors.bridge.signing import verify
 from syncd.core.errors import StoreError, Unauthorized
 from syncd.core.record import MINUTE, SECOND, CollectionName
 from syncd.flow import channels
-from syncd.flow.alerting import Teller
+from syncd.flow.alarms import Teller
 from syncd.flow.channels import NotTold, tell
 from syncd.flow.conditions import conditions
 from syncd.flow.pause import pause_system, resume_system
