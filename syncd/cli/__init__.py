@@ -15,6 +15,9 @@ import typer
 
 import syncd
 from syncd.cli import (
+    alerts,
+    apply,
+    audit,
     auth,
     automations,
     backup,
@@ -38,9 +41,11 @@ from syncd.cli import (
     redacting,
     resume,
     run,
+    runs,
     sandbox,
     screen,
     status,
+    undo,
 )
 from syncd.cli.options import ANSWER, SET_UP, WATCH
 
@@ -58,11 +63,13 @@ app = typer.Typer(
 )
 
 # The order is the order of `syncd --help`.
-for command in (init, check, auth, doctor, discover, plan, run, reconcile, call, import_, export, backup, status, explain, events):
+for command in (init, check, auth, doctor, discover, plan, apply, run, reconcile, call, import_, export, backup, status, explain, events, runs, undo):
     app.add_typer(command.app)
 app.add_typer(holds.app, name="holds", rich_help_panel=ANSWER)
 app.add_typer(failures.app, name="failures", rich_help_panel=ANSWER)
 app.add_typer(automations.app, name="automations", rich_help_panel=WATCH)
+app.add_typer(alerts.app, name="alerts", rich_help_panel=WATCH)
+app.add_typer(audit.app, name="audit", rich_help_panel=WATCH)
 app.add_typer(bridge.app, name="bridge", rich_help_panel=SET_UP)
 app.add_typer(key.app, name="key", rich_help_panel=SET_UP)
 for command in (resume, forget, demo, sandbox):

@@ -23,6 +23,7 @@ from syncd.config import Settings
 from syncd.connectors.clock import SystemClock
 from syncd.core.errors import UserError
 from syncd.core.record import Json
+from syncd.flow.applying import PlanMoved
 from syncd.flow.assemble import assemble
 from syncd.flow.daemon import STOP_GRACE_S, database_path, stages
 from syncd.flow.engine import Engine
@@ -73,7 +74,9 @@ def _look(path: Path, number: int) -> Request:
 
 def _result(request: Request) -> Json:
     if request.state == "failed":
-        raise UserError(str(request.result["error"]), hint=str(request.result.get("hint", "")))
+        kind = PlanMoved if request.result.get("moved") else UserError
+        problems = [str(each) for each in request.result.get("problems") or ()]
+        raise kind(str(request.result["error"]), problems=problems, hint=str(request.result.get("hint", "")))
     return request.result
 
 
@@ -90,7 +93,7 @@ async def ask_here(
     path, clock = database_path(settings), SystemClock()
     request: Request | None = None
     with owning(path):
-        async with _told_to_stop() as told, open_database(path) as database:
+        async with told_to_stop() as told, open_database(path) as database:
             with told.scope():
                 async with assemble(settings, database, clock=clock, random=SystemRandom(), log=log, reason=kind) as assembled:
                     # Asked before anything runs, so that all that is done counts as done for it.
@@ -107,7 +110,7 @@ async def ask_here(
     return _result(request)
 
 
-async def _followed(engine: Engine, number: int, told: _Told, timeout_s: float | None, follow: Follow) -> Request | None:
+async def _followed(engine: Engine, number: int, told: Told, timeout_s: float | None, follow: Follow) -> Request | None:
     """Follows a request to its answer; None where a signal came first. What is in the air has a while to end."""
     try:
         with told.scope(), anyio.fail_after(timeout_s):
@@ -144,7 +147,7 @@ async def _give_up(engine: Engine, number: int) -> None:
         await engine.database.write(commit)
 
 
-class _Told:
+class Told:
     """Whether a signal told us to stop, and what it cancels: the block that was entered last, and what is around it ends in order."""
 
     def __init__(self) -> None:
@@ -166,9 +169,9 @@ class _Told:
 
 
 @asynccontextmanager
-async def _told_to_stop() -> AsyncIterator[_Told]:
+async def told_to_stop() -> AsyncIterator[Told]:
     """Takes SIGTERM and Ctrl-C for the length of the block, so that writes in the air are still recorded."""
-    told = _Told()
+    told = Told()
 
     async def watch(*, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from syncd.core.errors import ConnectorError, SyncdError, Unauthorized, Unavailable, UserError
+from syncd.flow.applying import PlanMoved
 
 
 class Code(IntEnum):
@@ -46,6 +47,8 @@ def code_of(error: SyncdError) -> Code:
             return Code.AUTHENTICATION
         case Unavailable() | NotNow():
             return Code.TEMPORARY
+        case PlanMoved():
+            return Code.STOPPED
         case Interrupted():
             return Code.INTERRUPTED
         case _:

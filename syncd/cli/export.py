@@ -17,7 +17,7 @@ from syncd.cli import screen
 from syncd.cli.bridge import bridged_collection
 from syncd.cli.forget import person_of
 from syncd.cli.options import WORK, ConfigOption, JsonOption, read_settings
-from syncd.cli.text import counted
+from syncd.cli.text import counted, safe
 from syncd.config import Settings
 from syncd.connectors.bridge.sheets import written
 from syncd.core.errors import UserError
@@ -65,7 +65,8 @@ def export(
         return
     text, marked = written(rows, shape)
     if csv is None:
-        sys.stdout.write(text)
+        # A pipe gets every character of it; a terminal none that it would obey.
+        sys.stdout.write(text if not sys.stdout.isatty() else "".join(f"{safe(line)}\n" for line in text.split("\r\n") if line))
     else:
         # A byte order mark, for the spreadsheets that would misread it otherwise.
         csv.write_text(text, encoding="utf-8-sig", newline="")

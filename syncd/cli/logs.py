@@ -1,8 +1,8 @@
 """Logs: one JSON object a line on standard error, for journald and for `jq`; or plain lines for a person.
 
 Our own events and those of the libraries go the same way: ``timestamp``, ``level``, ``event``, then the keys.
-The rule that keeps it true: exceptions are told without local variables, and no value reaches a terminal raw; what may be logged at
-all is decided where it is logged: names, ids, counts and reasons, never bodies or secrets.
+The rule that keeps it true: every line passes `discretion`, and no value reaches a terminal raw; one event is one line, whatever a
+record is called. Nobody logs bodies, and there is no flag for it.
 It must not know: which events there are.
 """
 
@@ -20,6 +20,7 @@ import orjson
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
+from syncd.cli.discretion import Discretion, told_exceptions
 from syncd.cli.text import safe
 from syncd.config import LogLevel, Settings
 
@@ -46,20 +47,20 @@ def is_plain(form: LogFormat | None) -> bool:
 
 def set_up_logs(level: LogLevel, form: LogFormat | None = None) -> FilteringBoundLogger:
     """The log everything goes to. Without a form: plain on a terminal, JSON elsewhere."""
-    plain = is_plain(form)
+    plain, discretion = is_plain(form), Discretion()
     shared: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        told_exceptions,
     ]
     render: list[Processor] = [_plain] if plain else [_ordered, structlog.processors.JSONRenderer(serializer=_json)]
     structlog.configure(
-        processors=[*shared, *render],
+        processors=[*shared, discretion.of_ours, *render],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    _set_up_libraries(shared, render, max(_LEVELS[level], logging.INFO))
+    _set_up_libraries([*shared, discretion.of_libraries], [discretion.of_ours, *render], max(_LEVELS[level], logging.INFO))
     log: FilteringBoundLogger = structlog.get_logger()
     sys.excepthook = partial(_crashed, log)
     return log
@@ -103,4 +104,4 @@ def _plain(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
     first = [str(event.pop(key, "")) for key in _FIRST]
     keys = " ".join(f"{key}={safe(str(value))}" for key, value in event.items())
     line = f"{first[0][11:23]} {first[1]:<7} {safe(first[2])}  {keys}".rstrip()
-    return line if exception is None else f"{line}\n{exception}"
+    return line if exception is None else "\n".join([line, *map(safe, str(exception).split("\n"))])

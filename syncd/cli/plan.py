@@ -24,14 +24,17 @@ from syncd.cli.online import Progress, progress
 from syncd.cli.options import SET_UP, ConfigOption, JsonOption, read_settings
 from syncd.cli.owed import Change, Preview, preview
 from syncd.cli.redacting import RedactOption
-from syncd.cli.text import counted, duration, value
+from syncd.cli.text import counted, duration, iso, value
 from syncd.config import Settings
 from syncd.connectors.clock import SystemClock
 from syncd.core.errors import UserError
 from syncd.core.outcome import HoldKind, Operation
+from syncd.core.promise import Promise
 from syncd.core.record import SyncName
+from syncd.flow.applying import promises_of
 from syncd.flow.assemble import assemble
 from syncd.flow.daemon import database_path
+from syncd.flow.planfile import PlanFile, write_file
 from syncd.flow.rehearse import rehearse
 from syncd.store import links
 from syncd.store.database import open_database
@@ -49,6 +52,10 @@ _VERBS = {
 
 SyncArgument = Annotated[str | None, typer.Argument(metavar="SYNC", help="Show one sync; all of them without.", show_default=False)]
 DetailedOption = Annotated[bool, typer.Option("--detailed-exitcode", help="End with 2 when something would be written.")]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Keep the plan for `syncd apply FILE`. It holds contents of records (mode 0600).", show_default=False),
+]
 AllOption = Annotated[bool, typer.Option("--all", help=f"Show every write, not the first {_SHOWN_MAX} of each kind.")]
 
 
@@ -60,6 +67,7 @@ def plan(
     detailed: DetailedOption = False,
     everything: AllOption = False,
     _redact: RedactOption = False,
+    out: OutOption = None,
 ) -> None:
     """Show exactly what would be written, without writing anything anywhere.
 
@@ -70,13 +78,16 @@ def plan(
         raise UserError(f"no sync is called {sync!r}", hint=f"configured: {', '.join(settings.syncs)}")
     log = quiet_log(settings)
     with TemporaryDirectory(prefix="syncd-plan-") as directory, progress(shown=screen.on_terminal()) as report:
-        found = anyio.run(partial(_rehearse, settings, Path(directory), report, log))
+        found, kept = anyio.run(partial(_rehearse, settings, Path(directory), report, log))
     found = found if sync is None else found.of(SyncName(sync))
+    if out is not None:
+        write_file(out, _plan_file(settings, kept, sync))
+        screen.say(f"kept in {out}: it holds contents of records; `syncd apply {out}` does exactly this")
     screen.show_json(found.as_json()) if as_json else _show(found, _SHOWN_MAX if not everything else len(found.changes))
     raise typer.Exit(Code.PENDING if detailed and found.changes else Code.OK)
 
 
-async def _rehearse(settings: Settings, directory: Path, report: Progress, log: FilteringBoundLogger) -> Preview:
+async def _rehearse(settings: Settings, directory: Path, report: Progress, log: FilteringBoundLogger) -> tuple[Preview, list[Promise]]:
     path, made = database_path(settings), directory / "syncd.db"
     if path.exists():
         copy(path, made)
@@ -86,8 +97,17 @@ async def _rehearse(settings: Settings, directory: Path, report: Progress, log: 
     ):
         engine = assembled.engine
         before = await database.read(lambda tx: {name: links.count_live(tx, name) for name in engine.syncs})
+        newest = await database.read(links.newest)
         await rehearse(engine, report)
-        return await database.read(lambda tx: preview(tx, engine, assembled.quotas, before))
+        found = await database.read(lambda tx: preview(tx, engine, assembled.quotas, before))
+        promised = await database.read(lambda tx: promises_of(tx, [each.owed for each in found.changes], newest))
+        return found, [promise for promise, _ in promised.values()]
+
+
+def _plan_file(settings: Settings, promises: Sequence[Promise], sync: str | None) -> PlanFile:
+    mine = [each for each in promises if sync in (None, each.sync)]
+    digests = {name: settings.digest[name] for name in sorted({each.sync for each in mine})}
+    return PlanFile(made_at=iso(SystemClock().now()) or "", digests=digests, promises=mine)
 
 
 def _show(found: Preview, most: int) -> None:

@@ -11,10 +11,11 @@ from syncd.config.check import Report, check, load
 from syncd.config.findings import Finding
 from syncd.config.kinds import KindFacts
 from syncd.config.places import find_config
-from syncd.config.settings import Address, DaemonSettings, LogLevel, Settings, SystemSettings
+from syncd.config.settings import Address, AlertSettings, DaemonSettings, LogLevel, Settings, SystemSettings
 
 __all__ = [
     "Address",
+    "AlertSettings",
     "DaemonSettings",
     "Finding",
     "KindFacts",

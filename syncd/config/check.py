@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from syncd.config.alerts import read_alerts
 from syncd.config.automations import read_automations
 from syncd.config.daemon import read_daemon
 from syncd.config.digest import digest
@@ -75,6 +76,7 @@ def _read_settings(path: Path, root: Section, kinds: Mapping[str, KindFacts], se
     syncs = with_references(written, read_syncs(written, systems, secrets))
     automations = read_automations(root.section("automations"), systems, syncs, secrets)
     daemon = read_daemon(root.section("daemon"), secrets)
+    alerts = read_alerts(root.section("alerts"), secrets)
     root.finish()
     if not root.table:
         root.problem("says nothing", mend="`syncd init` writes a first configuration")
@@ -87,6 +89,7 @@ def _read_settings(path: Path, root: Section, kinds: Mapping[str, KindFacts], se
         systems={name: system.settings for name, system in systems.items() if system.settings is not None},
         syncs=syncs,
         daemon=daemon,
+        alerts=alerts,
         digest={name: digest(rules) for name, rules in syncs.items()},
         automations=automations,
         secrets=secrets,

@@ -37,6 +37,7 @@ def read_daemon(section: Section, secrets: Secrets) -> DaemonSettings:
         poll_min=section.duration("poll_min", min(MINUTE, poll_max), least=_SHORTEST),
         poll_max=poll_max,
         full_pass=section.duration("full_pass", DAY, least=_SHORTEST),
+        audit_every=None if section.take("audit_every") == "off" else section.duration("audit_every", DAY, least=SECOND),
         quiet=section.duration("quiet", min(2 * SECOND, quiet_max)),
         quiet_max=quiet_max,
         log_level=section.one_of("log_level", LogLevel, LogLevel.INFO),

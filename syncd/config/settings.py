@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from syncd.config.secrets import Secrets
 from syncd.core.automation import Automation, AutomationName
-from syncd.core.record import DAY, MINUTE, SECOND, Micros, SyncName, SystemName
+from syncd.core.record import DAY, HOUR, MINUTE, SECOND, Micros, SyncName, SystemName
 from syncd.core.rules import SyncRules
 
 
@@ -54,9 +54,11 @@ class SystemSettings:
 class DaemonSettings:
     """How the daemon runs. `listen` is None where it takes no webhooks and shows no pages.
 
-    Polls come between `poll_min` and `poll_max` apart; a complete pass every `full_pass`. Hints for one record are gathered until
-    it was quiet for `quiet`, at most for `quiet_max`. What is over is kept for `keep_events`, `keep_writes` and `keep_story`. `key` reads the master key of the database, where the configuration names one, and
-    raises UserError where it cannot be had; without, it is in a file beside the database.
+    Polls come between `poll_min` and `poll_max` apart; a complete pass every `full_pass`. What was
+    read is compared as a whole every `audit_every` (None: only when asked). Hints for one record are gathered until
+    it was quiet for `quiet`, at most for `quiet_max`. What is over is kept for `keep_events`, `keep_writes` and `keep_story`. `key` reads the
+    master key of the database, where the configuration names one, and raises UserError where it cannot be had; without, it is in a file
+    beside the database.
     """
 
     state: Path
@@ -65,6 +67,7 @@ class DaemonSettings:
     poll_min: Micros = MINUTE
     poll_max: Micros = 15 * MINUTE
     full_pass: Micros = DAY
+    audit_every: Micros | None = DAY
     quiet: Micros = 2 * SECOND
     quiet_max: Micros = 10 * SECOND
     log_level: LogLevel = LogLevel.INFO
@@ -73,6 +76,20 @@ class DaemonSettings:
     keep_writes: Micros = 90 * DAY
     keep_story: Micros = 365 * DAY
     key: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertSettings:
+    """Who is told when something needs a person, besides the log. `command` is empty, and `webhook` None, where there is none.
+
+    One subject is told once in `every` at most; a difference that nothing explains is told when it is older than `drift_after`.
+    """
+
+    webhook: str | None = None
+    secret: str = field(default="", repr=False)
+    command: tuple[str, ...] = ()
+    every: Micros = 15 * MINUTE
+    drift_after: Micros = HOUR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,3 +106,4 @@ class Settings:
     digest: Mapping[SyncName, str]
     automations: Mapping[AutomationName, Automation] = field(default_factory=dict)
     secrets: Secrets | None = field(default=None, repr=False)
+    alerts: AlertSettings = field(default_factory=AlertSettings)

@@ -20,8 +20,10 @@ from structlog.typing import FilteringBoundLogger
 from syncd.config import Settings
 from syncd.core.errors import StoreError, UserError
 from syncd.flow import notify
+from syncd.flow.alarms import alert_forever
 from syncd.flow.assemble import Assembled, assemble, keep_measurements
 from syncd.flow.assemble import database_path as database_path  # noqa: PLC0414 (whoever looks for the daemon finds it here)
+from syncd.flow.auditing import audit_forever
 from syncd.flow.automate import advance_forever, automate_forever
 from syncd.flow.clocks import watch_clocks_forever
 from syncd.flow.engine import Clock, Engine
@@ -203,6 +205,10 @@ async def stages(assembled: Assembled, settings: Settings | None = None) -> Asyn
         tasks.start_soon(_keep_going, engine, _keep_tally, engine)
         tasks.start_soon(_keep_going, engine, mark_forever, engine, FileMark(engine.database.path))
         tasks.start_soon(_feed_watchdog, engine)
+        if settings is not None:
+            if settings.daemon.audit_every is not None:
+                tasks.start_soon(_keep_going, engine, audit_forever, engine, settings.daemon.audit_every)
+            tasks.start_soon(_keep_going, engine, alert_forever, engine, assembled.quotas, settings.alerts)
         if listen is None:
             yield tasks, "off"
         else:

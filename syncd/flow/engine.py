@@ -98,6 +98,8 @@ class Engine:
     paused: dict[SystemName, str] = field(default_factory=dict)
     closed: dict[Place, str] = field(default_factory=dict)
     shields: set[anyio.CancelScope] = field(default_factory=set)
+    only: frozenset[int] | None = None
+    """The only writes that may be carried out, by their numbers in the outbox; None: all of them."""
     stop_by: float | None = None
     started_at: Micros = field(init=False)
     automations: Mapping[AutomationName, Automation] = field(default_factory=dict)

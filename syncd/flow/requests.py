@@ -14,13 +14,18 @@ import anyio
 from syncd.core.errors import StoreError, UserError
 from syncd.core.record import Json, LinkId, Micros, Ref, SyncName, SystemName
 from syncd.flow.answering import answer_failures, answer_hold
+from syncd.flow.applying import PlanMoved, let_go, result_of
+from syncd.flow.auditing import as_json, audit
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
 from syncd.flow.forgetting import forget, overwrite
 from syncd.flow.pause import resume_system
+from syncd.flow.planfile import from_json
+from syncd.flow.putting_back import put_back
 from syncd.flow.running import answer_run, answer_timer
+from syncd.flow.undoing import Undoing, draft
 from syncd.flow.work import Backlog, backlog, begin_run, outcome_sums
-from syncd.store import control, cursors, persons
+from syncd.store import control, cursors, drifts, persons
 from syncd.store.control import Request
 from syncd.store.cursors import PassMode
 from syncd.store.database import Connection
@@ -55,12 +60,17 @@ async def _attend(engine: Engine, request: Request) -> None:
     try:
         result = await _answer(engine, request)
     except (UserError, StoreError) as error:
-        await _report(engine, request, "failed", result={"error": error.message, "hint": error.hint})
+        await _report(engine, request, "failed", result=_refusal(error))
     except (KeyError, TypeError, ValueError) as error:
         said = {"error": f"this is no {request.kind} request: {error!r}", "hint": "use the commands of this syncd's own version"}
         await _report(engine, request, "failed", result=said)
     else:
         await _report(engine, request, "done", result=result)
+
+
+def _refusal(error: UserError | StoreError) -> dict[str, Json]:
+    problems = list(error.problems) if isinstance(error, UserError) else []
+    return {"error": error.message, "hint": error.hint, "problems": problems, "moved": isinstance(error, PlanMoved)}
 
 
 async def _answer(engine: Engine, request: Request) -> Json:
@@ -85,6 +95,12 @@ async def _answer(engine: Engine, request: Request) -> Json:
             said = f"{arguments['system']} is used again"
         case "forget":
             said = await _forget(engine, request)
+        case "apply":
+            return await _apply(engine, request)
+        case "audit":
+            return await _audit(engine, request)
+        case "undo":
+            return await _undo(engine, request)
         case _:
             raise UserError(f"this syncd knows no request {request.kind!r}", hint="restart the daemon with the same version")
     engine.bus.ring(*Bell)
@@ -122,6 +138,73 @@ async def _reconcile(engine: Engine, request: Request) -> Json:
         await engine.bus.wait(Bell.REQUESTS, FOLLOW_S)
 
 
+async def _apply(engine: Engine, request: Request) -> Json:
+    """Has everything listed and planned, then lets the writes of a plan go if it still stands, and follows them to their end."""
+    plan = from_json(request.arguments["plan"])
+    await engine.database.write(lambda tx: control.forget_arguments(tx, request.id))
+    names = [name for name in plan.digests if name in engine.syncs]
+    began = engine.clock.now()
+    engine.run_id = await engine.database.write(lambda tx: _begin(engine, tx, names, began, kind="apply"))
+    engine.bus.ring(*Bell)
+    await _until_planned(engine, request, names)
+    applied = await engine.database.write(lambda tx: let_go(engine, tx, plan))
+    while True:
+        engine.bus.ring(Bell.OUTBOX)
+        result = await result_of(engine, applied)
+        if result["over"]:
+            run, engine.run_id = engine.run_id, await engine.database.write(lambda tx: begin_run(engine, tx, "live", "after a plan was applied"))
+            return {"run": run, **result}
+        await _report(engine, request, "running", progress={"writes": result["left"]})
+        await engine.bus.wait(Bell.REQUESTS, FOLLOW_S)
+
+
+async def _audit(engine: Engine, request: Request) -> Json:
+    """Has everything listed, so that what is compared is of now, and compares it."""
+    names, began = _wanted(engine, {}), engine.clock.now()
+    engine.run_id = await engine.database.write(lambda tx: _begin(engine, tx, names, began, kind="audit"))
+    engine.bus.ring(*Bell)
+    await _until_planned(engine, request, names)
+    found = await audit(engine)
+    engine.run_id = await engine.database.write(lambda tx: begin_run(engine, tx, "live", "after an audit"))
+    return as_json(found, await engine.database.read(drifts.since))
+
+
+async def _undo(engine: Engine, request: Request) -> Json:
+    """Has everything listed, so that edits made since are known, then puts back what was shown and still can be, and follows it to the end."""
+    first, last = int(request.arguments["first"]), int(request.arguments["last"])
+    shown = [str(each) for each in request.arguments["names"]]
+    began, names = engine.clock.now(), list(engine.syncs)
+    engine.run_id = await engine.database.write(lambda tx: _begin(engine, tx, names, began, kind="undo", reason=f"#{first} to #{last}"))
+    engine.bus.ring(*Bell)
+    await _until_planned(engine, request, names)
+
+    def commit(tx: Connection) -> Undoing:
+        undoing = draft(tx, engine.syncs, first, last).only(shown)
+        put_back(engine, tx, undoing)
+        return undoing
+
+    undoing, run = await engine.database.write(commit), engine.run_id
+    engine.bus.ring(*Bell)
+    while not ((left := await engine.database.read(lambda tx: backlog(engine, tx))).idle or left.stuck(engine)):
+        await _report(engine, request, "running", progress=left.as_json(engine))
+        await engine.bus.wait(Bell.REQUESTS, FOLLOW_S)
+    result = await _result(engine, left)
+    engine.run_id = await engine.database.write(lambda tx: begin_run(engine, tx, "live", f"after the undo {run}"))
+    done = set(undoing.names)
+    return {**result, "run": run, "fields": len(undoing.fields), "records": len(undoing.removals), "left": [each for each in shown if each not in done]}
+
+
+async def _until_planned(engine: Engine, request: Request, names: list[SyncName]) -> None:
+    """Returns when every collection of these syncs has been listed anew and nothing is left to plan."""
+    while True:
+        left = await engine.database.read(lambda tx: backlog(engine, tx))
+        listed = await engine.database.read(lambda tx: _listed(engine, tx, names))
+        if (listed and not left.events and not left.plans) or left.stuck(engine):
+            return
+        await _report(engine, request, "running", progress=left.as_json(engine))
+        await engine.bus.wait(Bell.REQUESTS, FOLLOW_S)
+
+
 def _wanted(engine: Engine, arguments: Mapping[str, Json]) -> list[SyncName]:
     name = arguments.get("sync")
     if name is None:
@@ -131,13 +214,13 @@ def _wanted(engine: Engine, arguments: Mapping[str, Json]) -> list[SyncName]:
     return [SyncName(str(name))]
 
 
-def _begin(engine: Engine, tx: Connection, names: list[SyncName], at: Micros) -> int:
+def _begin(engine: Engine, tx: Connection, names: list[SyncName], at: Micros, kind: str = "reconcile", reason: str = "") -> int:
     """Asks for complete passes. One under way is taken for it where it is dear; elsewhere it does not count what was listed before the asking."""
     for place in _places(engine, names):
         is_dear = engine.connectors[place[0]].capabilities(place[1]).pass_every is not None
         if not (is_dear and cursors.load(tx, place).mode is PassMode.COMPLETE):
             cursors.ask_complete(tx, place, at)
-    return begin_run(engine, tx, "reconcile", ", ".join(names))
+    return begin_run(engine, tx, kind, reason or ", ".join(names))
 
 
 def _places(engine: Engine, names: list[SyncName]) -> list[Place]:

@@ -75,7 +75,7 @@ async def write_once(engine: Engine, system: SystemName) -> bool:
     until = now + engine.timing.lease
     facts = [engine.connectors[system].capabilities(collection) for name, collection in engine.places if name == system]
     limit = max(WORKERS * 4, *(max(each.batch_update_max, each.batch_create_max) for each in facts))
-    leased = await engine.database.write(lambda tx: outbox.lease(tx, system, now, until=until, limit=limit))
+    leased = await engine.database.write(lambda tx: outbox.lease(tx, system, now, until=until, limit=limit, only=engine.only))
     if not leased:
         return False
     alone, batches = _grouped(engine, leased)

@@ -71,6 +71,11 @@ def report(
     )
 
 
+def forget_arguments(tx: Connection, number: int) -> None:
+    """Drops what a request was given, once it is not needed any more: it may hold what records contain."""
+    tx.execute("UPDATE requests SET arguments = ? WHERE id = ?", (seal(tx, {}, "requests", number), number))
+
+
 def systems(tx: Connection) -> dict[SystemName, SystemRow]:
     """All systems ever used."""
     rows = tx.execute("SELECT system, identity, paused, quota, detail, updated_at FROM systems")
@@ -135,6 +140,11 @@ def meet_sync(tx: Connection, sync: SyncName, digest: str) -> bool:
         "INSERT INTO syncs (sync, digest) VALUES (?, ?) ON CONFLICT (sync) DO UPDATE SET digest = excluded.digest", (sync, digest)
     )
     return row is not None and row[0] != digest
+
+
+def digests(tx: Connection) -> dict[SyncName, str]:
+    """The present meaning of every sync, as it was last met."""
+    return {SyncName(sync): str(digest) for sync, digest in tx.execute("SELECT sync, digest FROM syncs")}
 
 
 def approved_at(tx: Connection, sync: SyncName) -> Micros | None:

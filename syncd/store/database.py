@@ -26,6 +26,7 @@ import anyio
 
 from syncd.core.errors import StoreError, UserError
 from syncd.store import forgotten, legacy
+from syncd.store.chain import Chain, make_key
 from syncd.store.connection import Connection as Connection  # noqa: PLC0414 (whoever has a job names it from here)
 from syncd.store.master import source_of
 from syncd.store.vault import Vault
@@ -79,8 +80,9 @@ class _Job:
 class Database:
     """The store's door. Made by `open_database` (a file) or over given engines (a simulation)."""
 
-    def __init__(self, writer: Engine, reader: Engine, path: Path | None = None) -> None:
+    def __init__(self, writer: Engine, reader: Engine, path: Path | None = None, chain: Chain | None = None) -> None:
         self.path = path
+        self._chain = chain
         self._writer = writer
         self._reader = reader
         self._waiting: list[_Job] = []
@@ -139,7 +141,7 @@ class Database:
     async def _commit_some(self) -> None:
         jobs, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
         try:
-            failure, self.changes = await self._writer.call(lambda connection: (_commit(connection, jobs), connection.total_changes))
+            failure, self.changes = await self._writer.call(lambda connection: (_commit(connection, jobs, self._chain), connection.total_changes))
         except BaseException:
             # Nobody may take a commit that we did not see for one that happened.
             _fail(jobs, "whether this was written is not known")
@@ -172,11 +174,13 @@ def _let_go(error: Exception) -> None:
     clear_frames(error.__traceback__)
 
 
-def _commit(connection: Connection, jobs: list[_Job]) -> StoreError | None:
+def _commit(connection: Connection, jobs: list[_Job], chain: Chain | None) -> StoreError | None:
     """One transaction for all jobs; a job that fails is undone alone, a commit that fails fails them all and is answered."""
     try:
         connection.execute("BEGIN IMMEDIATE")
         connection.vault.renew(connection)
+        if chain is not None:
+            chain.begin(connection)
         for job in jobs:
             connection.execute("SAVEPOINT job")
             try:
@@ -191,8 +195,14 @@ def _commit(connection: Connection, jobs: list[_Job]) -> StoreError | None:
                 job.error = error
                 connection.execute("ROLLBACK TO job")
             connection.execute("RELEASE job")
+        if chain is not None:
+            chain.end(connection)
         connection.execute("COMMIT")
+        if chain is not None:
+            chain.committed()
     except sqlite3.Error as error:
+        if chain is not None:
+            chain.forget()
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         for job in jobs:
@@ -225,7 +235,7 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
         async with aiosqlite.connect(path, isolation_level=None, cached_statements=STATEMENTS, factory=Connection) as reader:
             reading = ThreadEngine(reader)
             await reading.call(lambda connection: _prepare_reader(equip(connection, path)))
-            async with over_engines(engine, reading, path) as database:
+            async with over_engines(engine, reading, path, Chain(make_key(path))) as database:
                 yield database
 
 
@@ -235,9 +245,9 @@ def _make_private(path: Path) -> None:
 
 
 @asynccontextmanager
-async def over_engines(writer: Engine, reader: Engine, path: Path | None = None) -> AsyncIterator[Database]:
-    """A database over given engines, already prepared."""
-    database = Database(writer, reader, path)
+async def over_engines(writer: Engine, reader: Engine, path: Path | None = None, chain: Chain | None = None) -> AsyncIterator[Database]:
+    """A database over given engines, already prepared; with a `chain`, the journal is chained."""
+    database = Database(writer, reader, path, chain)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(database.commit_forever)
         try:
@@ -253,7 +263,7 @@ def connect(path: Path) -> Connection:
 
 def equip(connection: Connection, path: Path) -> Connection:
     """Gives a fresh connection the vault of the database it is to."""
-    connection.vault = Vault(source_of(path))
+    connection.vault, connection.path = Vault(source_of(path)), path
     return connection
 
 

@@ -168,11 +168,29 @@ def get(tx: Connection, number: int) -> Held | None:
     return None if row is None else _held(tx, row)
 
 
-def select(tx: Connection, states: Iterable[HoldState], limit: int = 1000) -> list[Held]:
-    """Holds in these states, oldest first."""
+def fields_asked(tx: Connection, links: Iterable[LinkId]) -> dict[LinkId, dict[FieldName | None, str]]:
+    """Which fields of these links a person was asked about, and has not closed, with the kind of the question; None: the whole link."""
     rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM holds WHERE state IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?",  # noqa: S608
-        (pack([state.value for state in states]).decode(), limit),
+        "SELECT h.link_id, h.field, h.kind FROM json_each(?) AS wanted CROSS JOIN holds AS h ON h.link_id = wanted.value"
+        " AND h.state <> 'closed'",
+        (pack(sorted(set(links))).decode(),),
+    )
+    found: dict[LinkId, dict[FieldName | None, str]] = {}
+    for link, field, kind in rows:
+        found.setdefault(LinkId(link), {})[field] = kind
+    return found
+
+
+def select(tx: Connection, states: Iterable[HoldState], limit: int = 1000, kinds: Iterable[HoldKind] | None = None) -> list[Held]:
+    """Holds in these states, oldest first; of these kinds where they are given."""
+    rows = tx.execute(
+        f"SELECT {_COLUMNS} FROM holds WHERE state IN (SELECT value FROM json_each(?1))"  # noqa: S608
+        " AND (?2 IS NULL OR kind IN (SELECT value FROM json_each(?2))) ORDER BY id LIMIT ?3",
+        (
+            pack([state.value for state in states]).decode(),
+            None if kinds is None else pack(sorted(kind.value for kind in kinds)).decode(),
+            limit,
+        ),
     )
     return [_held(tx, row) for row in rows]
 

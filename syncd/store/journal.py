@@ -7,7 +7,7 @@ exactly one outcome. It must not know: how to tell a story; that is `explain`'s.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from syncd.core.guard import Turn
@@ -62,6 +62,30 @@ def turns_of(tx: Connection, links: Iterable[LinkId], since: Micros) -> dict[tup
         told = unseal(tx, detail, "journal", number, link)
         turn = Turn(told["before"], told["value"], told["winner"])
         found.setdefault((LinkId(link), FieldName(told["field"])), []).append((at, turn))
+    return found
+
+
+def between(tx: Connection, first: int, last: int) -> Iterator[Entry]:
+    """Rows from one number to another, both included, oldest first."""
+    while rows := after(tx, first - 1, 500):
+        for each in rows:
+            if each.id > last:
+                return
+            yield each
+        first = rows[-1].id + 1
+
+
+def decided_after(tx: Connection, links: Iterable[LinkId], number: int) -> dict[LinkId, list[Entry]]:
+    """What was decided about the fields of these links after a row, by link, oldest first."""
+    rows = tx.execute(
+        "SELECT j.id, j.at, j.run_id, j.sync, j.link_id, j.kind, j.member, j.record_id, j.detail FROM json_each(?) AS wanted"
+        " CROSS JOIN journal AS j ON j.link_id = wanted.value WHERE j.id > ? AND j.kind = 'field.decided' ORDER BY j.id",
+        (pack(sorted(set(links))).decode(), number),
+    )
+    found: dict[LinkId, list[Entry]] = {}
+    for each in _entries(tx, rows):
+        if each.link is not None:
+            found.setdefault(each.link, []).append(each)
     return found
 
 

@@ -146,6 +146,18 @@ def _sealed_agreement(tx: Connection, link: LinkId, name: MemberName, ref: Ref, 
     return seal(tx, member.base, "link_members", *row), seal(tx, member.agreed, "link_members", *row)
 
 
+def live_after(tx: Connection, sync: SyncName, after: LinkId, limit: int) -> list[LinkId]:
+    """The next live links of a sync."""
+    rows = tx.execute("SELECT id FROM links WHERE sync = ? AND state = 'live' AND id > ? ORDER BY id LIMIT ?", (sync, after, limit))
+    return [LinkId(number) for (number,) in rows]
+
+
+def newest(tx: Connection) -> int:
+    """The number of the newest link; 0 where there is none."""
+    (number,) = tx.execute("SELECT coalesce(max(id), 0) FROM links").fetchone()
+    return int(number)
+
+
 def count_live(tx: Connection, sync: SyncName) -> int:
     """How many links of a sync are kept equal."""
     (count,) = tx.execute("SELECT count(*) FROM links WHERE sync = ? AND state = 'live'", (sync,)).fetchone()

@@ -171,8 +171,8 @@ def cancel(tx: Connection, targets: Iterable[tuple[LinkId, MemberName]], at: Mic
     )
 
 
-def lease(tx: Connection, system: SystemName, now: Micros, *, until: Micros, limit: int) -> list[Owed]:
-    """Takes due writes of a system, most urgent first, never two for one record; the lease ends at `until`.
+def lease(tx: Connection, system: SystemName, now: Micros, *, until: Micros, limit: int, only: Iterable[int] | None = None) -> list[Owed]:
+    """Takes due writes of a system (`only` among these where they are given), most urgent first, never two for one record; the lease ends at `until`.
 
     A write in the air whose lease ran out was lost by its worker: its outcome is unknown.
     """
@@ -185,8 +185,9 @@ def lease(tx: Connection, system: SystemName, now: Micros, *, until: Micros, lim
         " AND other.collection = o.collection AND other.record_id = o.record_id AND other.id <> o.id"
         " AND other.state IN ('pending', 'sent', 'unknown') AND (other.state = 'sent' OR coalesce(other.lease_until, 0) > ?2"
         " OR (other.state = 'unknown' AND (o.state <> 'unknown' OR other.id < o.id))))"
-        f" AND {NOT_PAUSED} AND {NOT_SUSPECT} ORDER BY priority, due_at, id LIMIT ?3",
-        (system, now, limit),
+        f" AND {NOT_PAUSED} AND {NOT_SUSPECT} AND (?4 IS NULL OR o.id IN (SELECT value FROM json_each(?4)))"
+        " ORDER BY priority, due_at, id LIMIT ?3",
+        (system, now, limit, None if only is None else pack(sorted(only)).decode()),
     ).fetchall()
     taken: dict[str, Owed] = {}
     for owed in (_owed(tx, row) for row in rows):
@@ -345,6 +346,30 @@ def open_gate(tx: Connection, gate: str, now: Micros) -> int:
     return tx.execute(
         "UPDATE outbox SET state = 'pending', due_at = ? WHERE gate = ? AND state = 'parked'", (now, gate)
     ).rowcount
+
+
+def open_among(tx: Connection, links: Iterable[LinkId]) -> dict[LinkId, dict[MemberName, str]]:
+    """The writes of these links that are owed, given up or not wanted: their state, by link and target; the newest of each."""
+    rows = tx.execute(
+        "SELECT o.link_id, o.member, o.state FROM json_each(?) AS wanted CROSS JOIN outbox AS o ON o.link_id = wanted.value"
+        " WHERE o.state <> 'cancelled' ORDER BY o.id",
+        (pack(sorted(set(links))).decode(),),
+    )
+    newest: dict[LinkId, dict[MemberName, str]] = {}
+    for link, member, state in rows:
+        newest.setdefault(LinkId(link), {})[MemberName(member)] = state
+    return {link: {member: state for member, state in each.items() if state != State.DONE.value} for link, each in newest.items()}
+
+
+def release(tx: Connection, ids: Iterable[int], now: Micros) -> None:
+    """Lets these through the gates they wait behind."""
+    tx.executemany("UPDATE outbox SET state = 'pending', due_at = ? WHERE id = ? AND state = 'parked'", [(now, each) for each in ids])
+
+
+def done_among(tx: Connection, keys: Iterable[str]) -> set[str]:
+    """Those of these keys whose write was carried out."""
+    rows = tx.execute("SELECT key FROM outbox WHERE state = 'done' AND key IN (SELECT value FROM json_each(?))", (pack(list(keys)).decode(),))
+    return {key for (key,) in rows}
 
 
 def load(tx: Connection, ids: Iterable[int]) -> list[Owed]:

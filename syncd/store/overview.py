@@ -24,6 +24,11 @@ def owed_by_system(tx: Connection) -> dict[SystemName, int]:
     ).fetchall())
 
 
+def dead_by_system(tx: Connection) -> dict[SystemName, int]:
+    """How many writes were given up, by the system they were for."""
+    return dict(tx.execute("SELECT system, count(*) FROM outbox WHERE state = 'dead' GROUP BY system").fetchall())
+
+
 def count_suspects(tx: Connection) -> int:
     """How many records look deleted and are not yet known to be."""
     (count,) = tx.execute("SELECT count(*) FROM suspects").fetchone()

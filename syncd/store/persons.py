@@ -15,7 +15,7 @@ import orjson
 
 from syncd.core.errors import UserError
 from syncd.core.record import CollectionName, FieldName, Json, LinkId, Micros, RecordId, Ref, SyncName, SystemName
-from syncd.store import forgotten
+from syncd.store import chain, forgotten
 from syncd.store.codec import DamagedError, pack, seal
 from syncd.store.database import Connection, ask_to_shrink
 from syncd.store.observations import Routes
@@ -36,6 +36,7 @@ _KEPT: Final = {
     "to_plan": _BY_ITEM,
     "match_keys": _BY_ITEM,
     "to_plan_later": _BY_ITEM,
+    "drifts": _BY_LINK,
     "to_notice": f"{_BY_REF} OR {_BY_LINK}",
     "unsighted": _BY_REF,
     "claims": "EXISTS (SELECT 1 FROM json_each(:refs) AS ref WHERE subject = ref.value ->> 2"
@@ -59,7 +60,8 @@ _KEPT: Final = {
 """Which rows of a table are kept of a person; in the order in which they can be erased."""
 NOBODY: Final = frozenset(
     {"meta", "cursors", "runs", "outcomes", "requests", "systems", "syncs", "tokens", "heard", "pauses", "vault_keys", "forgotten", "watched_places",
-     "automations", "automation_rules", "automation_outcomes", "automation_newest", "polled_items"}
+     "automations", "automation_rules", "automation_outcomes", "automation_newest", "polled_items",
+     "alerts", "journal_chain", "journal_amends"}
 )
 """Tables that hold nothing of anybody; of requests, what is answered goes when somebody is erased, and so do the newest events."""
 
@@ -118,7 +120,9 @@ def erase(
     if known_as is None and tx.execute(f"SELECT 1 FROM outbox WHERE ({_KEPT['outbox']}) AND state = 'sent'", terms).fetchone():  # noqa: S608
         raise UserError("a record of this person is just being written", hint="try again in a minute")
     forgotten.add(tx, _marks(tx, person, terms, first_keys), known_as or forgotten.next_number(tx), at)
+    told = [number for (number,) in tx.execute(f"SELECT id FROM journal WHERE {_KEPT['journal']}", terms)]  # noqa: S608
     gone = {table: tx.execute(f"DELETE FROM {table} WHERE {where}", terms).rowcount for table, where in _KEPT.items()}  # noqa: S608
+    chain.amend_ours(tx, told, at)
     # The sums over the index are taken anew; requests that were answered may tell of anybody. The newest's number must not be given again.
     tx.execute("DELETE FROM meta WHERE key LIKE 'match\\_keys %' ESCAPE '\\'")
     tx.execute("DELETE FROM automation_newest")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from syncd.core.record import DAY, Micros
+from syncd.store import chain
 from syncd.store.database import Connection
 
 BATCH: Final = 1000
@@ -33,8 +34,6 @@ _OVER: Final = {
         "done_at < ? AND state IN ('done', 'cancelled')"
         " AND NOT EXISTS (SELECT 1 FROM links AS l WHERE l.id = outbox.link_id AND l.state = 'live' AND l.revision <= outbox.revision)",
     ),
-    # The newest stays whatever its age: its number must not be given again.
-    "story": ("journal", "at < ? AND id < (SELECT max(id) FROM journal)"),
     "decisions": ("holds", "updated_at < ? AND state = 'closed'"),
     "requests": ("requests", "done_at < ? AND state IN ('done', 'failed') AND id < (SELECT max(id) FROM requests)"),
 }
@@ -42,11 +41,21 @@ _OVER: Final = {
 
 def prune_some(tx: Connection, keep: Keep, now: Micros) -> dict[str, int]:
     """Drops what is older than it is kept, at most `BATCH` rows of a kind; how many of each."""
-    kept = {"events": keep.events, "writes": keep.writes, "story": keep.story, "decisions": keep.story, "requests": keep.requests}
+    kept = {"events": keep.events, "writes": keep.writes, "decisions": keep.story, "requests": keep.requests}
     return {
+        # The journal goes by whole links of its chain, and the newest stays: its number must not be given again.
+        "story": chain.prune(tx, now - keep.story) if chain.is_begun(tx) else _prune_unchained(tx, now - keep.story),
+    } | {
         kind: tx.execute(
             f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {where} LIMIT {BATCH})",  # noqa: S608 (constants)
             (now - kept[kind],),
         ).rowcount
         for kind, (table, where) in _OVER.items()
     }
+
+
+def _prune_unchained(tx: Connection, before: Micros) -> int:
+    return tx.execute(
+        f"DELETE FROM journal WHERE id IN (SELECT id FROM journal WHERE at < ? AND id < (SELECT max(id) FROM journal) LIMIT {BATCH})",  # noqa: S608 (a constant)
+        (before,),
+    ).rowcount

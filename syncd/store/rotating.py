@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 import orjson
 
 from syncd.core.record import Json
-from syncd.store import vault
+from syncd.store import chain, vault
 from syncd.store.codec import DamagedError
 from syncd.store.database import Connection, ask_to_shrink
 from syncd.store.master import MasterKey
@@ -46,6 +46,8 @@ def reseal_some(tx: Connection, each: Sealed, after: list[Json] | None) -> list[
         f"UPDATE {each.table} SET {each.column} = ? WHERE {place}",  # noqa: S608
         [(fresh, *number) for held, bound, *number in rows if (fresh := _fresh(tx, each, held, orjson.loads(bound))) is not None],
     )
+    if each.table == "journal":
+        chain.amend_ours(tx, [number for *_, number in rows], 0)
     return list(rows[-1][2:]) if len(rows) == BATCH else None
 
 

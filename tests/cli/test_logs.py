@@ -12,7 +12,7 @@ from syncd.cli.logs import LogFormat, set_up_logs
 from syncd.config import LogLevel
 log = set_up_logs(LogLevel.INFO, {form})
 log.debug("not.shown")
-log.info("write.delivered", link=3, about="\\x1b]0;title\\x07")
+log.info("write.delivered", link=3, said="\\x1b]0;title\\x07")
 logging.getLogger("aiohttp.server").error("Error handling request")
 logging.getLogger("asyncio").debug("Using selector")
 warnings.warn("old")
@@ -60,7 +60,7 @@ def test_plain_lines_are_harmless() -> None:
     """For a person: time, level, event, keys; a value moves no cursor and sets no title."""
     [first, *_] = run("LogFormat.CONSOLE")
 
-    assert first.endswith("info    write.delivered  link=3 about=]0;title")
+    assert first.endswith("info    write.delivered  link=3 said=]0;title")
 
 
 def test_a_crash_is_one_line_too() -> None:

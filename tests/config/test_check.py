@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.config import Address, DaemonSettings, LogLevel, Report, Settings, load
+from syncd.config import Address, AlertSettings, DaemonSettings, LogLevel, Report, Settings, load
 from syncd.config.durations import parse_duration, spell_duration
 from syncd.core.errors import UserError
 from syncd.core.fields import FieldType
@@ -167,6 +167,26 @@ def test_default_daemon(settings: Settings, tmp_path: Path) -> None:
     assert DaemonSettings(state=tmp_path / ".local/state/syncd") == settings.daemon
 
 
+def test_alerts(good: str, checking: Callable[[str], Report], tmp_path: Path) -> None:
+    """Every setting of the section arrives, and the secret is never shown; without the section nobody but the log is told."""
+    (tmp_path / "alerts-secret").write_text("correct horse\n")
+    (tmp_path / "alerts-secret").chmod(0o600)
+    written = """
+[alerts]
+webhook = "https://alerts.example.com/syncd?for=me"
+secret = { file = "alerts-secret" }
+command = ["/usr/local/bin/tell-me", "--loud"]
+every = "1h"
+drift_after = "2d"
+"""
+    told = checking(good + written).settings.alerts
+
+    assert AlertSettings() == checking(good).settings.alerts
+    assert ("https://alerts.example.com/syncd?for=me", "correct horse") == (told.webhook, told.secret)
+    assert (("/usr/local/bin/tell-me", "--loud"), HOUR, 2 * DAY) == (told.command, told.every, told.drift_after)
+    assert "correct horse" not in repr(told)
+
+
 def test_daemon(good: str, checking: Callable[[str], Report], tmp_path: Path) -> None:
     """Every setting of the section arrives."""
     written = """
@@ -177,6 +197,7 @@ public_url = "https://sync.example.com/hooks/"
 poll_min = "100ms"
 poll_max = "2m"
 full_pass = "1.5d"
+audit_every = "off"
 quiet = "0s"
 quiet_max = "1s"
 log_level = "debug"
@@ -189,6 +210,7 @@ trusted_proxies = ["10.0.0.0/8", "::1"]
         poll_min=SECOND // 10,
         poll_max=2 * MINUTE,
         full_pass=36 * HOUR,
+        audit_every=None,
         quiet=0,
         quiet_max=SECOND,
         log_level=LogLevel.DEBUG,

@@ -16,6 +16,12 @@ from syncd.config import Finding, Report, check
 MISTAKES = [
     ("syntax", "[systems.crm]", "[systems.crm", 1, "not TOML: Expected ']' at the end of a table declaration (column 13); https://toml.io shows how it is written"),
     ("unknown_table", "[syncs.people]\n", '[demon]\nlisten = "off"\n[syncs.people]\n', 11, "demon: unknown key; did you mean `daemon`?"),
+    ("alerts_in_the_clear", "[syncs.people]\n", '[alerts]\nwebhook = "http://alerts.example.com"\nsecret = { credential = "crm-token" }\n[syncs.people]\n', 12, "alerts.webhook: would be told in the clear; use https; plain http reaches this machine only"),
+    ("alerts_unsigned", "[syncs.people]\n", '[alerts]\nwebhook = "https://alerts.example.com"\n[syncs.people]\n', 12, 'alerts.webhook: has no `secret` to be signed with; write secret = { file = "alerts-secret" }'),
+    ("alerts_signs_nothing", "[syncs.people]\n", '[alerts]\nsecret = { credential = "crm-token" }\n[syncs.people]\n', 12, 'alerts.secret: signs nothing: there is no `webhook`; write webhook = "https://…", or take it out'),
+    ("alerts_shell", "[syncs.people]\n", '[alerts]\ncommand = "mail root"\n[syncs.people]\n', 12, 'alerts.command: is a list of texts, not "mail root"; write command = ["…", "…"]'),
+    ("alerts_misspelt", "[syncs.people]\n", '[alerts]\nwebhok = "https://x.example"\n[syncs.people]\n', 12, "alerts.webhok: unknown key; did you mean `webhook`?"),
+    ("audit_every_word", "[syncs.people]\n", '[daemon]\naudit_every = "never"\n[syncs.people]\n', 12, 'daemon.audit_every: is a duration, not "never"; write a number and a unit: "500ms", "30s", "5m", "2h", "1d"'),
     ("kind_misspelt", 'kind = "crm"', 'knd = "crm"', 1, 'systems.crm: says no kind; write kind = "…", one of crm, mailer'),
     ("kind_unknown", 'kind = "crm"', 'kind = "cmr"', 2, 'systems.crm.kind: there is no kind "cmr"; did you mean `crm`?'),
     ("kind_number", 'kind = "crm"', "kind = 3", 2, "systems.crm.kind: is a text, not 3"),

@@ -281,7 +281,7 @@ async def test_files_are_private(tmp_path):
     finally:
         os.umask(before)
 
-    assert {"x.key": 0o600, "x.db": 0o600, "x.db-wal": 0o600, "x.db-shm": 0o600, "x.lock": 0o600} == modes
+    assert {"x.key": 0o600, "x.db": 0o600, "x.db-wal": 0o600, "x.db-shm": 0o600, "x.lock": 0o600, "x.journal-key": 0o600} == modes
     assert 0o700 == stat.S_IMODE(path.parent.stat().st_mode)
 
 

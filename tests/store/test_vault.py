@@ -24,7 +24,8 @@ from tests.store.build import PLACE_A, arrival, linked, look, owe, ref
 
 PLAIN = {
     ("cursors", "pass_token"), ("holds", "sides_mark"), ("observations", "fingerprint"), ("bridge_handoffs", "fingerprint"),
-    ("polled_items", "fingerprint"), ("suspects", "evidence"), ("systems", "quota"), ("systems", "detail"), ("tokens", "sealed"), ("vault_keys", "locked"),
+    ("polled_items", "fingerprint"), ("journal_chain", "rows"), ("journal_chain", "hash"), ("journal_amends", "sum"),
+    ("suspects", "evidence"), ("systems", "quota"), ("systems", "detail"), ("tokens", "sealed"), ("vault_keys", "locked"),
 }  # fmt: skip
 """Columns of bytes that tell nothing of a person, or are sealed by themselves."""
 
