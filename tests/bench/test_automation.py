@@ -141,7 +141,7 @@ async def measure(size: int, rounds: int = ROUNDS) -> list[str]:
         await vendors.tell("populate", count=size)
         ghl = (await vendors.tell("describe"))["gohighlevel"]
         for number in range(rounds):
-            async with running(vendors, quiet="20ms", more=AUTOMATION) as (engine, _):
+            async with running(vendors, quiet="20ms", instead=AUTOMATION) as (engine, _):
                 await idle(engine)
                 await rate(vendors, size // 10, f"warm {number} ")
                 await idle(engine)
