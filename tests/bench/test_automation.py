@@ -138,7 +138,7 @@ async def measure(size: int, rounds: int = ROUNDS) -> list[str]:
     found: dict[str, list[float]] = {"syncd": [], "relay": []}
     program = node_red()
     async with started() as vendors:
-        await vendors.tell("populate", count=size)
+        await vendors.tell("populate", count=size + size // 4)
         ghl = (await vendors.tell("describe"))["gohighlevel"]
         for number in range(rounds):
             async with running(vendors, quiet="20ms", instead=AUTOMATION) as (engine, _):
