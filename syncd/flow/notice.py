@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from syncd.core.happening import PERSON, Cause, Claim, Happening, Origin, What, differences, same, split
+from syncd.core.happening import PERSON, Cause, Claim, Happening, Origin, What, differences, fits, same, split
 from syncd.core.record import DAY, HOUR, Json, Micros
 from syncd.flow.beginning import Told, keep_newest, report, tell
 from syncd.flow.bus import Bell
@@ -152,7 +152,7 @@ def _of_record(tx: Connection, notice: Notice) -> dict[Cause, frozenset[str]]:
     else:
         causes = split(changed, before, after, found)
     # A reading that began before the call was answered may not show it yet.
-    shown = [claim for claim in found if claim.cause in causes or claim.at <= notice.as_of]
+    shown = [claim for claim in found if claim.at <= notice.as_of or _is_shown(notice, changed, claim)]
     claims.void(tx, [claim.id for claim in shown if claim.id])
     for cause, paths in causes.items():
         if cause.origin is Origin.AUTOMATION:
@@ -160,6 +160,14 @@ def _of_record(tx: Connection, notice: Notice) -> dict[Cause, frozenset[str]]:
             claim = Claim(cause=cause, values=values, made=notice.what is not What.UPDATED)
             claims.add(tx, claims.of_source(notice.ref.system, notice.ref.id), claim, notice.at)
     return causes
+
+
+def _is_shown(notice: Notice, changed: frozenset[str], claim: Claim) -> bool:
+    """Whether this very claim explains something: another of the same automation, made since, has yet to show."""
+    if notice.what is not What.UPDATED:
+        return claim.made
+    before, after = notice.before or {}, notice.after or {}
+    return any(fits(claim, path, before.get(path), after.get(path)) for path in changed)
 
 
 def _claims_of(tx: Connection, ours: notices.Ours) -> Iterator[Claim]:

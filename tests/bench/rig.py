@@ -74,8 +74,8 @@ source = {{ ghl = "source", octopus = "fields.Source", direction = "ghl -> octop
 
 
 @asynccontextmanager
-async def running(vendors: Vendors, *, quiet: str = "50ms", more: str = "") -> AsyncIterator[tuple[Engine, str]]:
-    """A running engine and where it listens; the vendors' webhooks come to it. `more` stands behind the configuration."""
+async def running(vendors: Vendors, *, quiet: str = "50ms", instead: str | None = None) -> AsyncIterator[tuple[Engine, str]]:
+    """A running engine and where it listens; the vendors' webhooks come to it. `instead` stands in the place of the sync."""
     log = structlog.make_filtering_bound_logger(logging.CRITICAL)(structlog.PrintLogger(), [], {})
     described = await vendors.tell("describe")
     ghl, octopus = described["gohighlevel"], described["emailoctopus"]
@@ -85,7 +85,10 @@ async def running(vendors: Vendors, *, quiet: str = "50ms", more: str = "") -> A
             (folder / file).write_text(secret)
             (folder / file).chmod(0o600)
         pem = ghl["webhook_public_key_pem"].replace("\n", "\\n")
-        (folder / "syncd.toml").write_text(CONFIG.format(folder=folder, ghl=ghl, octopus=octopus, pem=pem, quiet=quiet) + more)
+        written = CONFIG.format(folder=folder, ghl=ghl, octopus=octopus, pem=pem, quiet=quiet)
+        if instead is not None:
+            written = written.partition("[syncs.contacts]")[0] + instead
+        (folder / "syncd.toml").write_text(written)
         settings = load(folder / "syncd.toml", KINDS, environ={})
         async with (
             open_database(database_path(settings)) as database,

@@ -8,11 +8,11 @@ import pytest
 
 from syncd.connectors.memory import FaultKind
 from syncd.core.automation import WebhookTrigger
-from syncd.core.happening import What
-from syncd.core.record import HOUR
+from syncd.core.happening import Cause, Claim, Origin, What
+from syncd.core.record import HOUR, SECOND
 from syncd.flow.automate import advance_once, automate_once
 from syncd.flow.write import write_once
-from syncd.store import continuity
+from syncd.store import claims, continuity
 from syncd.store.continuity import Standing
 from tests.flow.automating import AUTOMATION, BACKFILL, SYNC, automated, automation, message, on_hub, on_record
 from tests.flow.world import ADA, CRM, MAIL
@@ -333,6 +333,30 @@ async def test_a_claim_waits_for_a_reading_that_can_show_it(tmp_path: Path) -> N
         await found.settle()
 
         assert ([], "Dame") == (found.sent, found.world.crm.records()[ada]["name"])
+
+
+async def test_each_call_of_an_automation_is_looked_for_by_itself(tmp_path: Path) -> None:
+    """A reading that shows the first of its calls, and was begun before the second, leaves the second to be shown: it is no person's."""
+    watching = automation(on_record(CRM, What.UPDATED, "phone"), message("changed"), name="watching")
+    async with automated(tmp_path, watching) as found:
+        ada = found.world.crm.create_as_user(ADA)
+        await found.settle()
+        now = found.world.clock.now()
+
+        def called(tx, name: str, value: str, at: int) -> None:
+            claims.add(tx, claims.of_record(CRM, ada), Claim(cause=Cause(Origin.AUTOMATION, 1, "marking"), values={name: [value]}), at)
+
+        found.world.crm.edit_as_user(ada, {"name": "Eve"})
+        await found.engine.database.write(lambda tx: called(tx, "name", "Eve", now))
+        found.world.later(10)
+        await found.world.poll(CRM)
+        await found.engine.database.write(lambda tx: called(tx, "phone", "+12125550199", found.world.clock.now() + SECOND))
+        await found.told()
+        found.world.later(10)
+        found.world.crm.edit_as_user(ada, {"phone": "+12125550199"})
+        await found.settle()
+
+        assert {"of an origin that is not meant (automation)": 1} == await found.outcomes("watching")
 
 
 async def test_two_automations_do_not_chase_each_other(tmp_path: Path) -> None:

@@ -95,7 +95,8 @@ class SimOperations:
         rec = vendor.records.get(record_id)  # type: ignore[call-overload]
         if name == "put-field" and (rec is None or not rec.alive):
             return Rejected("there is no such contact", system=self._connector.system, status=404)
-        told = {each: body[each] for each in TOLD}
+        # As text, so that what the event showed is no value that was written.
+        told = {each: body[each] for each in TOLD} | {"after": orjson.loads(body["after"].removeprefix("is "))}
         self._world.automated.arrived(Arrived(at=self._world.loop.vt, system=vendor.name, operation=name, subject=record_id, **told))
         if name != "put-field":
             return {}
