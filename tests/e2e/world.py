@@ -13,7 +13,6 @@ import contextlib
 import itertools
 import os
 import socket
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
@@ -26,7 +25,8 @@ from syncd.core.outcome import HoldKind
 from syncd.sandbox import Applied, EmailOctopusOptions, GoHighLevelOptions, Sandbox, SandboxOptions
 from syncd.sandbox.names import Person, invent
 from syncd.sandbox.people import ghl_fields, octopus_fields
-from syncd.store import control, holds, journal, outbox
+from syncd.store import control, holds, journal, outbox, visiting
+from syncd.store.database import Connection
 from syncd.store.holds import Held, HoldState
 from syncd.store.journal import Entry
 from tests.e2e.configuration import BOUNDLESS, Configuration
@@ -276,8 +276,7 @@ class World:
         return await self._ask("failures", {"ids": [], "choice": "retry"})
 
     async def _ask(self, kind: str, arguments: dict[str, Any]) -> str:
-        with closing(sqlite3.connect(self._store, timeout=5, isolation_level=None)) as connection:
-            number = control.ask(connection, kind, arguments, time_ns() // 1_000)
+        number = visiting.leave(self._store, lambda tx: control.ask(tx, kind, arguments, time_ns() // 1_000))
         request = await self.until(
             lambda: (found := self._look(lambda tx: control.get_request(tx, number)))
             and found.state in ("done", "failed")
@@ -291,9 +290,9 @@ class World:
     def _store(self) -> Path:
         return self.configuration.state / "syncd.db"
 
-    def _look(self, job: Callable[[sqlite3.Connection], Any]) -> Any:
-        with closing(sqlite3.connect(f"file:{self._store}?mode=ro", uri=True, timeout=5)) as connection:
-            return job(connection)
+    def _look(self, job: Callable[[Connection], Any]) -> Any:
+        with visiting.reading(self._store) as read:
+            return read(job)
 
 
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
