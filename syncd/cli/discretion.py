@@ -22,7 +22,7 @@ LOGGABLE = frozenset({
     "attempt", "automation", "call", "channel", "collection", "config", "count", "counted", "done", "doubtful", "error", "event", "events", "exception", "field",
     "fields", "fresh", "held", "held_back", "hint", "host", "items", "key", "kind", "level", "link", "links", "listed", "listen", "logger", "looked",
     "member", "mode", "next", "now", "operation", "owed", "pid", "port", "problems", "reason", "ref", "retry_s", "row", "run", "runs", "said",
-    "sentence", "signal", "size", "source", "stage", "subject", "sync", "syncs", "system", "table", "timestamp", "unknown", "why", "writes",
+    "sentence", "signal", "size", "source", "stage", "subject", "sync", "syncs", "system", "table", "timestamp", "unknown", "version", "what", "why", "writes",
 })  # fmt: skip
 """Names, ids, counts, moments, and reasons in our own words or made discreet."""
 _WORDED_BY_OTHERS = frozenset({"error", "reason", "sentence"})
