@@ -32,7 +32,7 @@ class Bus:
     def ring(self, *bells: Bell) -> None:
         """Wakes whoever waits for these."""
         # Whatever is to be planned may be to be told to automations as well.
-        for bell in {*bells, *((Bell.NOTICE,) if Bell.PLAN in bells else ())}:
+        for bell in dict.fromkeys([*bells, *((Bell.NOTICE,) if Bell.PLAN in bells else ())]):
             self._events[bell].set()
             self._events[bell] = anyio.Event()
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 import weakref
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +20,7 @@ from tests.sim.shrink import fails_like, shrink
 from tests.sim.world import World, run
 
 LOTS, LOT = 20, 25
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("lot", range(LOTS))
@@ -132,3 +137,13 @@ def test_deadlock_and_livelock_are_seen():
         with pytest.raises(expected):
             loop.run_until_complete(job())
         loop.bury()
+
+
+def test_the_trace_is_the_same_whatever_hashes_texts():
+    """A set's order differs from one process to the next: nothing may be done in it."""
+    command = [sys.executable, "-c", "from tests.sim.script import draw\nfrom tests.sim.world import run\nprint([run(draw(seed)).digest for seed in (3, 7)])"]
+    traces = {
+        subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout for seed in ("1", "2")
+    }
+
+    assert 1 == len(traces)
