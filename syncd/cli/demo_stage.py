@@ -18,6 +18,8 @@ import anyio
 from syncd.core.errors import UserError
 from syncd.sandbox.options import LOOPBACK
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 @contextmanager
 def stage_directory(keep: Path | None) -> Iterator[Path]:
@@ -41,7 +43,7 @@ async def until_stopped(act: Callable[[], Awaitable[None]]) -> bool:
         stage = anyio.CancelScope()
 
         async def watch() -> None:
-            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            with anyio.open_signal_receiver(*_ENDING) as signals:
                 async for _ in signals:
                     stage.cancel()
 
@@ -49,6 +51,10 @@ async def until_stopped(act: Callable[[], Awaitable[None]]) -> bool:
         with stage:
             await act()
         tasks.cancel_scope.cancel()
+    if stage.cancelled_caught:
+        # The process ends now, and takes a moment to: whoever signals again then would kill it.
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_IGN)
     return not stage.cancelled_caught
 
 
