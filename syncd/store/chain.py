@@ -20,6 +20,7 @@ from syncd.core.errors import StoreError
 from syncd.core.record import Json, Micros
 from syncd.store.codec import pack
 from syncd.store.connection import Connection as OurConnection
+from syncd.store.master import sync_directory
 
 Connection = sqlite3.Connection
 SUM_BYTES = 8
@@ -74,6 +75,7 @@ def make_key(path: Path) -> bytes:
         made.flush()
         os.fsync(made.fileno())
     fresh.replace(file)
+    sync_directory(file.parent)
     return key_beside(path)
 
 

@@ -87,10 +87,10 @@ async def test_the_disk_fails_between_a_call_and_its_outcome(tmp_path: Path, lib
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """The state directory as a file system of its own, of two megabytes."""
+    """The state directory as a file system of its own, of four megabytes."""
     place = tmp_path / "state"
     place.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", place], check=False, capture_output=True).returncode:
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", place], check=False, capture_output=True).returncode:
         pytest.skip("mounting a small file system takes root's rights")
     yield place
     subprocess.run(["umount", "-l", place], check=True)

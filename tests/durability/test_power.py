@@ -21,6 +21,7 @@ PROGRAM = Path(__file__).with_name("pragmas.py")
 # Small enough that the log is carried over into the database, and begun anew, several times.
 OFTEN = "wal_autocheckpoint=60"
 CUTS = 150
+Keys = dict[str, bytes]
 
 
 @dataclass(slots=True)
@@ -33,8 +34,11 @@ class Verdict:
     lost: list[str] = field(default_factory=list)
 
 
-async def live(directory: Path, library: Path, *pragmas: str) -> list[Entry]:
-    """A life with new people, edits on both sides and deletions; all that was written and synced, answered and sent in it."""
+async def live(directory: Path, library: Path, *pragmas: str) -> tuple[list[Entry], Keys]:
+    """A life with new people, edits on both sides and deletions; all that was written and synced, answered and sent in it.
+
+    And the keys it was sealed and chained with: they are on the disk, with their names, before the database is first used.
+    """
     trace = directory / "trace"
     async with opened(directory, daemon={"poll_min": '"60s"', "poll_max": '"60s"'}, sync=SYNC) as world:
         world.settle_many(3)
@@ -50,11 +54,13 @@ async def live(directory: Path, library: Path, *pragmas: str) -> list[Entry]:
         finally:
             await daemon.kill()
         assert code == 0, daemon.tail()
-    return read_trace(trace)
+        keys = {name: (world.configuration.state / name).read_bytes() for name in ("syncd.key", "syncd.journal-key")}
+    return read_trace(trace), keys
 
 
-async def judge(entries: list[Entry], random: Random, cuts: int) -> Verdict:
+async def judge(life: tuple[list[Entry], Keys], random: Random, cuts: int) -> Verdict:
     """Lets the power fail at so many moments, those first at which somebody had just been told something."""
+    entries, keys = life
     told = [number for number, entry in enumerate(entries, start=1) if entry.kind in "ar"]
     others = sorted(set(range(1, len(entries) + 1)) - set(told))
     chosen = {*told, *random.sample(others, min(len(others), max(0, cuts - len(told))))}
@@ -66,7 +72,7 @@ async def judge(entries: list[Entry], random: Random, cuts: int) -> Verdict:
             calls += is_call(entry)
             if number in chosen:
                 for which, state in zip(("synced", "all", "some"), disk.states(random), strict=True):
-                    await look(Path(place), state, f"{which} of {number}", (answers, calls), verdict)
+                    await look(Path(place), state | keys, f"{which} of {number}", (answers, calls), verdict)
     verdict.relied_on = answers + calls
     return verdict
 
@@ -76,8 +82,9 @@ async def look(place: Path, state: dict[str, bytes], name: str, wanted: tuple[in
     shutil.rmtree(place / "state", ignore_errors=True)
     (place / "state").mkdir()
     for file, data in state.items():
-        if file in ("syncd.db", "syncd.db-wal", "syncd.db-journal"):
+        if file in ("syncd.db", "syncd.db-wal", "syncd.db-journal", "syncd.key", "syncd.journal-key"):
             (place / "state" / file).write_bytes(data)
+            (place / "state" / file).chmod(0o600)
     verdict.states += 1
     try:
         async with open_database(place / "state" / "syncd.db") as database:
@@ -139,8 +146,8 @@ async def test_nothing_relied_upon_is_lost_at_any_moment(tmp_path: Path, library
     for number in range(max(1, request.config.getoption("worlds") // 10)):
         directory = tmp_path / str(number)
         directory.mkdir()
-        entries = await live(directory, library)
-        verdict = await judge(entries, Random(number), len(entries))
+        life = await live(directory, library)
+        verdict = await judge(life, Random(number), len(life[0]))
         print(f"life {number}: {verdict.states} states, {verdict.relied_on} acknowledged events and calls")
 
         assert ([], []) == (verdict.unsound, verdict.lost)
