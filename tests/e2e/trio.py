@@ -200,7 +200,7 @@ class Trio:
         """Waits until `seen` gives something true, and returns that."""
         deadline = monotonic() + DEADLINE_S
         while not (found := seen()):
-            assert monotonic() < deadline, f"not within {DEADLINE_S:g} s: {what}; {[self.rows(side) for side in SIDES]}"
+            assert monotonic() < deadline, f"not within {DEADLINE_S:g} s: {what}; {[self.rows(side) for side in SIDES]}; twice: {self.doubled()}"
             await asyncio.sleep(0.03)
         return found
 
