@@ -51,21 +51,28 @@ class _Key:
 async def is_there_already(engine: Engine, owed: Owed, *, refused_doubles: bool = True) -> tuple[Record, Micros] | None:
     """The record this create would double, if the vendor has it and would not say so itself.
 
-    Not asked where the vendor refuses doubles by itself (unless `refused_doubles` says that it will not, of many at once), nor just after a listing that would have shown it. Several records: the
-    first that matches all keys is not guessed at; the caller's adoption holds it if it belongs to another link.
+    Not asked where the vendor refuses doubles by itself (unless `refused_doubles` says that it will not, of many at once). A listing of just now
+    stands for the question in a first sync, whose people are old, and where at worst a record is written over; it does not elsewhere: of somebody
+    entered on two sides at once a listing that runs behind shows nothing. Several records: the first that matches all keys is not guessed at; the
+    caller's adoption holds it if it belongs to another link.
     """
     facts = engine.connectors[owed.ref.system].capabilities(owed.ref.collection)
     keys = await _keys(engine, owed, facts)
-    if not keys or (refused_doubles and any(key.path in facts.create_detects for key in keys)):
+    detected = any(key.path in facts.create_detects for key in keys)
+    if not keys or (refused_doubles and detected):
         return None
-    good_for = FIRST_SYNC_GOOD_FOR if owed.priority > LIVE else engine.timing.fresh_many
-    looked_at = await engine.database.read(lambda tx: cursors.load(tx, (owed.ref.system, owed.ref.collection)).looked_at)
-    in_this_life = looked_at is not None and looked_at >= engine.started_at
-    if in_this_life and looked_at is not None and engine.clock.now() - looked_at <= good_for + facts.index_lag:
+    if (owed.priority > LIVE or detected) and await _was_listed(engine, owed, facts):
         return None
     seen_at = engine.clock.now()
     found, _ = await _find(engine, owed, keys)
     return (found[0], seen_at) if len(found) == 1 else None
+
+
+async def _was_listed(engine: Engine, owed: Owed, facts: Capabilities) -> bool:
+    """Whether a listing of this life would have shown the record, had it been there a moment before."""
+    good_for = FIRST_SYNC_GOOD_FOR if owed.priority > LIVE else engine.timing.fresh_many
+    looked_at = await engine.database.read(lambda tx: cursors.load(tx, (owed.ref.system, owed.ref.collection)).looked_at)
+    return looked_at is not None and looked_at >= engine.started_at and engine.clock.now() - looked_at <= good_for + facts.index_lag
 
 
 async def probe_create(engine: Engine, owed: Owed) -> None:

@@ -1,10 +1,13 @@
-"""What is made once and cannot be taken back: members of staff with their password, and messages."""
+"""What is made once and cannot be taken back: members of staff with their password, messages, and whoever a vendor keeps quiet about."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from syncd.sandbox import GoHighLevelOptions
+from syncd.sandbox.people import ghl_fields, octopus_fields
 from tests.e2e.locations import opened
+from tests.e2e.world import World
 
 USERS = """\
 [syncs.users]
@@ -88,3 +91,22 @@ async def test_a_message_is_sent_once_and_never_changed(tmp_path: Path) -> None:
 
         assert 2 == sent
         assert ["Hello", "Once more"] == [row["body"] for row in world.there.records.rows("messages")]
+
+
+async def test_who_is_entered_on_both_sides_at_once_is_not_doubled(tmp_path: Path) -> None:
+    """GoHighLevel takes doubles, its search does not show the newcomer yet and no webhook told of them: they are asked for before they are made."""
+    async with World.open(tmp_path, ghl=GoHighLevelOptions(index_lag_s=3.0)) as world:
+        world.settle()
+        async with world.daemon():
+            await world.converge()
+            world.sandbox.ghl.webhooks.url = None
+            person = world.invent()
+            made = world.sandbox.ghl.create_as_user(ghl_fields(person))
+            world.sandbox.octopus.create_as_user(octopus_fields(person))
+            await world.cycles(6)
+            await world.until(lambda: made["id"] in world.sandbox.ghl.location.index.visible(), "search shows the newcomer")
+            await world.converge()
+
+    assert 1 == len(world.ghl_by_email(person.email))
+    assert 1 == len(world.octopus_by_email(person.email))
+    world.assert_agree()
