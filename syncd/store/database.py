@@ -268,7 +268,9 @@ def equip(connection: Connection, path: Path) -> Connection:
 
 
 def prepare(connection: Connection) -> None:
-    """Sets the writing connection up and applies what migrations are missing. Raises UserError for a newer schema."""
+    """Sets the writing connection up and applies what migrations are missing, in one transaction, so that whoever looks meanwhile meets the schema
+    of before or this one. Raises UserError for a newer schema.
+    """
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
     steps = migrations()
@@ -279,8 +281,9 @@ def prepare(connection: Connection) -> None:
         )
     connection.vault.make(connection)
     legacy.teach(connection)
-    for number, script in enumerate(steps[done:], start=done + 1):
-        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version={number};\nCOMMIT;")
+    if done < len(steps):
+        scripts = "\n".join(steps[done:])
+        connection.executescript(f"BEGIN IMMEDIATE;\n{scripts}\nPRAGMA user_version={len(steps)};\nCOMMIT;")
     forgotten.take_in(connection)
     if must_shrink(connection):
         shrink(connection)

@@ -101,11 +101,14 @@ def test_a_time_out_is_code_5(world: World) -> None:
 def test_a_signal_ends_it_in_order(world: World) -> None:
     """SIGTERM in the middle: an error in words, the lock free again, no request left behind."""
     world.do(lambda sandbox: sandbox.octopus.faults.add("list-contacts", "hang_before", seconds=60, count=50))
-    process = subprocess.Popen([sys.executable, "-m", "syncd", "reconcile"], cwd=world.folder, env=world.environ(),
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    wait_for(lambda: world.database.exists() and world.here("status", "--json").json.get("requests"))
-    process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=10)
+    with subprocess.Popen([sys.executable, "-m", "syncd", "reconcile"], cwd=world.folder, env=world.environ(),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            wait_for(lambda: world.database.exists() and world.here("status", "--json").json.get("requests"))
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=10)
+        finally:
+            process.kill()
 
     assert 130 == process.returncode
     assert b"Traceback" not in err

@@ -79,6 +79,24 @@ def test_every_older_schema_is_brought_up(tmp_path, done):
         assert schema(new) == schema(tx)
 
 
+@pytest.mark.parametrize("done", [0, 5])
+def test_nobody_sees_a_schema_in_between(tmp_path, done):
+    """Whoever looks while the tables are made sees what was there before, or all of it."""
+    seen = set()
+    with closing(connect(tmp_path / "x.db")) as tx, closing(sqlite3.connect(tmp_path / "x.db")) as visitor:
+        tx.vault.make(tx)
+        teach(tx)
+        for number, script in enumerate(migrations()[:done], start=1):
+            tx.executescript(f"BEGIN;\n{script}\nPRAGMA user_version={number};\nCOMMIT;")
+        tx.execute("PRAGMA journal_mode=WAL")
+        tx.set_progress_handler(lambda: seen.add(version(visitor)), 50)
+        prepare(tx)
+        tx.set_progress_handler(None, 0)
+        seen.add(version(visitor))
+
+    assert {done, len(migrations())} == seen
+
+
 def test_a_newer_schema_is_refused(tx):
     """An older syncd never touches a newer one's database, and says what to do."""
     tx.execute("PRAGMA user_version=99")
