@@ -251,7 +251,8 @@ async def _mend(engine: Engine, damaged: list[DamagedError]) -> bool:
             return False
         if done is None:
             return False
-        engine.log.error("row.damaged", table=error.table, row=list(error.row), done=done)
+        if done:
+            engine.log.error("row.damaged", table=error.table, row=list(error.row), done=done)
     return bool(damaged)
 
 

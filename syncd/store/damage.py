@@ -8,9 +8,11 @@ It must not know: how the damage was noticed, or who is told.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from syncd.core.outcome import HoldKind, Operation
 from syncd.core.record import LinkId, MemberName, Micros, RecordId, Ref, SyncName
-from syncd.store import automation_damage, bridge, holds, notices, observations, planning
+from syncd.store import automation_damage, bridge, holds, links, notices, observations, planning
 from syncd.store.codec import DamagedError, seal
 from syncd.store.database import Connection
 from syncd.store.holds import Question
@@ -18,7 +20,8 @@ from syncd.store.observations import Routes
 
 
 def mend(tx: Connection, damaged: DamagedError, routes: Routes, at: Micros) -> str | None:
-    """Puts a damaged row out of use; what was done, in words, or None while a call is under way because of it.
+    """Puts a damaged row out of use; what was done, in words, "" where somebody else who met it has done it, or None while a call is under way
+    because of it.
 
     Raises DamagedError where nothing safe can be done.
     """
@@ -48,11 +51,21 @@ def mend(tx: Connection, damaged: DamagedError, routes: Routes, at: Micros) -> s
 
 
 def _read_again(tx: Connection, ref: Ref, routes: Routes, at: Micros) -> str:
+    if _is_sound(lambda: observations.load(tx, [ref])):
+        return ""
     tx.execute("DELETE FROM observations WHERE system = ? AND collection = ? AND record_id = ?", (ref.system, ref.collection, ref.id))
     notices.lose_sight(tx, ref)
     observations.read_again(tx, ref, f"damaged {at}", at)
     planning.enqueue(tx, observations.routed([ref], routes), at, "damaged row")
     return "the record is read again"
+
+
+def _is_sound(load: Callable[[], object]) -> bool:
+    try:
+        load()
+    except DamagedError:
+        return False
+    return True
 
 
 def _hint_only(tx: Connection, key: str) -> str:
@@ -64,6 +77,8 @@ def _hint_only(tx: Connection, key: str) -> str:
 def _take_apart(tx: Connection, link: LinkId, at: Micros) -> str | None:
     if tx.execute("SELECT 1 FROM outbox WHERE link_id = ? AND state = 'sent'", (link,)).fetchone():
         return None
+    if _is_sound(lambda: links.load(tx, [link])):
+        return ""
     rows = _records(tx, link)
     unsure = tx.execute(
         "SELECT sync, member FROM outbox WHERE link_id = ? AND operation = ? AND state = 'unknown'",

@@ -94,7 +94,8 @@ async def test_a_kill_in_the_middle_does_not_start_over(tmp_path: Path) -> None:
         reading = cost.told["reading"]
 
         assert 0 == cost.refused
-        assert max(sum(each) for each in zip(cost.before, cost.after, strict=True)) <= 300 + CONTACTS_BETWEEN_COMMITS
+        # The five whose notes are made there are listed once more, to see them.
+        assert max(sum(each) for each in zip(cost.before, cost.after, strict=True)) <= 300 + CONTACTS_BETWEEN_COMMITS + 5
         assert max(cost.after) < 300 - CONTACTS_BETWEEN_COMMITS
         assert {1} == set(world.children(world.there).values())
         assert isinstance(reading, dict)
@@ -111,7 +112,7 @@ async def test_a_large_first_sync_with_children(tmp_path: Path, request: pytest.
         print(cost)
 
         assert 0 == cost.refused
-        assert max(sum(each) for each in zip(cost.before, cost.after, strict=True)) <= count + CONTACTS_BETWEEN_COMMITS
+        assert max(sum(each) for each in zip(cost.before, cost.after, strict=True)) <= count + CONTACTS_BETWEEN_COMMITS + 20
         assert {1} == set(world.children(world.there).values())
 
 

@@ -74,12 +74,25 @@ def test_one_bit_in_any_column_is_seen(tx, table, column):
 def test_a_damaged_observation_is_read_again(tx):
     """It is forgotten, and the record is looked at as if somebody had spoken of it."""
     observe(tx, look(at=1))
+    tx.execute("UPDATE observations SET fields = x'00'")
     done = damage.mend(tx, DamagedError("observations", ("a", "contacts", "1")), ROUTES, 9)
 
     assert "the record is read again" == done
     assert {} == observations.load(tx, [ref()])
     assert ["1"] == [each.ref.id for each in inbox.due(tx, ref().system, 10**9, quiet=0, quiet_max=0, limit=9)]
     assert item() in planned(tx)
+
+
+def test_two_who_meet_a_damaged_row_make_it_good_once(tx):
+    """What was read meanwhile is not thrown away by the second, who has nothing to tell."""
+    observe(tx, look(at=1))
+    tx.execute("UPDATE observations SET fields = x'00'")
+    met = DamagedError("observations", ("a", "contacts", "1"))
+    damage.mend(tx, met, ROUTES, 9)
+    observe(tx, look(at=10))
+
+    assert "" == damage.mend(tx, met, ROUTES, 11)
+    assert [ref()] == list(observations.load(tx, [ref()]))
 
 
 def test_a_damaged_event_is_a_hint(tx):
@@ -100,6 +113,7 @@ def test_a_damaged_link_is_taken_apart(tx, table):
         links.load(tx, [link])
     damage.mend(tx, caught.value, ROUTES, 9)
     after = links.load(tx, [link])[link]
+    assert "" == damage.mend(tx, caught.value, ROUTES, 9)
 
     assert (LinkState.UNLINKED, {}, {}) == (after.state, dict(after.members), dict(after.hub))
     assert {item("1"), item("2", B)} <= set(planned(tx))
@@ -214,6 +228,7 @@ def test_a_link_with_a_call_under_way_is_left_alone(tx):
     """Its outcome has a row to be recorded in; the link is taken apart afterwards."""
     link = whole(tx)
     tx.execute("UPDATE outbox SET state = 'sent'")
+    tx.execute("UPDATE links SET hub = x'00'")
     row = DamagedError("links", (link,))
     first = damage.mend(tx, row, ROUTES, 9)
     tx.execute("UPDATE outbox SET state = 'unknown'")
