@@ -168,7 +168,9 @@ class Edit:
 
 
 def trickle(sandbox: Sandbox, random: Random, *, deletes: bool = False) -> Iterator[Edit]:
-    """Endless edits, one at a time; each is about somebody who is there when it is asked for."""
+    """Endless edits, one at a time; each is about somebody who is there when it is asked for. Somebody's plan is decided on one side only: of three
+    plans that both sides choose among, two soon go to and fro, which is held for a person to look at.
+    """
     number = 20_000
     phones = fresh_phones(random)
     while True:
@@ -180,8 +182,15 @@ def trickle(sandbox: Sandbox, random: Random, *, deletes: bool = False) -> Itera
             yield _newcomer(sandbox, invent(random, number), on_ghl=on_ghl)
         else:
             row = random.choice(rows)
+            if kind == "plan" and _decided_on_ghl(row) is not on_ghl:
+                kind = "last name"
             phone = written_phone(random, next(phones)) if kind == "phone" else ""
             yield (_ghl_edit if on_ghl else _octopus_edit)(sandbox, random, row, kind, phone)
+
+
+def _decided_on_ghl(row: Json) -> bool:
+    """Which side decides on somebody's plan."""
+    return len(str(row.get("email") or row.get("email_address"))) % 2 == 0
 
 
 def _newcomer(sandbox: Sandbox, person: Person, *, on_ghl: bool) -> Edit:
