@@ -28,6 +28,10 @@ RUNNER = HERE / "run_in_systemd.sh"
 NOT_RUNTIME = ("mypy", "hypothesis", "pip", "setuptools", "_pytest", "grimp", "librt")
 
 CONFIGURATION = """
+[daemon]
+poll_min = "1s"
+poll_max = "2s"
+
 [systems.ghl]
 kind = "gohighlevel"
 base_url = "%(ghl_url)s"
