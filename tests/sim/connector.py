@@ -147,7 +147,7 @@ class SimConnector:
         return self._record(rec, version, "get"), (rec, version)
 
     async def find(self, collection: CollectionName, path: str, value: Json) -> Sequence[Record]:
-        rows = await self._call("find", lambda: self.vendor.find(path, value))
+        rows = await self._call("find", lambda: self.vendor.find(path, value, now=self.vendor.habits.finds_at_once))
         records = [self._record(rec, version, "find") for rec, version in rows]
         self._note_reads(rows, records)
         return records

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from syncd.core.fields import FieldType
-from syncd.core.record import Json
+from syncd.core.record import SECOND, Json
 from syncd.store import outbox
 from syncd.store.codec import unseal
 from tests.sim.users import Wrote
@@ -162,6 +162,9 @@ class Monitors:
             if world.script.has("empty", "short", "skipped_page", "hidden", "masked", "garbled"):
                 # Two sources failed at once: the copy knows nothing of it, and the listing that should show it, or its address, did not.
                 made = []
+        if self._is_asked_whether_made(vendor):
+            # Its row was damaged while the create was in doubt: whether it is there is a question to a person.
+            made = []
         if there:
             # Excused or not, there are two from now on.
             world.users.irregular.add(person)
@@ -173,6 +176,10 @@ class Monitors:
             world.users.irregular.add(person)
         elif known and not world.script.has("lag_more", "masked", "garbled", "denied", "stale_get"):
             world.fail("S3", f"a double of {known[0].id} is made in {vendor.name}, which the daemon had read")
+        elif vendor.habits.find and self.is_settled() and not world.script.has("masked", "garbled", "denied", "stale_get"):
+            askable = [rec for rec in there if rec.born_by == "user" and self._had_for(rec, fields.get("email"), self._ask_s(vendor))]
+            if askable:
+                world.fail("S3", f"a double of {askable[0].id} is made in {vendor.name}, which was not asked")
         self._resurrection(vendor, person)
         return person
 
@@ -192,6 +199,27 @@ class Monitors:
             for version in rec.versions
             if version.fields is not None and same("email", version.fields.get("email"), email)
         )
+
+    def _is_asked_whether_made(self, vendor: Vendor) -> bool:
+        rows = self.world.process.connection.execute(
+            "SELECT 1 FROM holds AS h JOIN links AS l ON l.id = h.link_id WHERE h.kind = 'unknown_create' AND l.state = 'unlinked' AND h.member = ?",
+            (vendor.name,),
+        )
+        return rows.fetchone() is not None
+
+    def _ask_s(self, vendor: Vendor) -> float:
+        """How long a record must have been there, in seconds, for the look-up before a create to have shown it."""
+        options, lag_s = self.world.options, 0.0 if vendor.habits.finds_at_once else self.world.declared_lag(vendor)
+        if self.world.script.has("slow", "stall", "suspend", "jump"):
+            return LATE_S + lag_s
+        return float(2 + 4 * options["latency"] + 10 * options["disk_s"]) + lag_s
+
+    def _had_for(self, rec: Rec, email: Json, seconds: float) -> bool:
+        """Whether the record has had this address for so long that a look-up of just now shows it, whatever listings show."""
+        now = self.world.true_time()
+        newest = [version for version in rec.versions if version.at <= now - seconds * SECOND][-1:]
+        held = [rec.now, *newest]
+        return bool(newest) and all(same("email", each.fields and each.fields.get("email"), email) for each in held)
 
     def _resurrection(self, vendor: Vendor, person: int) -> None:
         world = self.world

@@ -113,6 +113,15 @@ def create_retried_blind(put: Put) -> None:
     put(write, "is_there_already", nothing_there)
 
 
+def newcomer_not_asked_for(put: Put) -> None:
+    """What no listing showed is made without asking whether it is there."""
+
+    async def nothing_there(_engine: Any, _owed: Any) -> None:
+        return None
+
+    put(write, "is_there_already", nothing_there)
+
+
 def no_probe(put: Put) -> None:
     """A doubtful create is taken for one that did not happen."""
 
@@ -359,7 +368,7 @@ PLANTED: dict[str, Callable[[Put], None]] = {
         create_retried_blind, no_probe, base_not_updated, wrong_tie_break, losers_forgotten, echo_by_timer, hint_trusted,
         stale_look_accepted, set_replaced, in_flight_planned, no_look_before_write, delete_beats_edit, events_dropped, twin_taken,
         not_shown_is_blank, unknown_is_done, crash_forgotten, review_decided, hold_nobody_sees, damage_trusted, restore_unnoticed,
-        look_not_marked, old_dates_refused, list_cleared, links_forgotten,
+        look_not_marked, old_dates_refused, list_cleared, links_forgotten, newcomer_not_asked_for,
     )
 }  # fmt: skip
 

@@ -119,6 +119,7 @@ def draw(seed: int, minutes: float | None = None) -> Script:
     strikes = _strikes(rng, options, acts, minutes) if rng.random() < 0.9 else ()
     if rng.random() < 0.35:
         acts, strikes = _with_theme(rng, options, acts, strikes, minutes * 60)
+    acts = _with_newcomers(Random(seed), options, habits, acts)
     return Script(seed=seed, minutes=minutes, options=options, habits=habits, acts=acts, strikes=strikes)
 
 
@@ -217,6 +218,20 @@ def _acts(rng: Random, options: dict[str, Any], minutes: float) -> tuple[Act, ..
             )
         )
     return tuple(sorted(acts, key=lambda each: each.at))
+
+
+def _with_newcomers(rng: Random, options: dict[str, Any], habits: list[dict[str, Any]], acts: tuple[Act, ...]) -> tuple[Act, ...]:
+    """In one world of five some people are nowhere when it begins, and are soon entered, often on every side at the same moment."""
+    if not acts or rng.random() >= 0.2:
+        return acts
+    for each in habits:
+        each["finds_at_once"] = rng.random() < 0.5
+    options["newcomers"] = rng.randint(1, options["people"])
+    entered = [
+        replace(rng.choice(acts), kind=rng.choice(("create", "create_both", "create_both")), person=options["people"] - 1 - number, salt=rng.randrange(1 << 30))
+        for number in range(options["newcomers"])
+    ]
+    return tuple(sorted((*acts, *entered), key=lambda each: each.at))
 
 
 def _strikes(rng: Random, options: dict[str, Any], acts: Sequence[Act], minutes: float) -> tuple[Strike, ...]:

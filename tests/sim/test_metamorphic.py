@@ -32,7 +32,7 @@ def calm(seed: int, *, turns: int = 5, **options) -> Script:
         for turn in range(turns)
     )  # fmt: skip
     settled = {
-        "people": people, "fields": ("name", "note", "tags"), "first_run": "auto", "tight": False, "operator": False, "heal": "all", "when": None,
+        "people": people, "newcomers": 0, "fields": ("name", "note", "tags"), "first_run": "auto", "tight": False, "operator": False, "heal": "all", "when": None,
         "start": "both", "owner": None, "direction": False, "conflict": "source_of_truth", "delete": "propagate", "latency": 0.2,
     }  # fmt: skip
     habits = [{**each, "normalise": "", "bumps": True, "skew": 0} for each in script.habits]
@@ -200,7 +200,7 @@ def test_m12_spelling_is_no_edit(seed, spelling):
         ("sent_not_committed", test_m6_crash_at_every_commit, (0,)),
         ("second_page_ignored", test_m7_ids_renamed, (1,)),
         ("old_dates_refused", test_m8_clocks_shifted, (0,)),
-        ("second_page_ignored", test_m9_page_size, (0,)),
+        ("second_page_ignored", test_m9_page_size, (2,)),
         ("list_cleared", test_m10_others_do_not_matter, (0,)),
         ("links_forgotten", test_m11_restored, (1, "one")),
         ("base_not_updated", test_m12_spelling_is_no_edit, (1, "title")),

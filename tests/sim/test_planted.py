@@ -36,6 +36,9 @@ STORIES: dict[str, Script] = {
     ),
     "list_cleared": story(people=5, habits=({}, {}, {}), start="differ"),
     "no_probe": LOST_CREATE,
+    "newcomer_not_asked_for": story(
+        Act(kind="create_both", at=270, system=0, person=1), habits=({"lag": 20_000_000, "finds_at_once": True}, {}), people=2, newcomers=1,
+    ),
     "old_dates_refused": story(Act(kind="edit", at=100, system=0), shift=-86_400),
     "restore_unnoticed": story(
         Strike(kind="restore", at=62.62, until=157.314, rate=0.5, most=1, system=2, operation="delete", amount=300, salt=697009502),

@@ -57,7 +57,7 @@ class Users:
         """The records that are there before the daemon first runs."""
         rng = Random(self.world.script.seed + 1)
         start = self.world.options["start"]
-        for person in range(self.world.options["people"]):
+        for person in range(self.world.options["people"] - self.world.options.get("newcomers", 0)):
             fields = self._fresh_fields(person, rng)
             places = list(self.world.vendors.values())
             if start == "one":
@@ -97,7 +97,7 @@ class Users:
                     self.delete(vendor, rec)
                     self._create(vendor, person, self._fresh_fields(person, rng, self._email_of(person)))
             case "create_both":
-                email = self._email_of(person)
+                email = self._email_of(person) or self._fresh(person, "email")
                 for each in world.vendors.values():
                     if not each.live(person):
                         self._create(each, person, self._fresh_fields(person, rng, email))

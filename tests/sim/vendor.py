@@ -67,6 +67,8 @@ class Habits:
     page_size: int = 50
     paging: str = "modified"
     lag: Micros = 0
+    finds_at_once: bool = False
+    """Whether a look-up reads the store itself; else it runs behind as listings do."""
     resolution: Micros = 1
     modified_time: bool = True
     incremental: bool = True
