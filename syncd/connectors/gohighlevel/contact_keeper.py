@@ -91,12 +91,13 @@ class ContactKeeper:
         return await self._whole(answer, ref)
 
     async def find(self, path: str, value: Json) -> Sequence[Record]:
-        """By the duplicate lookup, which reads the store but names one contact, and for an e-mail by search as well, which may name
-        several but runs behind. Every candidate is then read by id, so that a stale index entry is never taken for a contact.
+        """By the duplicate lookup, which reads the store but names one contact; where it names one, for an e-mail by search as well, which may
+        name several but runs behind. Every candidate is then read by id, so that a stale index entry is never taken for a contact.
         """
+        named = await self._duplicate_ids(path, str(value))
         # GHL: reported by users: a search for an equal phone number finds nothing.
-        searched = await self._search.ids_by_email(str(value)) if path == "email" else []
-        ids = dict.fromkeys([*await self._duplicate_ids(path, str(value)), *searched])
+        searched = await self._search.ids_by_email(str(value)) if named and path == "email" else []
+        ids = dict.fromkeys([*named, *searched])
         found = [await self.get(Ref(self._system, CONTACTS, RecordId(each))) for each in list(ids)[:_FOUND_MAX]]
         return [record for record in found if record is not None]
 
