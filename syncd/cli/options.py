@@ -30,7 +30,7 @@ ConfigOption = Annotated[
         "--config",
         metavar="FILE",
         show_default=False,
-        help="The configuration; else $SYNCD_CONFIG, /etc/syncd/syncd.toml, ~/.config/syncd/syncd.toml.",
+        help="The configuration; else $SYNCD_CONFIG, /etc/syncd/syncd.toml, ~/.config/syncd/syncd.toml, ./syncd.toml.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]

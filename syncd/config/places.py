@@ -15,7 +15,7 @@ SYSTEM_WIDE = Path("/etc/syncd")
 
 
 def find_config(explicit: str | Path | None, environ: Mapping[str, str]) -> Path:
-    """The configuration file: the one named, else ``$SYNCD_CONFIG``, else the system's, else the user's own.
+    """The configuration file: the one named, else ``$SYNCD_CONFIG``, else the system's, else the user's own, else the one that lies here.
 
     Raises UserError naming every place looked at. A file that was named is the only place.
     """
@@ -24,7 +24,7 @@ def find_config(explicit: str | Path | None, environ: Mapping[str, str]) -> Path
             return path
         by = "-c" if explicit else "$SYNCD_CONFIG"
         raise UserError(f"there is no configuration file {path}, which {by} names", hint="`syncd init` writes a first one")
-    places = (SYSTEM_WIDE / "syncd.toml", _xdg("XDG_CONFIG_HOME", ".config", environ) / "syncd" / "syncd.toml")
+    places = (SYSTEM_WIDE / "syncd.toml", _xdg("XDG_CONFIG_HOME", ".config", environ) / "syncd" / "syncd.toml", Path("syncd.toml").absolute())
     for path in places:
         if path.is_file():
             return path

@@ -39,12 +39,24 @@ def test_own_configuration(tmp_path: Path, variable: str) -> None:
     assert path == find_config(None, {variable: str(tmp_path)})
 
 
-def test_none_anywhere(tmp_path: Path) -> None:
+def test_the_one_that_lies_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `syncd init` has just written is found without a word, unless there is a configuration where it belongs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "syncd.toml").touch()
+
+    assert tmp_path / "syncd.toml" == find_config(None, {"HOME": "/nowhere"})
+    (tmp_path / ".config/syncd").mkdir(parents=True)
+    (tmp_path / ".config/syncd/syncd.toml").touch()
+    assert tmp_path / ".config/syncd/syncd.toml" == find_config(None, {"HOME": str(tmp_path)})
+
+
+def test_none_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has none is told every place, and how to get one."""
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as caught:
         find_config(None, {"HOME": str(tmp_path)})
 
-    for place in ("-c FILE", "$SYNCD_CONFIG", "/etc/syncd/syncd.toml", f"{tmp_path}/.config/syncd/syncd.toml"):
+    for place in ("-c FILE", "$SYNCD_CONFIG", "/etc/syncd/syncd.toml", f"{tmp_path}/.config/syncd/syncd.toml", f"{tmp_path}/syncd.toml"):
         assert place in caught.value.message
     assert "syncd init" in caught.value.hint
 
