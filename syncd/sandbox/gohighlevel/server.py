@@ -57,7 +57,13 @@ class GoHighLevel(Vendor):
         # Its chance is its own, so that what contacts draw stays as it was.
         own = Random(f"{options.location_id}/records")  # noqa: S311 - repeatable on purpose
         self.records = Records(
-            truth=self.truth, clock=clock, random=own, missing_status=options.missing_status, count=self.applied, announce=self._announce
+            truth=self.truth,
+            clock=clock,
+            random=own,
+            missing_status=options.missing_status,
+            lag_s=options.record_lag_s,
+            count=self.applied,
+            announce=self._announce,
         )
         own = Random(f"{options.location_id}/oauth")  # noqa: S311 - repeatable on purpose
         self.oauth = OAuth(options, private=lambda: self.token, clock=clock, random=own, announce=self._app_comes_and_goes)

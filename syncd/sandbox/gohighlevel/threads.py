@@ -70,7 +70,7 @@ def _search(scene: Scene) -> Json:
     """Newest first, unless asked for otherwise; each shows its sort value, which the vendor's schema forgot."""
     wanted = {name: scene.query[name] for name in ("contactId", "assignedTo", "id") if name in scene.query}
     ascending = scene.query.get("sort") == "asc"
-    found = [row for row in scene.records.rows("conversations", wanted) if _is_sought(scene, row)]
+    found = [row for row in scene.records.indexed("conversations", wanted) if _is_sought(scene, row)]
     rows = sorted(found, key=lambda row: row["lastMessageAt"], reverse=not ascending)
     total, after = len(rows), scene.number("startAfterDate", 0)
     if after:
