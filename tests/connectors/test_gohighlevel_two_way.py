@@ -11,7 +11,7 @@ from syncd.connectors.clock import SystemClock
 from syncd.connectors.gohighlevel.inventory import COLLECTIONS
 from syncd.connectors.memory import FIELDS, Actor, MemoryConnector, MemorySystem
 from syncd.core.fields import FieldType
-from syncd.core.record import CollectionName, FieldName, MemberName, SyncName, SystemName
+from syncd.core.record import SECOND, CollectionName, FieldName, MemberName, SyncName, SystemName
 from syncd.core.rules import DeleteRule, FieldRule, FirstRun, Guards, MemberField, MemberRule, SyncRules
 from syncd.flow.poll import run_pass
 from syncd.flow.reread import reread_once
@@ -25,7 +25,7 @@ from tests.flow.world import CONTACTS, CRM, EMAIL, OPEN_GUARDS, S, Watch, opened
 
 GHL = SystemName("bench")
 THINGS, X = CollectionName("things"), SyncName("things")
-TITLE, TEXT, CHOSEN, PERSON = (FieldName(each) for each in ("title", "text", "chosen", "person"))
+TITLE, TEXT, CHOSEN, PERSON, START = (FieldName(each) for each in ("title", "text", "chosen", "person", "start"))
 SIDES = frozenset(MemberName(each) for each in (CRM, GHL))
 TWO_WAY = ["opportunities", "tasks", "notes", "appointments", "businesses", "calendars", "users", "blocked_slots", "invoices"]
 WITH_CHILDREN = ["opportunities", "tasks", "notes", "appointments"]
@@ -49,9 +49,10 @@ def rules(name, collections, rows, match, create) -> SyncRules:
     )  # fmt: skip
 
 
-def agreements(bench) -> tuple[SyncRules, ...]:
-    """Contacts, and the bench's own collection; what a new record needs besides is written down as constants."""
-    create = {name: value for name, value in bench.fields(email="").items() if name not in (*bench.paths.values(), "contactId")}
+def agreements(bench, match=()) -> tuple[SyncRules, ...]:
+    """Contacts, and the bench's own collection, told apart as `match` says; what a new record needs besides is written down as constants."""
+    mapped = (*bench.paths.values(), "contactId", *(["startTime"] if START in "+".join(match).split("+") else []))
+    create = {name: value for name, value in bench.fields(email="").items() if name not in mapped}
     if bench.collection == "users":
         create["firstName"] = "Cy"
     kinds = {path: each.spec.type for path, each in bench.row.fields.items()}
@@ -60,7 +61,9 @@ def agreements(bench) -> tuple[SyncRules, ...]:
     of_contact = "contactId" in bench.fields(email="")
     if of_contact:
         rows.append(row(PERSON, "person", "contactId", FieldType.REF, parent=True))
-    match = (FieldName("person+title"),) if of_contact else (TITLE,)
+    if "startTime" in mapped:
+        rows.append(row(START, "start", "startTime", FieldType.INSTANT))
+    match = match or ((FieldName("person+title"),) if of_contact else (TITLE,))
     contacts = rules(S, (CONTACTS, CONTACTS), [row(EMAIL, "email", "email", FieldType.EMAIL)], (EMAIL,), {})
     return contacts, rules(X, (THINGS, bench.collection), rows, match, create)
 
@@ -126,15 +129,16 @@ class Story:
 
 
 @asynccontextmanager
-async def told(tmp_path, open_bench, collection):
-    """A story about one collection; its contact is the same person on both sides."""
-    contacts = await open_bench("gohighlevel", timeout_s=PATIENT_S, settings={"calls_per_window": 10_000})
-    bench = RecordBench(contacts, collection)
+async def told(tmp_path, open_bench, collection, match=(), **vendor):
+    """A story about one collection; its contact is the same person on both sides. `vendor` are the emulator's options."""
     clock = Watch(SystemClock().now())
+    time = {"clock": lambda: clock.at / SECOND} if vendor else {}
+    contacts = await open_bench("gohighlevel", timeout_s=PATIENT_S, settings={"calls_per_window": 10_000}, **time, **vendor)
+    bench = RecordBench(contacts, collection)
     far = {CRM: MemorySystem(clock, id_prefix="crm-")}
-    more = {path: FieldSpec(path=path, type=FieldType.TEXT) for path in ("title", "text", "chosen", "person")}
+    more = {path: FieldSpec(path=path, type=FieldType.TEXT) for path in ("title", "text", "chosen", "person", "start")}
     memory = MemoryConnector(CRM, far[CRM], fields={**FIELDS, **more}, capabilities=Capabilities(modified_time=True, modified_resolution=1))
-    async with opened(tmp_path, *agreements(bench), far=far, clock=clock, connectors={CRM: memory, GHL: bench.connector}) as world:
+    async with opened(tmp_path, *agreements(bench, match), far=far, clock=clock, connectors={CRM: memory, GHL: bench.connector}) as world:
         assert "crm-1" == far[CRM].create_as_user({"email": "parent@example.com"})
         yield Story(world, bench)
 
@@ -146,8 +150,10 @@ def titled(number: int, collection: str) -> str:
 
 def like(number, bench) -> dict[str, str]:
     """A new thing as the memory side has it."""
-    belongs = {"person": "crm-1"} if "contactId" in bench.fields(email="") else {}
-    return {"title": titled(number, bench.collection), "text": "text", "chosen": bench.plan_values[0], **belongs}
+    needs = bench.fields(email="")
+    belongs = {"person": "crm-1"} if "contactId" in needs else {}
+    starts = {"start": needs["startTime"]} if "startTime" in needs else {}
+    return {"title": titled(number, bench.collection), "text": "text", "chosen": bench.plan_values[0], **belongs, **starts}
 
 
 @pytest.mark.parametrize("collection", TWO_WAY)
@@ -265,7 +271,17 @@ async def test_a_lost_answer_to_a_message_is_held_for_a_person(tmp_path, open_be
         assert ["unknown_create"] == await story.world.asked()
 
 
-PARENTS_CHILDREN = ["opportunities", "tasks", "notes"]
+FINDABLE = {
+    "opportunities at their contact": ("opportunities", ()),
+    "tasks at their contact": ("tasks", ()),
+    "notes at their contact": ("notes", ()),
+    "appointments at their contact": ("appointments", ()),
+    "appointments around a time": ("appointments", (FieldName("title+start"),)),
+    "blocked slots around a time": ("blocked_slots", (FieldName("title+start"),)),
+    "invoices among them all": ("invoices", ()),
+}
+TOGETHER = [name for name in FINDABLE if name != "invoices among them all"]
+"""Those whose match key joins what is asked for with what is only compared."""
 LOST = {"took effect": "error_after", "broke off": "reset_after", "had no effect": "error_before"}
 
 
@@ -279,10 +295,11 @@ async def doubtful(story, fault) -> None:
 
 
 @pytest.mark.parametrize("lost", LOST)
-@pytest.mark.parametrize("collection", PARENTS_CHILDREN)
-async def test_a_child_whose_create_is_doubtful_is_looked_for_at_its_contact(collection, lost, tmp_path, open_bench):
+@pytest.mark.parametrize("found", FINDABLE)
+async def test_a_create_in_doubt_is_looked_for(found, lost, tmp_path, open_bench):
     """One record in the end, linked, and nobody is asked; it is made again only where it was not there."""
-    async with told(tmp_path, open_bench, collection) as story:
+    collection, match = FINDABLE[found]
+    async with told(tmp_path, open_bench, collection, match) as story:
         await doubtful(story, LOST[lost])
         for _ in range(3):
             story.world.later(60)
@@ -297,10 +314,33 @@ async def test_a_child_whose_create_is_doubtful_is_looked_for_at_its_contact(col
         assert [(titled(1, collection), "edited")] == [each[:2] for each in story.there()] == [each[:2] for each in story.here()]
 
 
-@pytest.mark.parametrize("collection", PARENTS_CHILDREN)
-async def test_a_child_that_changed_before_it_was_found_is_not_made_again(collection, tmp_path, open_bench):
+@pytest.mark.parametrize("lag_s", [25.0, 50.0])
+@pytest.mark.parametrize("found", FINDABLE)
+async def test_a_listing_that_runs_behind_is_waited_for(found, lag_s, tmp_path, open_bench):
+    """As far behind as listings are taken to be, and nearly twice as far: it is looked for twice, so that it is never made twice."""
+    collection, match = FINDABLE[found]
+    async with told(tmp_path, open_bench, collection, match, record_lag_s=lag_s) as story:
+        await doubtful(story, "error_after")
+        for _ in range(30):
+            story.world.later(5)
+            await story.settle()
+
+            assert [titled(1, collection)] == [each[0] for each in story.there()]
+
+        assert [] == await story.world.asked()
+
+        story.crm.edit_as_user(story.thing(titled(1, collection)), {"text": "edited"}, THINGS)
+        await run_pass(story.world.engine, (CRM, THINGS), PassMode.COMPLETE)
+        await story.settle()
+
+        assert [(titled(1, collection), "edited")] == [each[:2] for each in story.there()]
+
+
+@pytest.mark.parametrize("found", TOGETHER)
+async def test_what_changed_before_it_was_found_is_not_made_again(found, tmp_path, open_bench):
     """What the create may have made is called otherwise by now: nobody has seen it before, so a person is asked."""
-    async with told(tmp_path, open_bench, collection) as story:
+    collection, match = FINDABLE[found]
+    async with told(tmp_path, open_bench, collection, match) as story:
         await doubtful(story, "error_after")
         (made,) = story.bench.truth()
         story.bench.edit_as_user(made, email="Renamed meanwhile")
@@ -312,10 +352,11 @@ async def test_a_child_that_changed_before_it_was_found_is_not_made_again(collec
         assert ["unknown_create"] == await story.world.asked()
 
 
-@pytest.mark.parametrize("collection", PARENTS_CHILDREN)
-async def test_siblings_that_were_there_before_are_not_taken_for_it(collection, tmp_path, open_bench):
-    """Other children of the same contact, seen in a listing, raise no doubt: the lost one is made again, once."""
-    async with told(tmp_path, open_bench, collection) as story:
+@pytest.mark.parametrize("found", FINDABLE)
+async def test_siblings_that_were_there_before_are_not_taken_for_it(found, tmp_path, open_bench):
+    """Others of the same contact or the same hour, seen in a listing, raise no doubt: the lost one is made again, once."""
+    collection, match = FINDABLE[found]
+    async with told(tmp_path, open_bench, collection, match) as story:
         story.bench.create_as_user(email="Sibling", name="text", plan=story.bench.plan_values[0])
         await doubtful(story, "error_before")
         for _ in range(3):
@@ -324,3 +365,30 @@ async def test_siblings_that_were_there_before_are_not_taken_for_it(collection, 
 
         assert ["Sibling", titled(1, collection)] == [each[0] for each in story.there()]
         assert [] == await story.world.asked()
+
+
+async def test_what_cannot_be_looked_for_is_held_and_says_why(tmp_path, open_bench):
+    """A blocked slot known by its title alone: one of it stays, and a person is told what a match key would have to hold."""
+    async with told(tmp_path, open_bench, "blocked_slots") as story:
+        await doubtful(story, "error_after")
+        for _ in range(3):
+            story.world.later(60)
+            await story.settle()
+        (held,) = await story.world.holds()
+
+        assert [titled(1, "blocked_slots")] == [each[0] for each in story.there()]
+        assert "unknown_create" == held.kind.value
+        assert "bench/blocked_slots finds by assignedUserId, calendarId, startTime alone, which no match key holds" in held.reason
+
+
+async def test_nothing_is_listed_before_a_create_that_is_in_no_doubt(tmp_path, open_bench):
+    """A look-up that takes a listing is made after a lost answer, and not before every create."""
+    async with told(tmp_path, open_bench, "invoices") as story:
+        await story.sync(1)
+        listed = story.bench.vendor.stats.requests["list-invoices"]
+        story.crm.create_as_user(like(1, story.bench), THINGS)
+        await run_pass(story.world.engine, (CRM, THINGS), PassMode.COMPLETE)
+        await story.settle()
+
+        assert [titled(1, "invoices")] == [each[0] for each in story.there()]
+        assert listed == story.bench.vendor.stats.requests["list-invoices"]
