@@ -86,7 +86,7 @@ class Story:
         for system in (CRM, GHL):
             await reread_once(self.world.engine, system)
         for _ in range(20):
-            for name in (X, S):
+            for name in sorted(self.world.engine.syncs, reverse=True):
                 await self.world.plan(name)
             if not any([await write_once(self.world.engine, each) for each in (CRM, GHL)]):
                 return
@@ -139,7 +139,8 @@ async def told(tmp_path, open_bench, collection, match=(), agreed=None, **vendor
     contacts = await open_bench("gohighlevel", timeout_s=PATIENT_S, settings={"calls_per_window": 10_000}, **time, **vendor)
     bench = RecordBench(contacts, collection)
     far = {CRM: MemorySystem(clock, id_prefix="crm-")}
-    more = {path: FieldSpec(path=path, type=FieldType.TEXT) for path in ("title", "text", "chosen", "person", "start")}
+    kinds = dict.fromkeys(("title", "text", "chosen", "person", "start"), FieldType.TEXT) | {"starred": FieldType.BOOL, "unread": FieldType.NUMBER}
+    more = {path: FieldSpec(path=path, type=kind) for path, kind in kinds.items()}
     memory = MemoryConnector(CRM, far[CRM], fields={**FIELDS, **more}, capabilities=Capabilities(modified_time=True, modified_resolution=1))
     async with opened(tmp_path, *(agreed or agreements(bench, match)), far=far, clock=clock, connectors={CRM: memory, GHL: bench.connector}) as world:
         assert "crm-1" == far[CRM].create_as_user({"email": "parent@example.com"})

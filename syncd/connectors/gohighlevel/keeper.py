@@ -126,6 +126,8 @@ class Keeper:
 
     async def delete(self, ref: Ref) -> None:
         """Removes the record; one that is already gone is no error."""
+        if not self._kind.delete:
+            raise Rejected(f"the vendor deletes no {self._kind.name}", system=self._system, ref=ref)
         ids = self._ids(ref, self._kind.delete)
         if ids is None:
             return
