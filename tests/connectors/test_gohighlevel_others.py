@@ -12,6 +12,7 @@ from syncd.connectors.gohighlevel.operations import CATALOGUE
 from syncd.core.fields import FieldType
 from syncd.core.record import CollectionName, FieldName, MemberName
 from syncd.core.rules import DeleteRule
+from syncd.sandbox.truth import Actor, Author
 from tests.connectors.story import GHL, PERSON, THINGS, TITLE, X, row, rules, told
 from tests.flow.world import CONTACTS, CRM, EMAIL, S
 
@@ -179,3 +180,19 @@ async def test_the_location_is_shown_and_follows_its_own_changes(tmp_path, open_
         await story.sync()
         assert ["Polled"] == [each.fields["title"] for each in crm.listed(THINGS)]
         assert 0 == vendor.stats.writes_by_api
+
+
+async def test_one_change_that_fires_three_events_is_read_once(tmp_path, open_bench):
+    """A contact whose name, tags and do-not-disturb change together: three deliveries, one look at the contact, one write."""
+    people = rules(S, (CONTACTS, CONTACTS), [row(EMAIL, "email", "email", FieldType.EMAIL), row(NAME, "name", "firstName")], (EMAIL,), {})
+    async with told(tmp_path, open_bench, "notes", agreed=(people,)) as story:
+        vendor = story.bench.vendor
+        await story.sync()
+        await story.bench.deliveries()
+        before, (_, written) = vendor.stats.requests.copy(), story.by_us()
+        vendor.location.update(story.bench.contact_id, {"firstName": "Adele", "tags": ["vip"], "dnd": True}, Author(actor=Actor.USER))
+
+        assert 3 == await story.hear()
+        assert {"get-contact": 1} == dict(vendor.stats.requests - before)
+        assert ["Adele"] == [each.fields["name"] for each in story.crm.listed(CONTACTS)]
+        assert written + 1 == story.by_us()[1]
