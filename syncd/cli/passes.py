@@ -15,7 +15,7 @@ from syncd.config import Settings
 from syncd.connectors.base import Capabilities
 from syncd.connectors.clock import SystemClock
 from syncd.connectors.registry import KINDS
-from syncd.core.record import DAY, SECOND, CollectionName, Json
+from syncd.core.record import DAY, SECOND, CollectionName, Json, Micros
 from syncd.flow.engine import usual_pass_every
 from syncd.store import cursors, observations
 from syncd.store.database import Connection
@@ -75,12 +75,17 @@ def facts_of(settings: Settings, place: Place) -> Capabilities:
     return KINDS[settings.systems[place[0]].kind].capabilities(place[1])
 
 
+def pass_every(settings: Settings, place: Place) -> Micros:
+    """How often a collection is listed completely: as its most eager member says, else as is usual for it."""
+    members = [each for sync in settings.syncs.values() for each in sync.members.values() if (each.system, each.collection) == place]
+    said = [each.pass_every for each in members if each.pass_every is not None]
+    return min(said, default=usual_pass_every(facts_of(settings, place), settings.daemon.full_pass))
+
+
 def passes_of(settings: Settings, place: Place, tx: Connection | None = None) -> Passes:
     """What listing a collection costs; without a database for an example."""
     facts = facts_of(settings, place)
-    members = [each for sync in settings.syncs.values() for each in sync.members.values() if (each.system, each.collection) == place]
-    said = [each.pass_every for each in members if each.pass_every is not None]
-    every = min(said, default=usual_pass_every(facts, settings.daemon.full_pass))
+    every = pass_every(settings, place)
     calls, is_counted, of = _calls(facts, place, tx)
     seldom, often = max(every, settings.daemon.poll_max), max(every, settings.daemon.poll_min)
     if every >= settings.daemon.poll_max or facts.incremental:

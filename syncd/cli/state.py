@@ -7,7 +7,7 @@ It must not know: how it is shown.
 from __future__ import annotations
 
 from syncd.cli import hearing
-from syncd.cli.passes import facts_of, passes_of, places_of
+from syncd.cli.passes import facts_of, pass_every, passes_of, places_of
 from syncd.cli.quotas import eta_s, quota_of
 from syncd.cli.text import iso
 from syncd.config import Settings
@@ -15,6 +15,7 @@ from syncd.connectors.registry import KINDS
 from syncd.core.automation import Verdict
 from syncd.core.record import Json, Micros, SyncName, SystemName
 from syncd.core.rules import SyncRules
+from syncd.flow.engine import relisted_after
 from syncd.flow.reconcile import is_ready
 from syncd.flow.work import outcome_sums
 from syncd.store import (
@@ -95,11 +96,20 @@ def _collection(tx: Connection, settings: Settings, place: Place) -> dict[str, J
         "records": observations.count_alive(tx, place),
         "polled_at": cursor.polled_at,
         "complete_at": cursor.complete_at,
+        "not_believed": cursor.doubted,
+        "listed_again_at": _listed_again_at(settings, place, cursor),
         "cursor_at": cursor.cursor,
         "reading": None if cursor.mode is None else _reading(tx, settings, place, cursor),
         "passes": passes_of(settings, place, tx).as_json(),
         "misses": facts_of(settings, place).misses,
     }
+
+
+def _listed_again_at(settings: Settings, place: Place, cursor: Cursor) -> Micros | None:
+    """When a collection of which no listing was ever believed is listed again."""
+    if cursor.complete_at is not None or not cursor.doubted or cursor.complete_tried_at is None:
+        return None
+    return cursor.complete_tried_at + relisted_after(cursor.doubted, settings.daemon.poll_min, pass_every(settings, place))
 
 
 def _reading(tx: Connection, settings: Settings, place: Place, cursor: Cursor) -> dict[str, Json]:

@@ -19,7 +19,7 @@ from syncd.cli.passes import passes_of, places_of, reading_now
 from syncd.cli.state import state_of
 from syncd.cli.text import ago, counted, duration, iso, moment
 from syncd.config import Settings
-from syncd.core.record import Json, Micros, SystemName
+from syncd.core.record import SECOND, Json, Micros, SystemName
 from syncd.flow.daemon import database_path
 from syncd.store import arrivals
 from syncd.store.arrivals import Hearsay
@@ -35,7 +35,7 @@ _REBASING = {
     "restored": "re-basing: this is an older copy of the database",
     "lost": "re-basing: the database that was here is gone, and this is a new one",
 }
-_TIMES = ("polled_at", "complete_at", "cursor_at", "approved_at", "unverified_since", "heard_at")
+_TIMES = ("polled_at", "complete_at", "cursor_at", "approved_at", "unverified_since", "heard_at", "listed_again_at")
 
 
 @app.command(rich_help_panel=WATCH, epilog="Example: syncd status --json | jq .holds")
@@ -148,6 +148,16 @@ def _show_heard(heard: Mapping[SystemName, Hearsay], now: Micros) -> None:
         screen.show_rows(rows)
 
 
+def _not_believed(each: Mapping[str, Json], now: Micros) -> str:
+    """A listing that is doubted, and when it is made again."""
+    often = each["not_believed"]
+    told = "the last listing was not believed" if often == 1 else f"the last {often:,} listings were not believed"
+    again = each["listed_again_at"]
+    if again is None:
+        return told
+    return f"{told}; all are listed again {'now' if again <= now else f'in {duration((again - now) / SECOND)}'}"
+
+
 def _show_collections(state: Mapping[str, Json], costs: Mapping[str, str], now: Micros) -> None:
     screen.show_heading("collections")
     rows = []
@@ -164,6 +174,8 @@ def _show_collections(state: Mapping[str, Json], costs: Mapping[str, str], now: 
     for name, each in state["collections"].items():
         if each["paused"]:
             screen.show(f"{name}: PAUSED: {each['paused']}", style="yellow", indent=2)
+        if each["not_believed"]:
+            screen.show(f"{name}: {_not_believed(each, now)}", style="yellow", indent=2)
         screen.show(f"{name}: {costs[name]}", indent=2)
         if each["misses"]:
             screen.show(f"{name}: {each['misses']}", style="yellow", indent=2)

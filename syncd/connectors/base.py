@@ -57,7 +57,8 @@ class Capabilities:
     `misses` says in words what polling cannot see. `modified_resolution` is the grain of the vendor's modified times; `index_lag` how
     far its listings may run behind its own store (polls look back that far, and a probe for a doubtful create waits it out), and
     `read_lag` how far a reading by id may.
-    `batch_update_max` is how many updates one call carries (1: none), `batch_create_max` how many creates (the connector then `CreatesMany`). `find_keys` are the vendor paths `find` accepts.
+    `batch_update_max` is how many updates one call carries (1: none), `batch_create_max` how many creates (the connector then `CreatesMany`). `find_keys` are the vendor paths `find` accepts, and
+    `find_lists` those of them that take a listing, of everything or of much: only what is in doubt is looked for by them.
     `webhook_retry_status` is the answer on which the vendor delivers again, and `webhook_bytes_max` the size of its largest delivery; both
     are the same for all collections of a vendor.
     `create_detects` are vendor paths on which the vendor itself refuses a second record (`create` returns `Exists`).
@@ -85,6 +86,7 @@ class Capabilities:
     batch_create_max: int = 1
     required_on_create: frozenset[str] = frozenset()
     find_keys: frozenset[str] = frozenset()
+    find_lists: frozenset[str] = frozenset()
     create_detects: frozenset[str] = frozenset()
 
 

@@ -17,9 +17,9 @@ from syncd.flow.answers import APPROVE
 from syncd.flow.engine import Engine
 from syncd.flow.linking import MAKE_NEW
 from syncd.flow.reverting import REVERT, revert
-from syncd.store import control, holds, links, outbox, planning
+from syncd.store import control, cursors, holds, links, outbox, planning
 from syncd.store.database import Connection
-from syncd.store.holds import Held, HoldState
+from syncd.store.holds import Held, HoldState, Question
 from syncd.store.outbox import State
 
 IGNORE = "ignore"
@@ -83,7 +83,8 @@ def _carry_out(engine: Engine, tx: Connection, held: Held, choice: str) -> str:
             return f"{freed} writes go ahead"
         case HoldKind.LISTING:
             holds.answer(tx, held.id, HoldState.ANSWERED, choice, now)
-            return "the next complete listing is believed, whatever it lacks; each record is still asked for by id"
+            _list_again(engine, tx, held, now)
+            return "a complete listing begins now and is believed, whatever it lacks; each record is still asked for by id"
         case HoldKind.CONFLICT:
             if choice not in held.sides:
                 raise UserError(f"{choice!r} has no part in hold {held.id}", hint=_what_fits(engine, held))
@@ -102,6 +103,14 @@ def _carry_out(engine: Engine, tx: Connection, held: Held, choice: str) -> str:
     holds.answer(tx, held.id, HoldState.ANSWERED, choice, now)
     _plan_again(tx, held, now)
     return "planned again with your answer"
+
+
+def _list_again(engine: Engine, tx: Connection, held: Held, now: Micros) -> None:
+    """Has the collection that was doubted listed without waiting for its next time."""
+    for place in engine.places:
+        asked = Question(sync=held.sync, kind=held.kind, reason="", sides={}, scope=f"{place[0]}/{place[1]}")
+        if asked.key == held.key:
+            cursors.ask_complete(tx, place, now)
 
 
 def _check_candidate(engine: Engine, held: Held, choice: str) -> None:

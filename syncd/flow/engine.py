@@ -69,6 +69,14 @@ def usual_pass_every(facts: Capabilities, full_pass: Micros) -> Micros:
     return full_pass if facts.incremental else 0
 
 
+def relisted_after(doubted: int, shortest: Micros, every: Micros) -> Micros:
+    """How long after a first complete pass that was not believed the next one is due: twice as long each time, but no longer than is usual.
+
+    `doubted` were not believed in a row, `shortest` is the pause after the first, `every` the usual one.
+    """
+    return min(every, shortest << min(doubted - 1, 32)) if doubted else 0
+
+
 @dataclass(slots=True, kw_only=True)
 class Progress:
     """Signs of life: when each stage last completed a turn (monotonic seconds), and what could not be committed."""

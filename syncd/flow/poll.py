@@ -24,7 +24,7 @@ from syncd.core.record import SECOND, Micros, Ref
 from syncd.core.retry import delay
 from syncd.core.rules import Guards
 from syncd.flow.bus import Bell
-from syncd.flow.engine import Engine
+from syncd.flow.engine import Engine, relisted_after
 from syncd.flow.pause import pause_system, wait_while_paused
 from syncd.store import cursors, holds, inbox, links, observations, planning
 from syncd.store.arrivals import Hearing
@@ -124,8 +124,11 @@ def _due_mode(engine: Engine, place: Place, cursor: Cursor) -> PassMode:
 
 
 def _is_complete_due(engine: Engine, place: Place, cursor: Cursor) -> bool:
-    tried = cursor.complete_tried_at
-    return tried is None or cursor.complete_at is None or engine.clock.now() - tried >= engine.pass_every(place)
+    """Whether it is time for a complete pass. Until one is believed they come sooner than usual, and ever later."""
+    tried, wait = cursor.complete_tried_at, engine.pass_every(place)
+    if cursor.complete_at is None:
+        wait = relisted_after(cursor.doubted, engine.timing.poll_min, wait)
+    return tried is None or engine.clock.now() - tried >= wait
 
 
 def _begin(engine: Engine, place: Place, cursor: Cursor, mode: PassMode) -> Cursor:
@@ -273,7 +276,7 @@ def _conclude(
     answered = [held for each in questions if (held := holds.find(tx, each.key)) and held.state is holds.HoldState.ANSWERED]
     if doubt is not None and not answered:
         holds.ask(tx, questions, now)
-        cursors.save(tx, place, ended)
+        cursors.save(tx, place, replace(ended, doubted=ended.doubted + 1))
         return len(gone), doubt
     for each in questions:
         held = holds.find(tx, each.key)
@@ -281,7 +284,7 @@ def _conclude(
             holds.answer(tx, held.id, holds.HoldState.CLOSED, held.choice, now)
     evidence = f"complete pass {ended.pass_id} listed {ended.listed} records, not this one"
     observations.suspect(tx, gone, evidence, now)
-    cursors.save(tx, place, replace(ended, complete_at=ended.started_at))
+    cursors.save(tx, place, replace(ended, complete_at=ended.started_at, doubted=0))
     if ended.complete_at is None:
         _children_known(engine, tx, place, now)
     return len(gone), None

@@ -51,13 +51,14 @@ class _Key:
 async def is_there_already(engine: Engine, owed: Owed, *, refused_doubles: bool = True) -> tuple[Record, Micros] | None:
     """The record this create would double, if the vendor has it and would not say so itself.
 
-    Not asked where the vendor refuses doubles by itself (unless `refused_doubles` says that it will not, of many at once). A listing of just now
+    Not asked where the vendor refuses doubles by itself (unless `refused_doubles` says that it will not, of many at once), nor where the question
+    would take a listing. A listing of just now
     stands for the question in a first sync, whose people are old, and where at worst a record is written over; it does not elsewhere: of somebody
     entered on two sides at once a listing that runs behind shows nothing. Several records: the first that matches all keys is not guessed at; the
     caller's adoption holds it if it belongs to another link.
     """
     facts = engine.connectors[owed.ref.system].capabilities(owed.ref.collection)
-    keys = await _keys(engine, owed, facts)
+    keys = await _keys(engine, owed, facts.find_keys - facts.find_lists)
     detected = any(key.path in facts.create_detects for key in keys)
     if not keys or (refused_doubles and detected):
         return None
@@ -93,9 +94,9 @@ async def probe_create(engine: Engine, owed: Owed) -> None:
             await engine.database.write(lambda tx: settle_gone(engine, tx, owed, ref))
             engine.bus.ring(Bell.INBOX)
         return
-    keys = await _keys(engine, owed, facts)
+    keys = await _keys(engine, owed, facts.find_keys)
     if not keys:
-        reason = "the create may or may not have happened, and nothing in it can be looked for"
+        reason = f"the create may or may not have happened, and nothing in it can be looked for: {_wanting(owed, facts)}"
         await engine.database.write(lambda tx: settle_held(engine, tx, owed, reason))
         return
     seen_at = engine.clock.now()
@@ -136,8 +137,14 @@ def _is_free(tx: Connection, owed: Owed, record: Record) -> bool:
     return links.links_of(tx, [item]).get(item, owed.link) == owed.link
 
 
-async def _keys(engine: Engine, owed: Owed, facts: Capabilities) -> list[_Key]:
-    """What the record can be looked for by, in the order of the match keys."""
+def _wanting(owed: Owed, facts: Capabilities) -> str:
+    """What a match key would have to hold for this create to be found."""
+    place = f"{owed.ref.system}/{owed.ref.collection}"
+    return f"{place} finds by {', '.join(sorted(facts.find_keys))} alone, which no match key holds" if facts.find_keys else f"{place} finds nothing"
+
+
+async def _keys(engine: Engine, owed: Owed, findable: frozenset[str]) -> list[_Key]:
+    """What the record can be looked for by, in the order of the match keys, of the vendor's paths that may be asked for."""
     rules, member = engine.syncs[owed.sync], engine.rule(owed.sync, owed.member)
     parts = [parts_of(name) for name in rules.match]
     askable = [
@@ -153,7 +160,7 @@ async def _keys(engine: Engine, owed: Owed, facts: Capabilities) -> list[_Key]:
         for row in rows:
             said = from_hub(row, member, owed.values[row.name], {})
             words |= {} if isinstance(said, Unreadable) else said
-        paths = [path for path, value in words.items() if path in facts.find_keys and value is not None]
+        paths = [path for path, value in words.items() if path in findable and value is not None]
         # Of several fields together the vendor is asked for one, and what it shows is compared in all.
         keys += [_Key(path=path, value=words[path], rows=rows) for path in (paths if len(rows) == 1 else paths[:1])]
     return keys

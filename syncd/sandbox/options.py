@@ -66,6 +66,8 @@ class GoHighLevelOptions:
     # With duplicates allowed a repeated create makes a second contact, which is the harder world.
     allow_duplicates: bool = True
     index_lag_s: float = 2.0
+    # How long it takes until listings of what is beside the contacts show a new record.
+    record_lag_s: float = 0.0
     put_tags: Literal["replace", "merge"] = "replace"
     missing_status: Literal[400, 404] = 400
     reject_unknown_options: bool = True

@@ -29,6 +29,7 @@ class Cursor:
 
     `cursor` is on the vendor's clock; `polled_at` is when the last finished pass began, `complete_at` the last complete one that was
     believed, `complete_tried_at` the last complete one at all, `looked_at` the last one that would have shown every change; these are on ours.
+    `doubted` is how many complete ones in a row were not believed.
     `calls` is how many calls the pass under way has made, `calls_left` about how many it has still to make where that can be told, and
     `complete_calls` what the last complete pass took.
     """
@@ -48,13 +49,14 @@ class Cursor:
     calls: int = 0
     calls_left: int | None = None
     complete_calls: int | None = None
+    doubted: int = 0
 
 
 def load(tx: Connection, place: Place) -> Cursor:
     """The cursor of a collection; a new one where nothing was ever read."""
     row = tx.execute(
         "SELECT cursor, pass_id, pass_mode, pass_token, pass_since, pass_started_at, pass_listed, pass_newest, polled_at,"
-        " complete_at, complete_tried_at, looked_at, pass_calls, pass_calls_left, complete_calls FROM cursors WHERE system = ? AND collection = ?",
+        " complete_at, complete_tried_at, looked_at, pass_calls, pass_calls_left, complete_calls, doubted FROM cursors WHERE system = ? AND collection = ?",
         place,
     ).fetchone()
     if row is None:
@@ -75,6 +77,7 @@ def load(tx: Connection, place: Place) -> Cursor:
         calls=row[12],
         calls_left=row[13],
         complete_calls=row[14],
+        doubted=row[15],
     )
 
 
@@ -82,17 +85,17 @@ def save(tx: Connection, place: Place, cursor: Cursor) -> None:
     """Writes a cursor back."""
     tx.execute(
         "INSERT INTO cursors (system, collection, cursor, pass_id, pass_mode, pass_token, pass_since, pass_started_at,"
-        " pass_listed, pass_newest, polled_at, complete_at, complete_tried_at, looked_at, pass_calls, pass_calls_left, complete_calls)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " pass_listed, pass_newest, polled_at, complete_at, complete_tried_at, looked_at, pass_calls, pass_calls_left, complete_calls, doubted)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (system, collection) DO UPDATE SET cursor = excluded.cursor, pass_id = excluded.pass_id,"
         " pass_mode = excluded.pass_mode, pass_token = excluded.pass_token, pass_since = excluded.pass_since,"
         " pass_started_at = excluded.pass_started_at, pass_listed = excluded.pass_listed, pass_newest = excluded.pass_newest,"
         " polled_at = excluded.polled_at, complete_at = excluded.complete_at, complete_tried_at = excluded.complete_tried_at,"
         " looked_at = excluded.looked_at, pass_calls = excluded.pass_calls, pass_calls_left = excluded.pass_calls_left,"
-        " complete_calls = excluded.complete_calls",
+        " complete_calls = excluded.complete_calls, doubted = excluded.doubted",
         (*place, cursor.cursor, cursor.pass_id, cursor.mode.value if cursor.mode else None, pack(cursor.token), cursor.since,
          cursor.started_at, cursor.listed, cursor.newest, cursor.polled_at, cursor.complete_at, cursor.complete_tried_at, cursor.looked_at,
-         cursor.calls, cursor.calls_left, cursor.complete_calls),
+         cursor.calls, cursor.calls_left, cursor.complete_calls, cursor.doubted),
     )
 
 
@@ -100,7 +103,7 @@ def forget_all(tx: Connection) -> None:
     """Has every collection read completely from its beginning, as if it had never been; numbers of passes go on."""
     tx.execute(
         "UPDATE cursors SET cursor = NULL, pass_mode = NULL, pass_token = NULL, pass_since = NULL, pass_listed = 0, pass_newest = NULL,"
-        " polled_at = NULL, complete_at = NULL, complete_tried_at = NULL, looked_at = NULL"
+        " polled_at = NULL, complete_at = NULL, complete_tried_at = NULL, looked_at = NULL, doubted = 0"
     )
 
 

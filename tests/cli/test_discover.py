@@ -99,6 +99,32 @@ def test_every_list_field(world: World) -> None:
     assert {"email_address", "fields.FirstName", "fields.Plan", "tags"} <= told["fields"].keys()
 
 
+def test_every_list_of_the_account(world: World) -> None:
+    """Also those that no sync uses, by the ids that a member takes, each with its fields and all of its tags, page after page."""
+
+    def furnish(sandbox) -> str:  # type: ignore[no-untyped-def]
+        other = sandbox.octopus.add_list("Leads")
+        mailing_list = sandbox.octopus._lists[other]
+        mailing_list.rename_field("Plan", None)
+        mailing_list.tags.update({f"tag{number:03}": None for number in range(230)})
+        return str(other)
+
+    other = world.do(furnish)
+    used = world.do(lambda sandbox: sandbox.octopus.list_id)
+    result, told = world.here("discover", "octopus"), world.here("discover", "octopus", "--json").json
+    first, second = told["lists"]
+    parts = [{part["name"]: part for part in each["parts"]} for each in (first, second)]
+
+    assert [("Everyone", used), ("Leads", other)] == [(each["name"], each["id"]) for each in (first, second)]
+    assert [f"contacts@{used}"] == list(told["collections"])
+    assert {"fields.FirstName", "fields.Plan"} <= parts[0].keys()
+    assert ("fields.FirstName" in parts[1], "fields.Plan" in parts[1]) == (True, False)
+    assert ["customer", "newsletter", "vip"] == [tag["name"] for tag in parts[0]["tags"]["parts"]]
+    assert 233 == len({tag["name"] for tag in parts[1]["tags"]["parts"]})
+    assert "octopus: lists\n" in result.out
+    assert other in result.out
+
+
 def test_what_polls_cannot_see(world: World) -> None:
     """It is said beneath the fields."""
     assert "A deletion shows by its webhook, or by absence from a complete pass." in world.here("discover", "octopus").out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 
 from syncd.connectors.clock import SystemClock
 from syncd.core.record import HOUR, SystemName
@@ -103,3 +104,25 @@ def test_a_database_that_is_none(world: World) -> None:
     assert 1 == result.code
     assert "cannot be used" in result.err
     assert "Traceback" not in result.err
+
+
+def test_a_listing_that_is_not_believed_is_told_of(world: World) -> None:
+    """How often in a row, and when it is made again; where one was believed before, only how often."""
+    world.syncd("reconcile")
+    assert "not believed" not in world.here("status").out
+    with closing(sqlite3.connect(world.database)) as connection, connection:
+        connection.execute("UPDATE cursors SET doubted = 3, complete_at = NULL WHERE system = 'ghl'")
+        connection.execute("UPDATE cursors SET doubted = 1 WHERE system = 'octopus'")
+    told, shown = world.here("status", "--json").json["collections"], world.here("status").out
+    ghl = told["ghl/contacts"]
+    (octopus,) = (each for name, each in told.items() if name.startswith("octopus/"))
+
+    # Polls are half a second apart at least, so the third pause is two seconds.
+    assert (3, 2.0) == (ghl["not_believed"], seconds_between(ghl["polled_at"], ghl["listed_again_at"]))
+    assert (1, None) == (octopus["not_believed"], octopus["listed_again_at"])
+    assert "ghl/contacts: the last 3 listings were not believed; all are listed again " in shown
+    assert "the last listing was not believed\n" in shown
+
+
+def seconds_between(first: str, last: str) -> float:
+    return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from time import time
 from typing import Any, ClassVar
 
 import pytest
@@ -281,7 +282,13 @@ async def open_bench(tmp_path: Path) -> AsyncIterator[OpenBench]:
     async with AsyncExitStack() as stack:
 
         async def open_one(
-            name: str, *, quotas: bool = False, settings: dict[str, Any] | None = None, timeout_s: float = TIMEOUT_S, **options: Any
+            name: str,
+            *,
+            quotas: bool = False,
+            settings: dict[str, Any] | None = None,
+            timeout_s: float = TIMEOUT_S,
+            clock: Callable[[], float] = time,
+            **options: Any,
         ) -> Bench:
             if name == "memory":
                 return MemoryBench()
@@ -303,6 +310,7 @@ async def open_bench(tmp_path: Path) -> AsyncIterator[OpenBench]:
                 octopus=EmailOctopusOptions(**octopus),
                 trail=None if trail is None else ActiveTrailOptions(**trail),
                 quotas=quotas,
+                clock=clock,
             )
             sandbox = await stack.enter_async_context(Sandbox(chosen))
             (vendor,) = [each for each in sandbox.vendors if each.name == name]

@@ -257,3 +257,20 @@ def test_a_successor_goes_on_at_the_pace_that_was_learnt():
     assert (1.0, 0.5) == (after.per_s, lower.per_s)
     assert 1.0 == after.wait_s(100)
     assert 3.0 == after.eta_s(3, 100)
+
+
+@pytest.mark.parametrize("first_page", [0, 1])
+async def test_every_group_and_mailing_list_is_told_of(open_bench, first_page):
+    """Whatever the contacts show of them, by name and number, and whichever number the first page has."""
+    groups = tuple(f"group {number:03}" for number in range(130))
+    bench = await open_bench("activetrail", timeout_s=PATIENT_S, first_page=first_page, groups=groups, mailing_lists=("Weekly", "Monthly"))
+    imports = next(number for number, name in bench.vendor.account.groups.items() if name == "group 002")
+    kind, clock = KINDS["activetrail"], SystemClock()
+    options = kind.settings(**account(bench.vendor), show_groups=False, import_group=imports)
+    async with open_connector(kind, SystemName("trail"), options, clock=clock) as opened:
+        found = await kind.survey(options, opened.session)
+
+    assert list(groups) == sorted(each.name for each in found["groups"])
+    assert ["Monthly", "Weekly"] == sorted(each.name for each in found["mailing lists"])
+    assert [("group 002", str(imports))] == [(each.name, each.id) for each in found["groups"] if each.about == "for imports"]
+    assert 130 == len({each.id for each in found["groups"]})

@@ -2,152 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-
 import pytest
 
-from syncd.connectors.base import Capabilities, FieldSpec
-from syncd.connectors.clock import SystemClock
-from syncd.connectors.gohighlevel.inventory import COLLECTIONS
-from syncd.connectors.memory import FIELDS, Actor, MemoryConnector, MemorySystem
 from syncd.core.fields import FieldType
-from syncd.core.record import CollectionName, FieldName, MemberName, SyncName, SystemName
-from syncd.core.rules import DeleteRule, FieldRule, FirstRun, Guards, MemberField, MemberRule, SyncRules
+from syncd.core.record import CollectionName, FieldName
+from syncd.core.rules import Guards
 from syncd.flow.poll import run_pass
-from syncd.flow.reread import reread_once
-from syncd.flow.write import write_once
-from syncd.store import inbox
 from syncd.store.cursors import PassMode
-from syncd.store.inbox import Arrival
-from tests.connectors.conftest import PATIENT_S
-from tests.connectors.record_bench import RecordBench
-from tests.flow.world import CONTACTS, CRM, EMAIL, OPEN_GUARDS, S, Watch, opened
+from tests.connectors.story import PERSON, THINGS, TITLE, X, agreements, like, row, rules, titled, told
+from tests.flow.world import CRM, S
 
-GHL = SystemName("bench")
-THINGS, X = CollectionName("things"), SyncName("things")
-TITLE, TEXT, CHOSEN, PERSON = (FieldName(each) for each in ("title", "text", "chosen", "person"))
-SIDES = frozenset(MemberName(each) for each in (CRM, GHL))
 TWO_WAY = ["opportunities", "tasks", "notes", "appointments", "businesses", "calendars", "users", "blocked_slots", "invoices"]
 WITH_CHILDREN = ["opportunities", "tasks", "notes", "appointments"]
-
-
-def row(name, crm, ghl, kind=FieldType.TEXT, **other) -> FieldRule:
-    members = {MemberName(CRM): MemberField(paths=(crm,), **other), MemberName(GHL): MemberField(paths=(ghl,), **other)}
-    if other:
-        members = {side: MemberField(paths=held.paths, parent=side) for side, held in members.items()}
-    return FieldRule(name=name, type=kind, members=members, sources=SIDES, targets=SIDES, to=S if other else None)
-
-
-def rules(name, collections, rows, match, create) -> SyncRules:
-    members = {
-        MemberName(CRM): MemberRule(name=MemberName(CRM), system=CRM, collection=collections[0]),
-        MemberName(GHL): MemberRule(name=MemberName(GHL), system=GHL, collection=collections[1], create=create),
-    }
-    return SyncRules(
-        name=name, members=members, fields={each.name: each for each in rows}, match=match, source_of_truth=MemberName(CRM),
-        first_run=FirstRun.AUTO, guards=OPEN_GUARDS, delete=DeleteRule.PROPAGATE,
-    )  # fmt: skip
-
-
-def agreements(bench) -> tuple[SyncRules, ...]:
-    """Contacts, and the bench's own collection; what a new record needs besides is written down as constants."""
-    create = {name: value for name, value in bench.fields(email="").items() if name not in (*bench.paths.values(), "contactId")}
-    if bench.collection == "users":
-        create["firstName"] = "Cy"
-    kinds = {path: each.spec.type for path, each in bench.row.fields.items()}
-    paths = bench.paths
-    rows = [row(TITLE, "title", paths["email"]), row(TEXT, "text", paths["name"]), row(CHOSEN, "chosen", paths["plan"], kinds[paths["plan"]])]
-    of_contact = "contactId" in bench.fields(email="")
-    if of_contact:
-        rows.append(row(PERSON, "person", "contactId", FieldType.REF, parent=True))
-    match = (FieldName("person+title"),) if of_contact else (TITLE,)
-    contacts = rules(S, (CONTACTS, CONTACTS), [row(EMAIL, "email", "email", FieldType.EMAIL)], (EMAIL,), {})
-    return contacts, rules(X, (THINGS, bench.collection), rows, match, create)
-
-
-class Story:
-    """The engine between a system in memory and one collection of GoHighLevel, moved a turn at a time."""
-
-    def __init__(self, world, bench) -> None:
-        self.world, self.bench, self.crm = world, bench, world.crm
-
-    async def sync(self, turns=3) -> None:
-        """Everything is listed, doubts are looked into until they are settled, and everything that follows is done."""
-        for _ in range(turns):
-            for place in self.world.engine.places:
-                await run_pass(self.world.engine, place, PassMode.COMPLETE)
-            await self.settle()
-            self.world.later(Guards().delete_grace / 1_000_000 + 1)
-
-    async def settle(self) -> None:
-        for system in (CRM, GHL):
-            await reread_once(self.world.engine, system)
-        for _ in range(20):
-            for name in (X, S):
-                await self.world.plan(name)
-            if not any([await write_once(self.world.engine, each) for each in (CRM, GHL)]):
-                return
-        raise AssertionError("writing does not come to an end")
-
-    async def hear(self) -> int:
-        """Takes in what GoHighLevel announced, as the listener would, and does what follows."""
-        now, count = self.world.clock.now(), 0
-        for headers, body in await self.bench.deliveries():
-            arrivals = [
-                Arrival(
-                    ref=each.ref, dedupe_key=each.dedupe_key, deleted=each.change.value == "deleted", fields=each.fields, full=each.full,
-                    occurred_at=each.occurred_at, received_at=now,
-                )
-                for each in self.bench.connector.receive(headers, body, SystemClock().now())
-                if (GHL, each.ref.collection) in self.world.engine.routes
-            ]  # fmt: skip
-            count += await self.world.engine.database.write(lambda tx, arrivals=arrivals: inbox.accept(tx, arrivals))
-        self.world.later(20)
-        await self.settle()
-        return count
-
-    def here(self) -> list[tuple]:
-        """What the memory side holds."""
-        return sorted((each.fields.get("title"), each.fields.get("text"), each.fields.get("chosen")) for each in self.crm.listed(THINGS))
-
-    def there(self) -> list[tuple]:
-        """What GoHighLevel holds."""
-        return sorted(tuple(each.values()) for each in self.bench.truth().values())
-
-    def thing(self, title):
-        return next(each.id for each in self.crm.listed(THINGS) if each.fields["title"] == title)
-
-    def record(self, title):
-        return next(number for number, each in self.bench.truth().items() if each["email"] == title)
-
-    def by_us(self) -> tuple[int, int]:
-        """How many writes programs have made on either side."""
-        return self.bench.vendor.stats.writes_by_api, len([each for each in self.crm.log if each.actor is Actor.API])
-
-
-@asynccontextmanager
-async def told(tmp_path, open_bench, collection):
-    """A story about one collection; its contact is the same person on both sides."""
-    contacts = await open_bench("gohighlevel", timeout_s=PATIENT_S, settings={"calls_per_window": 10_000})
-    bench = RecordBench(contacts, collection)
-    clock = Watch(SystemClock().now())
-    far = {CRM: MemorySystem(clock, id_prefix="crm-")}
-    more = {path: FieldSpec(path=path, type=FieldType.TEXT) for path in ("title", "text", "chosen", "person")}
-    memory = MemoryConnector(CRM, far[CRM], fields={**FIELDS, **more}, capabilities=Capabilities(modified_time=True, modified_resolution=1))
-    async with opened(tmp_path, *agreements(bench), far=far, clock=clock, connectors={CRM: memory, GHL: bench.connector}) as world:
-        assert "crm-1" == far[CRM].create_as_user({"email": "parent@example.com"})
-        yield Story(world, bench)
-
-
-def titled(number: int, collection: str) -> str:
-    """What a record is called; a user by an address."""
-    return f"p{number}@example.com" if collection == "users" else f"Thing {number}"
-
-
-def like(number, bench) -> dict[str, str]:
-    """A new thing as the memory side has it."""
-    belongs = {"person": "crm-1"} if "contactId" in bench.fields(email="") else {}
-    return {"title": titled(number, bench.collection), "text": "text", "chosen": bench.plan_values[0], **belongs}
 
 
 @pytest.mark.parametrize("collection", TWO_WAY)
@@ -263,64 +129,3 @@ async def test_a_lost_answer_to_a_message_is_held_for_a_person(tmp_path, open_be
 
         assert ["Hello"] == [each["body"] for each in story.bench.vendor.records.rows("messages")]
         assert ["unknown_create"] == await story.world.asked()
-
-
-PARENTS_CHILDREN = ["opportunities", "tasks", "notes"]
-LOST = {"took effect": "error_after", "broke off": "reset_after", "had no effect": "error_before"}
-
-
-async def doubtful(story, fault) -> None:
-    """A thing is made in the memory system, and the answer to its create in GoHighLevel is lost; no listing or webhook is there to help."""
-    await story.sync(1)
-    story.crm.create_as_user(like(1, story.bench), THINGS)
-    story.bench.vendor.faults.add(COLLECTIONS[story.bench.collection].create, fault, count=1)
-    await run_pass(story.world.engine, (CRM, THINGS), PassMode.COMPLETE)
-    await story.settle()
-
-
-@pytest.mark.parametrize("lost", LOST)
-@pytest.mark.parametrize("collection", PARENTS_CHILDREN)
-async def test_a_child_whose_create_is_doubtful_is_looked_for_at_its_contact(collection, lost, tmp_path, open_bench):
-    """One record in the end, linked, and nobody is asked; it is made again only where it was not there."""
-    async with told(tmp_path, open_bench, collection) as story:
-        await doubtful(story, LOST[lost])
-        for _ in range(3):
-            story.world.later(60)
-            await story.settle()
-
-        assert [titled(1, collection)] == [each[0] for each in story.there()]
-        assert [] == await story.world.asked()
-
-        story.crm.edit_as_user(story.thing(titled(1, collection)), {"text": "edited"}, THINGS)
-        await story.sync()
-
-        assert [(titled(1, collection), "edited")] == [each[:2] for each in story.there()] == [each[:2] for each in story.here()]
-
-
-@pytest.mark.parametrize("collection", PARENTS_CHILDREN)
-async def test_a_child_that_changed_before_it_was_found_is_not_made_again(collection, tmp_path, open_bench):
-    """What the create may have made is called otherwise by now: nobody has seen it before, so a person is asked."""
-    async with told(tmp_path, open_bench, collection) as story:
-        await doubtful(story, "error_after")
-        (made,) = story.bench.truth()
-        story.bench.edit_as_user(made, email="Renamed meanwhile")
-        for _ in range(3):
-            story.world.later(60)
-            await story.settle()
-
-        assert [made] == list(story.bench.truth())
-        assert ["unknown_create"] == await story.world.asked()
-
-
-@pytest.mark.parametrize("collection", PARENTS_CHILDREN)
-async def test_siblings_that_were_there_before_are_not_taken_for_it(collection, tmp_path, open_bench):
-    """Other children of the same contact, seen in a listing, raise no doubt: the lost one is made again, once."""
-    async with told(tmp_path, open_bench, collection) as story:
-        story.bench.create_as_user(email="Sibling", name="text", plan=story.bench.plan_values[0])
-        await doubtful(story, "error_before")
-        for _ in range(3):
-            story.world.later(60)
-            await story.settle()
-
-        assert ["Sibling", titled(1, collection)] == [each[0] for each in story.there()]
-        assert [] == await story.world.asked()

@@ -345,6 +345,70 @@ async def test_a_first_listing_cut_short_is_not_complete(tmp_path):
         assert (30, 30) == (len(world.crm.records()), len(world.mail.records()))
 
 
+async def minutes_until_due(world, place, most=3_000) -> int:
+    """How long it is until the collection is listed again."""
+    for minutes in range(most):
+        if await _is_due(world.engine, place):
+            return minutes
+        world.later(60)
+    raise AssertionError("it is never listed again")
+
+
+async def test_a_first_listing_that_is_not_believed_is_made_again_ever_later(tmp_path):
+    """Twice as long each time, no longer than the usual interval; one that is believed ends it."""
+    clock = Watch()
+    dear = {CRM: {"incremental": False, "pass_every": 60 * MINUTE}}
+    async with opened(tmp_path, far=systems(clock, crm={"page_size": 10}), capabilities=dear) as world:
+        people(world.crm, 30)
+        place, waits = world.place(CRM), []
+        for _ in range(9):
+            world.crm.faults.add(FaultKind.TRUNCATED_LISTING, "page")
+            await world.poll(CRM)
+            waits.append(await minutes_until_due(world, place))
+        doubted = await world.cursor()
+
+        assert [1, 2, 4, 8, 16, 32, 60, 60, 60] == waits
+        assert (9, None) == (doubted.doubted, doubted.complete_at)
+
+        await world.poll(CRM)
+        believed = await world.cursor()
+
+        assert (0, True) == (believed.doubted, believed.complete_at is not None)
+        assert 60 == await minutes_until_due(world, place)
+
+
+async def test_where_every_poll_lists_all_a_doubt_costs_no_change_its_way(tmp_path):
+    """Nothing else would show one: such a collection is listed at the next poll, whatever was thought of the last."""
+    clock = Watch()
+    async with opened(tmp_path, far=systems(clock, crm={"page_size": 10}), capabilities={CRM: {"incremental": False}}) as world:
+        people(world.crm, 30)
+        for _ in range(5):
+            world.crm.faults.add(FaultKind.TRUNCATED_LISTING, "page")
+            await world.poll(CRM)
+
+            assert await _is_due(world.engine, world.place(CRM))
+
+
+async def test_a_listing_that_a_person_vouches_for_is_made_at_once(tmp_path):
+    """However long the pause has become."""
+    clock = Watch()
+    dear = {CRM: {"incremental": False, "pass_every": 24 * 60 * MINUTE}}
+    async with opened(tmp_path, far=systems(clock, crm={"page_size": 10}), capabilities=dear) as world:
+        people(world.crm, 30)
+        place = world.place(CRM)
+        for _ in range(6):
+            world.crm.faults.add(FaultKind.TRUNCATED_LISTING, "page")
+            await world.poll(CRM)
+        assert not await _is_due(world.engine, place)
+        await world.answer("approve")
+        assert await _is_due(world.engine, place)
+        world.crm.faults.add(FaultKind.TRUNCATED_LISTING, "page")
+        await world.poll(CRM)
+
+        assert (await world.cursor()).complete_at is not None
+        assert [] == await world.asked()
+
+
 async def test_a_complete_pass_is_made_on_request(tmp_path):
     """Whoever asks for one gets one, though an incremental pass would be due; the wish is then met."""
     async with opened(tmp_path) as world:

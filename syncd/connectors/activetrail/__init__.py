@@ -22,6 +22,7 @@ from syncd.connectors.activetrail.settings import (
     quota_key,
     session,
 )
+from syncd.connectors.activetrail.survey import survey
 from syncd.connectors.base import Capabilities, FieldSpec, Schema
 from syncd.connectors.kind import Kind, matching_path
 
@@ -60,5 +61,6 @@ KIND: Final = Kind(
     quota=quota,
     session=session,
     connect=ActiveTrail,
+    survey=survey,
     unable=_unable,
 )

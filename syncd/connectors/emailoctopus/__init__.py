@@ -20,6 +20,7 @@ from syncd.connectors.emailoctopus.settings import (
     quota_key,
     session,
 )
+from syncd.connectors.emailoctopus.survey import survey
 from syncd.connectors.emailoctopus.webhooks import CHANGES
 from syncd.connectors.kind import Kind, matching_path
 
@@ -46,5 +47,6 @@ KIND: Final = Kind(
     quota=quota,
     session=session,
     connect=EmailOctopus,
+    survey=survey,
     webhook_words=frozenset(CHANGES),
 )

@@ -12,6 +12,8 @@ from syncd.connectors.http import Operation
 _CONTACTS = "/lists/{list_id}/contacts"
 _CONTACT = "/lists/{list_id}/contacts/{contact_id}"
 
+LISTS = Operation(name="list-lists", method="GET", path="/lists")
+TAGS = Operation(name="list-tags", method="GET", path="/lists/{list_id}/tags")
 GET_LIST = Operation(name="get-list", method="GET", path="/lists/{list_id}")
 LIST = Operation(name="list-contacts", method="GET", path=_CONTACTS)
 GET = Operation(name="get-contact", method="GET", path=_CONTACT)

@@ -22,7 +22,7 @@ from syncd.connectors.gohighlevel.operations import CATALOGUE
 from syncd.connectors.gohighlevel.paging import Lister, Row
 from syncd.connectors.gohighlevel.rows import shown, whole, written
 from syncd.connectors.gohighlevel.search import Search
-from syncd.connectors.gohighlevel.table import LOCATION, Collection, capabilities_of, own_parameter
+from syncd.connectors.gohighlevel.table import CONTACT, LOCATION, Collection, Listing, capabilities_of, own_parameter
 from syncd.connectors.gohighlevel.values import UnwritableError
 from syncd.connectors.http import Answer, Session
 from syncd.core.errors import ConnectorError, Effect, Rejected, Stale, Unavailable, UserError
@@ -75,6 +75,8 @@ class Keeper:
             if not isinstance(value, str) or not is_id(value):
                 return []
             return await self._listed([(row, value) for row in await self._lister.children(self._kind, value)])
+        if self._kind.listing is Listing.DIARY:
+            return await self._find_event(path, value)
         narrowing = self._kind.finds[path]
         token, found = None, dict[Ref, Record]()
         while True:
@@ -83,6 +85,15 @@ class Keeper:
             token = rows.next
             if token is None:
                 return list(found.values())
+
+    async def _find_event(self, path: str, value: Json) -> Sequence[Record]:
+        """Those of a contact, each read by itself; or those that a listing shows of a calendar, of a person, or around a time."""
+        if path != CONTACT:
+            return await self._listed([(row, None) for row in await self._lister.events_by(self._kind, path, value)])
+        rows = await self._lister.of_contact(self._kind, value) if isinstance(value, str) and is_id(value) else []
+        # GHL: what is listed there has times without an offset, and not all fields.
+        refs = [Ref(self._system, self._kind.name, RecordId(str(row["id"]))) for row in rows]
+        return [record for ref in refs if (record := await self.get(ref)) is not None]
 
     async def create(self, fields: Mapping[str, Json]) -> Created | Exists:
         """Makes the record with one call, whose answer alone tells what it now holds."""
@@ -115,6 +126,8 @@ class Keeper:
 
     async def delete(self, ref: Ref) -> None:
         """Removes the record; one that is already gone is no error."""
+        if not self._kind.delete:
+            raise Rejected(f"the vendor deletes no {self._kind.name}", system=self._system, ref=ref)
         ids = self._ids(ref, self._kind.delete)
         if ids is None:
             return
@@ -256,8 +269,8 @@ class Keeper:
 
 
 def _same(left: Json, right: Json) -> bool:
-    """Whether two values are the same whatever their capitals."""
-    return str(left).casefold() == str(right).casefold()
+    """Whether two values are the same whatever their capitals and spaces."""
+    return left == right or str(left).casefold().split() == str(right).casefold().split()
 
 
 def _receipt(row: Row) -> Row:

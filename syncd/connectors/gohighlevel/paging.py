@@ -18,11 +18,11 @@ from syncd.connectors.calling import rows_of
 from syncd.connectors.catalogue import Prepared
 from syncd.connectors.gohighlevel.identity import says_gone
 from syncd.connectors.gohighlevel.search import Search
-from syncd.connectors.gohighlevel.table import CONTACTS_A_PAGE, Collection, Listing
+from syncd.connectors.gohighlevel.table import CONTACT, CONTACTS_A_PAGE, Collection, Listing
 from syncd.connectors.http import Answer, Session
 from syncd.connectors.quota import Priority, priority
 from syncd.core.errors import ConnectorError
-from syncd.core.record import DAY, Json, Micros
+from syncd.core.record import DAY, MINUTE, Json, Micros
 
 Row = Mapping[str, Json]
 Ask = Callable[[str, Mapping[str, Json]], Awaitable[tuple[Prepared, Answer]]]
@@ -35,6 +35,7 @@ DIARY_FROM: Micros = 1_420_070_400_000_000
 DIARY_AHEAD = 5 * 366 * DAY
 DIARY_TO: Micros = 7_258_118_400_000_000
 SLICE = 366 * DAY
+_HELD_BY = {"calendarId": "calendarId", "assignedUserId": "userId"}
 # E-mails are not among the messages unless they are asked for.
 _CHANNELS: tuple[Mapping[str, Json], ...] = ({}, {"channel": "Email"})
 
@@ -78,6 +79,19 @@ class Lister:
                 if row.get("id") == event_id:
                     return row
         return None
+
+    async def events_by(self, collection: Collection, path: str, value: Json) -> list[Row]:
+        """The events of one calendar or person; or of them all, those that start within a minute of a time."""
+        now, at = self._session.clock.now(), payload.moment(value) if path == "startTime" else None
+        windows = _windows(now, near=False) if at is None else [(at - MINUTE, at + MINUTE)]
+        holders = [[_HELD_BY[path], str(value)]] if path in _HELD_BY else await self._holders(collection)
+        rows = [row for holder in holders for window in windows for row in await self._events(collection, holder, *window)]
+        return list({row.get("id"): row for row in rows}.values())
+
+    async def of_contact(self, collection: Collection, contact_id: str) -> list[Row]:
+        """Those of one contact; none where the contact is gone."""
+        prepared, answer = await self._ask(collection.of_contact, {CONTACT: contact_id})
+        return [] if answer.status >= 400 and says_gone(answer) else self._rows(prepared, answer)
 
     async def all_of(self, operation: str) -> list[Row]:
         """The rows of a listing that has no pages."""

@@ -29,6 +29,8 @@ SLICES = 18
 WEBHOOK_BYTES_MAX = 1024 * 1024
 LOCATION = "{locationId}"
 """Stands in a table for the location's own id."""
+CONTACT = "contactId"
+"""The path of the contact that a record belongs to."""
 FILLED = frozenset({"locationId", "location_id", "altId", "altType", "companyId"})
 """Parameters that the settings or the location itself tell."""
 
@@ -67,6 +69,8 @@ class Collection:
     `update_shows_all` says that the answer to an update is as complete as a read; `resent` are fields that an update must give again.
     `finds` maps a path that records can be looked up by to the parameter of the listing that narrows it ("": none does). `children` is the
     operation that lists those of one parent, from the store and not from an index; they can then be looked up by their parent.
+    `of_contact` lists a contact's, and shows of them little but their ids. `found_by_listing` are paths that records can be looked up by at
+    the price of a listing, of all or of much: so only what is in doubt is looked for by them.
     `misses` says in words what polling cannot see.
     """
 
@@ -86,6 +90,8 @@ class Collection:
     resent: tuple[str, ...] = ()
     finds: Mapping[str, str] = field(default_factory=dict)
     children: str = ""
+    of_contact: str = ""
+    found_by_listing: frozenset[str] = frozenset()
     one_per: str = ""
     incremental: bool = False
     webhooks: News = News.NONE
@@ -134,6 +140,7 @@ def one(
 def capabilities_of(collection: Collection) -> Capabilities:
     """What the vendor offers for a collection."""
     detects = frozenset({collection.one_per}) if collection.one_per else frozenset[str]()
+    parents = [collection.parent] if collection.children else [CONTACT] if collection.of_contact else []
     return Capabilities(
         can_create=bool(collection.create),
         can_update=bool(collection.update),
@@ -151,7 +158,8 @@ def capabilities_of(collection: Collection) -> Capabilities:
         webhook_bytes_max=WEBHOOK_BYTES_MAX,
         deletes_visible=collection.deletes_visible,
         required_on_create=_required(collection),
-        find_keys=frozenset([*collection.finds, *([collection.parent] if collection.children else [])]),
+        find_keys=frozenset([*collection.finds, *parents, *collection.found_by_listing]),
+        find_lists=collection.found_by_listing,
         create_detects=detects,
     )
 

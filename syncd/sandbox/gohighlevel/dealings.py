@@ -73,7 +73,7 @@ def _search_opportunities(scene: Scene) -> Json:
     size = scene.number("limit", _PAGE)
     if size > _PAGE_MAX:
         raise unprocessable([f"limit must not be greater than {_PAGE_MAX}"])
-    rows = list(reversed(scene.records.rows("opportunities", wanted)))
+    rows = list(reversed(scene.records.indexed("opportunities", wanted)))
     if words := scene.query.get("q", "").lower():
         rows = [row for row in rows if words in row.get("name", "").lower()]
     places = {row["id"]: place for place, row in enumerate(rows)}
@@ -192,7 +192,7 @@ def _pay_invoice(scene: Scene) -> Json:
 
 
 def _list_invoices(scene: Scene) -> Json:
-    rows = scene.records.rows("invoices", {"status": scene.query["status"]} if "status" in scene.query else {})
+    rows = scene.records.indexed("invoices", {"status": scene.query["status"]} if "status" in scene.query else {})
     if contact_id := scene.query.get("contactId"):
         rows = [row for row in rows if row["contactDetails"]["id"] == contact_id]
     return {"invoices": scene.cut(rows), "total": len(rows)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from syncd.sandbox.gohighlevel.deeds import DONE, Deed, Scene, creating, deleting, getting, listing, updating
 from syncd.sandbox.gohighlevel.errors import refuse, unprocessable
@@ -60,10 +61,18 @@ def _events(collection: str) -> Deed:
         if not wanted:
             raise refuse(400, "Either of userId, calendarId or groupId is required")
         first, last = scene.number("startTime", 0) / 1000, scene.number("endTime", 0) / 1000
-        rows = scene.records.rows(collection, wanted)
+        rows = scene.records.indexed(collection, wanted)
         return {"events": scene.cut([row for row in rows if first <= _moment(row["startTime"]).timestamp() <= last])}
 
     return run
+
+
+def _of_contact(scene: Scene) -> Json:
+    """A contact's, with times that have no offset: the location's own, as nowhere else."""
+    here = ZoneInfo(scene.options.timezone)
+    rows = scene.records.indexed("appointments", scene.all_ids)
+    times = [{name: f"{_moment(row[name]).astimezone(here):%Y-%m-%d %H:%M:%S}" for name in ("startTime", "endTime") if name in row} for row in rows]
+    return {"events": [{**row, **local} for row, local in zip(rows, times, strict=True)]}
 
 
 def _free_slots(scene: Scene) -> Json:
@@ -127,7 +136,7 @@ DEEDS: Mapping[str, Deed] = {
     "delete-event": _unbook,
     "create-block-slot": _block,
     "update-block-slot": updating("blocked_slots"),
-    "get-contact-appointments": listing("appointments", "events"),
+    "get-contact-appointments": _of_contact,
     "list-appointment-notes": listing("appointment_notes", "notes"),
     "create-appointment-note": creating("appointment_notes", "note"),
     "update-appointment-note": updating("appointment_notes", "note"),

@@ -16,7 +16,8 @@ from syncd.sandbox.gohighlevel.contact import Contact, shown, shown_when_created
 from syncd.sandbox.gohighlevel.errors import BodyError, refuse, unprocessable
 from syncd.sandbox.gohighlevel.location import Location
 from syncd.sandbox.gohighlevel.reading import ON_CREATE, ON_UPDATE, ON_UPSERT, ContactReader, clean_tags
-from syncd.sandbox.gohighlevel.surroundings import COMPANY_ID
+from syncd.sandbox.gohighlevel.records import Records
+from syncd.sandbox.gohighlevel.shapes import SURFACE, shaped
 from syncd.sandbox.options import GoHighLevelOptions
 from syncd.sandbox.truth import Actor, Author, Json
 
@@ -24,8 +25,8 @@ from syncd.sandbox.truth import Actor, Author, Json
 class Endpoints:
     """The operations on one location."""
 
-    def __init__(self, options: GoHighLevelOptions, location: Location, reader: ContactReader) -> None:
-        self.options, self.location, self._reader = options, location, reader
+    def __init__(self, options: GoHighLevelOptions, location: Location, reader: ContactReader, records: Records) -> None:
+        self.options, self.location, self._reader, self._records = options, location, reader, records
         self._nulls = options.blank_fields == "null"
 
     def routes(self) -> Sequence[Route]:
@@ -169,23 +170,8 @@ class Endpoints:
 
     def _location(self, call: Call) -> Answer:
         self._check_location(call.params["locationId"])
-        return Answer(
-            payload={
-                "location": {
-                    "id": self.options.location_id,
-                    "companyId": COMPANY_ID,
-                    "name": "Sandbox location",
-                    "country": self.options.country,
-                    "timezone": self.options.timezone,
-                    "settings": {
-                        "allowDuplicateContact": self.options.allow_duplicates,
-                        "allowDuplicateOpportunity": False,
-                        "allowFacebookNameMerge": False,
-                        "disableContactTimezone": False,
-                    },
-                }
-            }
-        )
+        known = self._records.get("locations", self.options.location_id)
+        return Answer(payload=shaped(SURFACE["find-location-by-id"].answer, {"location": known}))
 
     def _custom_fields(self, call: Call) -> Answer:
         self._check_location(call.params["locationId"])

@@ -44,9 +44,9 @@ class Envelopes:
         """One event in its envelope."""
         return self.sealed(webhook_shown(contact, self._options.location_id, name))
 
-    def record_event(self, name: str, payload: Json) -> Json:
-        """One event of another record in its envelope."""
-        own = {} if "altId" in payload else {"locationId": self._options.location_id}
+    def record_event(self, name: str, payload: Json, *, located: bool) -> Json:
+        """One event of another record in its envelope; `located` says that it tells whose it is by `locationId`."""
+        own = {"locationId": self._options.location_id} if located else {}
         return self.sealed({"type": name, **own, **payload})
 
     def sealed(self, payload: Json) -> Json:

@@ -119,7 +119,7 @@ def _leave_all(scene: Scene) -> Json:
 
 def _search_tasks(scene: Scene) -> Json:
     """Tasks of every contact; each of the body's values narrows them down."""
-    rows = scene.records.rows("tasks")
+    rows = scene.records.indexed("tasks")
     for name in ("contactId", "assignedTo"):
         if wanted := scene.body.get(name):
             rows = [row for row in rows if row.get(name) in wanted]

@@ -44,10 +44,12 @@ class OAuth:
     """The app's tokens.
 
     `life_s` is how long an access token lives; `granted` are the scopes that consent grants (None: those asked for); `wrong_location` makes
-    consent be given for another location.
+    consent be given for another location. `announce` is told when the app is installed, and with False when it is removed.
     """
 
-    def __init__(self, options: GoHighLevelOptions, *, private: Callable[[], str], clock: Clock, random: Random) -> None:
+    def __init__(
+        self, options: GoHighLevelOptions, *, private: Callable[[], str], clock: Clock, random: Random, announce: Callable[[bool], None]
+    ) -> None:
         self.client_id, self.client_secret = "sandbox-app", "sandbox-client-secret-" + _drawn(random, 20)
         self.redirect_uri = "http://127.0.0.1:8788/oauth/callback"
         self.company_id = "SandboxCompany000001"
@@ -58,7 +60,7 @@ class OAuth:
         self.ends_access_on_refresh = False
         self.refreshes = 0
         self._options, self._clock, self._random = options, clock, random
-        self._private = private
+        self._private, self._announce = private, announce
         self.private_lacks: frozenset[str] = frozenset()
         self._access: dict[str, Access] = {}
         self._refresh: dict[str, tuple[str, frozenset[str]]] = {}
@@ -78,6 +80,8 @@ class OAuth:
     def revoke(self) -> None:
         """The app is removed: nothing that was handed out works any more."""
         self.expire()
+        if self._refresh:
+            self._announce(False)
         self._spent += tuple(self._refresh)
         self._refresh.clear()
 
@@ -152,6 +156,7 @@ class OAuth:
                 return _denied("Authorization code not found")
             self._spent += (form["code"],)
             held = (form.get("user_type", "Location"), held[1])
+            self._announce(True)
         return Answer(payload=self._made_out(*held))
 
     def _made_out(self, holder: str, scopes: frozenset[str]) -> dict[str, object]:

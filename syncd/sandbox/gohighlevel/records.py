@@ -29,10 +29,19 @@ class Records:
     """The collections of one location."""
 
     def __init__(
-        self, *, truth: TruthLog, clock: Clock, random: Random, missing_status: int, count: Callable[[Applied], None], announce: Announce
+        self,
+        *,
+        truth: TruthLog,
+        clock: Clock,
+        random: Random,
+        missing_status: int,
+        lag_s: float,
+        count: Callable[[Applied], None],
+        announce: Announce,
     ) -> None:
         self._truth, self._clock, self._random = truth, clock, random
         self._missing_status, self._count, self._announce = missing_status, count, announce
+        self._lag_s, self._made_at = lag_s, dict[tuple[str, str], float]()
         self._kept: dict[str, dict[str, Json]] = {}
         self._of_contact: dict[tuple[str, str], dict[str, None]] = {}
 
@@ -51,6 +60,11 @@ class Records:
         found = [kept[each] for each in self._of_contact.get((collection, wanted["contactId"]), ())] if "contactId" in wanted else kept.values()
         return [each for each in found if all(each.get(name) == value for name, value in wanted.items())]
 
+    def indexed(self, collection: str, where: Mapping[str, Any] | None = None) -> list[Json]:
+        """Those that a listing shows by now: a new one takes a while to be among them."""
+        old = self._clock() - self._lag_s
+        return [each for each in self.rows(collection, where) if self._made_at.get((collection, each["id"]), old) <= old]
+
     def find(self, collection: str, record_id: str) -> Json | None:
         """The record, if there is one."""
         return self._kept.get(collection, {}).get(record_id)
@@ -66,6 +80,7 @@ class Records:
         """Adds a record."""
         at = iso_from_milliseconds(self.now_ms())
         record_id = fields.get("id") or self.new_id()
+        self._made_at[collection, record_id] = self._clock()
         return self._apply(collection, author, None, {**dict.fromkeys((*_ADDED, *_UPDATED), at), **fields, "id": record_id, "_id": record_id})
 
     def furnish(self, collection: str, record_id: str, fields: Json) -> None:
@@ -85,6 +100,7 @@ class Records:
         """Removes a record; what it was."""
         before = self.get(collection, record_id, where)
         del self._kept[collection][record_id]
+        self._made_at.pop((collection, record_id), None)
         self._of_contact.get((collection, before.get("contactId", "")), {}).pop(record_id, None)
         self._count(self._truth.record(author, collection, record_id, before, None))
         self._announce(collection, before, None)

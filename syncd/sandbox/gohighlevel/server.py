@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from syncd.sandbox.calls import Answer, Call
 from syncd.sandbox.gate import Spend
-from syncd.sandbox.gohighlevel.announcements import fired
+from syncd.sandbox.gohighlevel.announcements import UNLOCATED, fired
 from syncd.sandbox.gohighlevel.contact import Contact
 from syncd.sandbox.gohighlevel.endpoints import Endpoints
 from syncd.sandbox.gohighlevel.errors import NO_VERSION, error_answer
@@ -57,11 +57,17 @@ class GoHighLevel(Vendor):
         # Its chance is its own, so that what contacts draw stays as it was.
         own = Random(f"{options.location_id}/records")  # noqa: S311 - repeatable on purpose
         self.records = Records(
-            truth=self.truth, clock=clock, random=own, missing_status=options.missing_status, count=self.applied, announce=self._announce
+            truth=self.truth,
+            clock=clock,
+            random=own,
+            missing_status=options.missing_status,
+            lag_s=options.record_lag_s,
+            count=self.applied,
+            announce=self._announce,
         )
         own = Random(f"{options.location_id}/oauth")  # noqa: S311 - repeatable on purpose
-        self.oauth = OAuth(options, private=lambda: self.token, clock=clock, random=own)
-        served = [*Endpoints(options, self.location, self._reader).routes(), *self.oauth.routes()]
+        self.oauth = OAuth(options, private=lambda: self.token, clock=clock, random=own, announce=self._app_comes_and_goes)
+        served = [*Endpoints(options, self.location, self._reader, self.records).routes(), *self.oauth.routes()]
         self.offer(Operations(options, self.location, self.records).routes(served))
 
     def authorise(self, call: Call) -> Answer | None:
@@ -158,7 +164,17 @@ class GoHighLevel(Vendor):
 
     def _announce(self, collection: str, before: Json | None, after: Json | None) -> None:
         for name, payload in fired(collection, before, after):
-            self.webhooks.enqueue(self._envelopes.record_event(name, payload))
+            self.webhooks.enqueue(self._envelopes.record_event(name, payload, located=collection not in UNLOCATED))
+
+    def _app_comes_and_goes(self, installed: bool) -> None:
+        """The app that asks for consent, among the location's apps."""
+        app_id = self.oauth.client_id
+        is_there = self.records.find("apps", app_id) is not None
+        if is_there and not installed:
+            self.records.delete("apps", app_id, _USER)
+        elif installed and not is_there:
+            told = {"id": app_id, "appId": app_id, "companyId": self.oauth.company_id, "userId": "SandboxUser000000001"}
+            self.create_record_as_user("apps", told)
 
     def _read_user(self, fields: Json) -> Json:
         body = dict(fields)

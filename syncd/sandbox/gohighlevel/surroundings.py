@@ -21,10 +21,22 @@ from syncd.sandbox.truth import Json
 COMPANY_ID = "SandboxCompany000001"
 
 
+def _own_location(options: GoHighLevelOptions) -> Json:
+    settings = {
+        "allowDuplicateContact": options.allow_duplicates,
+        "allowDuplicateOpportunity": False,
+        "allowFacebookNameMerge": False,
+        "disableContactTimezone": False,
+    }
+    told = {"companyId": COMPANY_ID, "name": "Sandbox location"}
+    return {**told, "country": options.country, "timezone": options.timezone, "settings": settings}
+
+
 def furnish(records: Records, options: GoHighLevelOptions) -> None:
     """What is there before anybody calls."""
     here = {"locationId": options.location_id}
     stages = [{"id": f"SandboxStage00000000{number}", "name": name} for number, name in enumerate(("New", "Talking", "Offer"), start=1)]
+    records.furnish("locations", options.location_id, _own_location(options))
     records.furnish("pipelines", "SandboxPipeline00001", {**here, "name": "Sales", "stages": stages, "showInFunnel": True, "showInPieChart": True})
     records.furnish("workflows", "SandboxWorkflow00001", {**here, "name": "Welcome", "status": "published", "version": 1})
     records.furnish("campaigns", "SandboxCampaign00001", {**here, "name": "Follow up", "status": "published"})
@@ -36,20 +48,8 @@ def furnish(records: Records, options: GoHighLevelOptions) -> None:
     records.furnish("categories", "SandboxCategory00001", {**here, **links})
 
 
-def _own_location(scene: Scene) -> Json:
-    options = scene.options
-    settings = {
-        "allowDuplicateContact": options.allow_duplicates,
-        "allowDuplicateOpportunity": False,
-        "allowFacebookNameMerge": False,
-        "disableContactTimezone": False,
-    }
-    told = {"id": options.location_id, "companyId": COMPANY_ID, "name": "Sandbox location"}
-    return {**told, "country": options.country, "timezone": options.timezone, "settings": settings}
-
-
 def _locations(scene: Scene) -> Json:
-    return {"locations": scene.cut([_own_location(scene), *scene.records.rows("locations")], default=10)}
+    return {"locations": scene.cut(scene.records.rows("locations"), default=10)}
 
 
 def _tag(scene: Scene, name: str) -> Json:

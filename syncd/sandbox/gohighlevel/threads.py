@@ -70,7 +70,7 @@ def _search(scene: Scene) -> Json:
     """Newest first, unless asked for otherwise; each shows its sort value, which the vendor's schema forgot."""
     wanted = {name: scene.query[name] for name in ("contactId", "assignedTo", "id") if name in scene.query}
     ascending = scene.query.get("sort") == "asc"
-    found = [row for row in scene.records.rows("conversations", wanted) if _is_sought(scene, row)]
+    found = [row for row in scene.records.indexed("conversations", wanted) if _is_sought(scene, row)]
     rows = sorted(found, key=lambda row: row["lastMessageAt"], reverse=not ascending)
     total, after = len(rows), scene.number("startAfterDate", 0)
     if after:
@@ -107,6 +107,7 @@ def _deliver(scene: Scene, *, direction: str) -> Json:
         iter(scene.records.rows("conversations", {"contactId": body.get("contactId", "")})), None
     )
     conversation = found or _conversation(scene, body["contactId"])
+    contact = scene.location.get(conversation["contactId"])
     kind = body["type"]
     is_email = kind == "Email"
     status = "scheduled" if body.get("scheduledTimestamp") else ("delivered" if direction == "inbound" else "sent")
@@ -126,11 +127,14 @@ def _deliver(scene: Scene, *, direction: str) -> Json:
             "source": "api",
             "subject": body.get("subject"),
             "provider": "Leadconnector",
+            "conversationProviderId": body.get("conversationProviderId"),
+            "toNumber": body.get("toNumber") or contact.values.get("phone"),
         },
         scene.author,
     )
     if is_email:
-        scene.records.create("emails", {**message, "id": None, "messageId": message["id"], "threadId": body.get("threadId") or message["id"]}, scene.author)
+        mail = {"threadId": body.get("threadId") or message["id"], "from": body.get("emailFrom", ""), "to": [body.get("emailTo") or contact.values.get("email", "")]}
+        scene.records.create("emails", {**message, "id": None, "messageId": message["id"], **mail}, scene.author)
     moved = {"lastMessageAt": at, "type": _EMAIL if is_email else conversation["type"]}
     if direction == "inbound":
         moved["unreadCount"] = conversation["unreadCount"] + 1
