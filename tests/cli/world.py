@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 
 from syncd.__main__ import main
+from syncd.cli import redacting
 from syncd.sandbox import EmailOctopusOptions, GoHighLevelOptions, Sandbox, SandboxOptions
 from syncd.sandbox.people import Population, populate
 
@@ -168,6 +169,9 @@ class World:
                 code = int(main())
             except SystemExit as ended:
                 code = int(ended.code or 0)
+            finally:
+                # In a process of its own a command ends with what it was told; here the next test would be shown nobody.
+                redacting.begin()
         return Result(code, out.getvalue(), err.getvalue())
 
     @contextmanager
