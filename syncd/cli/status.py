@@ -167,10 +167,19 @@ def _show_collections(state: Mapping[str, Json], costs: Mapping[str, str], now: 
         screen.show(f"{name}: {costs[name]}", indent=2)
         if each["misses"]:
             screen.show(f"{name}: {each['misses']}", style="yellow", indent=2)
-        if each["heard_at"] is not None:
-            told = f"{name}: unverified since {moment(each['unverified_since'])}; last heard of {ago(each['heard_at'], now)}"
-            told += f"; {each['not_acknowledged']:,} hand-offs not acknowledged" if each["not_acknowledged"] else ""
-            screen.show(told, style="yellow", indent=2)
+        if (doubts := _unproven(each, now)) is not None:
+            screen.show(f"{name}: {doubts}", style="yellow", indent=2)
+
+
+def _unproven(each: Mapping[str, Json], now: Micros) -> str | None:
+    """What is not known of a collection behind flows; None for any other."""
+    if each["not_acknowledged"] is None:
+        return None
+    told = "nothing was ever heard of it"
+    if each["heard_at"] is not None:
+        told = f"unverified since {moment(each['unverified_since'])}; last heard of {ago(each['heard_at'], now)}"
+    told += f"; {counted(each['not_acknowledged'], 'hand-off')} not acknowledged" if each["not_acknowledged"] else ""
+    return told + (f"; {counted(each['not_accepted'], 'hand-off')} that no hook accepts: switch its flow on" if each["not_accepted"] else "")
 
 
 def _reading(reading: Mapping[str, Json]) -> str:

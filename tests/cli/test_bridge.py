@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from syncd.core.guard import Direction
+from syncd.core.handoff import Handoff, HandoffState
 from syncd.core.outcome import Operation, Write
 from syncd.core.record import CollectionName, MemberName, RecordId, Ref, SyncName, SystemName
 from syncd.store import bridge, links, outbox, planning
@@ -19,6 +20,7 @@ from syncd.store.visiting import leave, reading
 from tests.cli.world import World
 
 HATS, CONTACTS = SystemName("hats17"), CollectionName("contacts")
+HANDED_OFF, QUEUED = HandoffState.HANDED_OFF, HandoffState.QUEUED
 CONFIGURATION = """\
 [systems.ghl]
 kind = "gohighlevel"
@@ -240,6 +242,29 @@ def test_standing_is_told(place: World) -> None:
         standing = read(lambda tx: bridge.standing(tx, HATS, CONTACTS))
 
     assert (2, True, 0) == (standing.records, standing.unverified_since is not None, standing.silent)
+
+
+def test_hand_offs_that_nobody_speaks_of_are_told(place: World) -> None:
+    """Apart: those that were accepted, also where a hook refuses their repetition, and those that no hook took; before any flow spoke, too."""
+    for name in ("token", "hooks", "secret"):
+        (place.folder / name).write_text(f"{name}-of-many-characters-and-more\n" if name != "hooks" else "contacts.create /hooks/1\n")
+        (place.folder / name).chmod(0o600)
+    assert 0 == place.here("import", "hats17", "contacts", exported(place, "Email\na@b.co\n"), "--yes").code
+
+    def hand_off(tx):
+        tx.execute("DELETE FROM bridge_records")
+        for name, states in (("a", (HANDED_OFF, QUEUED)), ("b", (HANDED_OFF,)), ("c", (QUEUED,))):
+            handoff = Handoff(
+                op_id=f"contacts.{name}", system=HATS, collection=CONTACTS, operation=Operation.CREATE, record_id=None, fields={"first_name": name}
+            )  # fmt: skip
+            bridge.queue(tx, handoff, 1, 1)
+            for state in states:
+                bridge.mark(tx, handoff.op_id, state, 1, None if state is HANDED_OFF else "the hook does not answer")
+
+    leave(place.database, hand_off)
+    told = " ".join(place.here("status").out.split())
+
+    assert "hats17/contacts: nothing was ever heard of it; 2 hand-offs not acknowledged; 1 hand-off that no hook accepts: switch its flow on" in told
 
 
 def test_a_delete_rule_that_no_hook_carries_out_is_a_mistake(place: World) -> None:

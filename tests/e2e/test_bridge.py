@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from time import time
 
 from aiohttp import ClientSession
 
@@ -57,8 +58,11 @@ quiet = "100ms"
 
 
 class World:
+    program = "syncd"
+    environ: dict[str, str]
+
     def __init__(self, folder: Path, sandbox: Sandbox) -> None:
-        self.folder, self.ghl, self.hats = folder, sandbox.ghl, sandbox.bridge
+        self.folder, self.ghl, self.hats, self.environ = folder, sandbox.ghl, sandbox.bridge, {}
 
     async def syncd(self, *arguments: str) -> tuple[int, str]:
         process = await self._start(*arguments)
@@ -86,10 +90,10 @@ class World:
         await draining
 
     async def _start(self, *arguments: str) -> asyncio.subprocess.Process:
-        environ = {**os.environ, "PYTHONPATH": str(ROOT), "SYNCD_CONFIG": str(self.folder / "syncd.toml")}
+        environ = {**os.environ, "PYTHONPATH": str(ROOT), "SYNCD_CONFIG": str(self.folder / "syncd.toml"), **self.environ}
         pipe = asyncio.subprocess.PIPE
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "syncd", *arguments, cwd=self.folder, env=environ, stdout=pipe, stderr=pipe
+            sys.executable, "-m", self.program, *arguments, cwd=self.folder, env=environ, stdout=pipe, stderr=pipe
         )
 
     def rows(self) -> tuple[dict[str, str], dict[str, str]]:
@@ -107,15 +111,15 @@ class World:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[World]:
-    options = SandboxOptions(ghl=GoHighLevelOptions(index_lag_s=0.0), bridge=BridgeOptions(), quotas=False)
+async def opened(folder: Path, *, clock: Callable[[], float] = time, world: type[World] = World) -> AsyncIterator[World]:
+    options = SandboxOptions(ghl=GoHighLevelOptions(index_lag_s=0.0), bridge=BridgeOptions(), quotas=False, clock=clock)
     async with Sandbox(options) as sandbox:
         told = {"ghl": sandbox.ghl.describe(), "hats": sandbox.bridge.describe()}
         (folder / "syncd.toml").write_text(CONFIGURATION.format(**told))
         for name, text in (("token", told["ghl"]["token"]), ("hooks", told["hats"]["hooks"]), ("secret", told["hats"]["secret"])):
             (folder / name).write_text(text + "\n")
             (folder / name).chmod(0o600)
-        yield World(folder, sandbox)
+        yield world(folder, sandbox)
 
 
 async def test_seeded_by_a_file_and_edited_on_both_sides(tmp_path: Path) -> None:
