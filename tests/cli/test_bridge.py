@@ -225,6 +225,30 @@ def test_the_guide_is_of_this_configuration(place: World) -> None:
     assert "createHmac" in text
 
 
+def test_fields_that_only_go_there_are_told(place: World) -> None:
+    """They are sent unseen, which check and the guide say; a set is not, nor is what goes both ways, of which check says what no flow showed."""
+    for name in ("token", "hooks", "secret"):
+        (place.folder / name).write_text(f"{name}-of-many-characters-and-more\n" if name != "hooks" else "contacts.update /hooks/1\n")
+        (place.folder / name).chmod(0o600)
+    place.edit_config(
+        'phone = { type = "phone", ghl = "phone", hats17 = "phone" }',
+        'phone = { type = "phone", ghl = "phone", hats17 = "phone" }\nnotes = { ghl = "source", hats17 = "notes", direction = "ghl -> hats17" }',
+    )
+    place.edit_config('hats17 = "tags" }', 'hats17 = "tags", direction = "ghl -> hats17" }')
+    before = place.here("check")
+    assert 0 == place.here("import", "hats17", "contacts", exported(place, "Email,Phone\na@b.co,\n"), "--yes").code
+    after = place.here("check", "--json")
+    text = " ".join(place.here("bridge", "guide", "hats17").out.split())
+
+    assert 0 == before.code, before.out
+    assert "nothing is read from hats17: notes only go there, and are written over whatever stands there" in before.out
+    assert "tags of hats17 is written to a record only once a flow or a file has shown it" in before.out
+    assert {"hats17/contacts": ["first_name", "tags"]} == after.json["unshown"]
+    assert "no flow and no file ever showed first_name, tags, so nothing is written there" in " ".join(place.here("check").out.split())
+    assert "notes: sent over whatever stands there" in text
+    assert "Any other field is written to a record only once a flow or a file has shown it there" in text
+
+
 def test_the_guide_says_how_where_nothing_can_sign(place: World) -> None:
     """The weaker way is named for what it is."""
     place.edit_config('secret = { file = "secret" }', 'header_secret = { file = "secret" }')

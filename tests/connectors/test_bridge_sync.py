@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from syncd.connectors.bridge.connector import capabilities_of
+from syncd.connectors.bridge.hats17 import SHAPES
 from syncd.connectors.memory import MemorySystem
 from syncd.core.fields import FieldType, as_set
 from syncd.core.outcome import Operation
@@ -21,27 +23,29 @@ from syncd.store.inbox import Arrival
 from syncd.store.outbox import State
 from tests.connectors.bridge_bench import BENCH, open_bridge
 from tests.connectors.conftest import PATIENT_S
-from tests.flow.world import CONTACTS, CRM, EMAIL, NAME, OPEN_GUARDS, PHONE, TAGS, Watch, opened, rules
+from tests.flow.world import CONTACTS, CRM, EMAIL, NAME, OPEN_GUARDS, PHONE, PLAN, TAGS, Watch, opened, rules
 
 PATHS = {EMAIL: ("email", "email"), NAME: ("name", "first_name"), PHONE: ("phone", "phone"), TAGS: ("tags", "tags")}
 KINDS_OF = {EMAIL: FieldType.EMAIL, PHONE: FieldType.PHONE, TAGS: FieldType.SET}
 NEW = {"type": "Hot Lead", "is_company": False}
 
 
-def agreement(**other: Any):
-    """Contacts both ways; what 17hats asks of a new one beyond that is given."""
+def agreement(*, one_way: bool | None = None, **other: Any):
+    """Contacts both ways; what 17hats asks of a new one beyond that is given. `one_way` adds 17hats' notes, out of here alone or both ways."""
     sides = (MemberName(CRM), MemberName(BENCH))
+    out = {"sources": frozenset(sides[:1]), "targets": frozenset(sides[1:])} if one_way else {}
+    more = {} if one_way is None else {PLAN: ("custom.plan", "notes")}
     rows = [
         FieldRule(
             name=FieldName(name),
             type=KINDS_OF.get(name, FieldType.TEXT),
             members={side: MemberField(paths=(path,)) for side, path in zip(sides, paths, strict=True)},
-            sources=frozenset(sides),
-            targets=frozenset(sides),
+            **({"sources": frozenset(sides), "targets": frozenset(sides)} | (out if name in more else {})),
         )
-        for name, paths in PATHS.items()
+        for name, paths in {**PATHS, **more}.items()
     ]
-    return rules(*rows, among=(CRM, BENCH), members={BENCH: {"create": NEW}}, guards=OPEN_GUARDS, **other)
+    facts = {"create": NEW, "told_only": capabilities_of(SHAPES["contacts"]).told_only}
+    return rules(*rows, among=(CRM, BENCH), members={BENCH: facts}, guards=OPEN_GUARDS, **other)
 
 
 class Story:
@@ -420,3 +424,26 @@ async def test_a_reading_of_what_was_told_does_not_prove_what_is(tmp_path):
         await story.sync(2)
 
         assert ("Ours", "Ours") == (story.crm_rows()["a@b.co"][0], story.hats_rows()["a@b.co"][0])
+
+
+@pytest.mark.parametrize("one_way", [True, False])
+async def test_what_no_flow_ever_shows_is_sent_one_way(tmp_path, one_way):
+    """A field that only goes there is sent to whoever was known before, once for each value, and no blank is; one that goes both ways is left alone,
+    for nobody has seen what stands there."""
+    async with telling(tmp_path, triggers=(), sync=agreement(one_way=one_way)) as story:
+        for name, notes in (("a", "theirs"), ("b", "theirs too")):
+            row = story.flows.seed({**NEW, "email": f"{name}@b.co", "first_name": name, "notes": notes})
+            told = {"collection": "contacts", "event": "updated", "id": row["id"], "fields": {"email": row["email"], "first_name": name}}
+            assert await story.door.hear(*story.flows.post(told))
+        story.crm.create_as_user({"email": "a@b.co", "name": "a", "custom.plan": "Ours"})
+        story.crm.create_as_user({"email": "b@b.co", "name": "b"})
+        await story.sync()
+        first = {row["email"]: row["notes"] for row in story.flows.contacts()}
+        story.crm.edit_as_user(story.crm_id("a@b.co"), {"custom.plan": "Ours anew"})
+        await story.sync()
+
+        second = {row["email"]: row["notes"] for row in story.flows.contacts()}
+        assert {"a@b.co": "Ours" if one_way else "theirs", "b@b.co": "theirs too"} == first
+        assert {"a@b.co": "Ours anew" if one_way else "theirs", "b@b.co": "theirs too"} == second
+        assert [("update", "acked", 1)] * (2 if one_way else 0) == await story.handoffs()
+        assert [] == await story.world.asked()

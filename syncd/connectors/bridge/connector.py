@@ -345,6 +345,7 @@ def capabilities_of(shape: Shape, settings: BridgeSettings | None = None) -> Cap
         deletes_visible=DeletesVisible.WEBHOOK if shape.tells_deletes else DeletesVisible.NEVER,
         required_on_create=shape.required,
         find_keys=frozenset(shape.keys),
+        told_only=True,
     )
 
 
