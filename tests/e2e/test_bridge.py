@@ -63,6 +63,8 @@ class World:
 
     def __init__(self, folder: Path, sandbox: Sandbox) -> None:
         self.folder, self.ghl, self.hats, self.environ = folder, sandbox.ghl, sandbox.bridge, {}
+        self.log = b""
+        """What the last daemon logged, once it has ended."""
 
     async def syncd(self, *arguments: str) -> tuple[int, str]:
         process = await self._start(*arguments)
@@ -87,7 +89,7 @@ class World:
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
             await process.wait()
-        await draining
+        self.log = b"".join([*lines, await draining])
 
     async def _start(self, *arguments: str) -> asyncio.subprocess.Process:
         environ = {**os.environ, "PYTHONPATH": str(ROOT), "SYNCD_CONFIG": str(self.folder / "syncd.toml"), **self.environ}
