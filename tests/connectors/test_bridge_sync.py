@@ -23,29 +23,32 @@ from syncd.store.inbox import Arrival
 from syncd.store.outbox import State
 from tests.connectors.bridge_bench import BENCH, open_bridge
 from tests.connectors.conftest import PATIENT_S
-from tests.flow.world import CONTACTS, CRM, EMAIL, NAME, OPEN_GUARDS, PHONE, PLAN, TAGS, Watch, opened, rules
+from tests.flow.world import CONTACTS, CRM, EMAIL, MAIL, NAME, OPEN_GUARDS, PHONE, PLAN, TAGS, Watch, opened, rules
 
 PATHS = {EMAIL: ("email", "email"), NAME: ("name", "first_name"), PHONE: ("phone", "phone"), TAGS: ("tags", "tags")}
 KINDS_OF = {EMAIL: FieldType.EMAIL, PHONE: FieldType.PHONE, TAGS: FieldType.SET}
 NEW = {"type": "Hot Lead", "is_company": False}
 
 
-def agreement(*, one_way: bool | None = None, **other: Any):
-    """Contacts both ways; what 17hats asks of a new one beyond that is given. `one_way` adds 17hats' notes, out of here alone or both ways."""
-    sides = (MemberName(CRM), MemberName(BENCH))
+def agreement(*, one_way: bool | None = None, third: bool = False, archive=None, **other: Any):
+    """Contacts both ways; what 17hats asks of a new one beyond that is given. `one_way` adds 17hats' notes, out of here alone or both ways;
+    with a `third` the mail program takes part, which holds them like the crm.
+    """
+    among = (CRM, MAIL, BENCH) if third else (CRM, BENCH)
+    sides = tuple(MemberName(each) for each in among)
     out = {"sources": frozenset(sides[:1]), "targets": frozenset(sides[1:])} if one_way else {}
     more = {} if one_way is None else {PLAN: ("custom.plan", "notes")}
     rows = [
         FieldRule(
             name=FieldName(name),
             type=KINDS_OF.get(name, FieldType.TEXT),
-            members={side: MemberField(paths=(path,)) for side, path in zip(sides, paths, strict=True)},
+            members={side: MemberField(paths=(paths[side == BENCH],)) for side in sides},
             **({"sources": frozenset(sides), "targets": frozenset(sides)} | (out if name in more else {})),
         )
         for name, paths in {**PATHS, **more}.items()
     ]
-    facts = {"create": NEW, "told_only": capabilities_of(SHAPES["contacts"]).told_only}
-    return rules(*rows, among=(CRM, BENCH), members={BENCH: facts}, guards=OPEN_GUARDS, **other)
+    facts = {"create": NEW, "told_only": capabilities_of(SHAPES["contacts"]).told_only, "archive": archive}
+    return rules(*rows, among=among, members={BENCH: facts}, guards=OPEN_GUARDS, **other)
 
 
 class Story:
@@ -53,11 +56,12 @@ class Story:
 
     def __init__(self, world, flows, connector, door) -> None:
         self.world, self.flows, self.connector, self.door, self.crm = world, flows, connector, door, world.crm
+        self.sides = (*world.far, BENCH)
 
     async def sync(self, rounds: int = 3, *, every_s: float = 30 * 60) -> None:
         """Everything is listed and heard, doubts are looked into, and everything that follows is done; then time passes."""
         for _ in range(rounds):
-            for system in (CRM, BENCH):
+            for system in self.sides:
                 await run_pass(self.world.engine, (system, CONTACTS), PassMode.COMPLETE)
             await self.hear()
             await self.work()
@@ -78,13 +82,13 @@ class Story:
         ]  # fmt: skip
         await self.world.engine.database.write(lambda tx: inbox.accept(tx, arrivals))
         self.world.later(20)
-        for system in (CRM, BENCH):
+        for system in self.sides:
             await reread_once(self.world.engine, system)
 
     async def work(self) -> None:
         for _ in range(30):
             await self.world.plan()
-            if not any([await write_once(self.world.engine, each) for each in (CRM, BENCH)]):
+            if not any([await write_once(self.world.engine, each) for each in self.sides]):
                 return
             await self.hear()
         raise AssertionError("writing does not come to an end")
@@ -121,14 +125,14 @@ def digits(text):
 
 
 @asynccontextmanager
-async def telling(folder, *, ack_wait_s: float = PATIENT_S, settings=None, sync=None, **options):
+async def telling(folder, *, ack_wait_s: float = PATIENT_S, settings=None, sync=None, third=False, **options):
     """The two sides and the engine between them."""
     clock = Watch(1_800_000_000 * SECOND)
-    crm = MemorySystem(clock, id_prefix="crm-")
+    far = {CRM: MemorySystem(clock, id_prefix="crm-")} | ({MAIL: MemorySystem(clock, id_prefix="mail-")} if third else {})
     async with AsyncExitStack() as stack:
         links: dict[Any, Any] = {}
         world = await stack.enter_async_context(
-            opened(folder, sync or agreement(), far={CRM: crm}, clock=clock, connectors=links)
+            opened(folder, sync or agreement(third=third), far=far, clock=clock, connectors=links)
         )
         section = {"ack_wait_s": ack_wait_s, "ack_timeout_s": 3_600, **(settings or {})}
         flows, opening, door = await open_bridge(stack, world.engine.database, clock=clock, settings=section, **options)
@@ -447,3 +451,54 @@ async def test_what_no_flow_ever_shows_is_sent_one_way(tmp_path, one_way):
         assert {"a@b.co": "Ours anew" if one_way else "theirs", "b@b.co": "theirs too"} == second
         assert [("update", "acked", 1)] * (2 if one_way else 0) == await story.handoffs()
         assert [] == await story.world.asked()
+
+
+@pytest.mark.parametrize("rule", [DeleteRule.REVIEW, DeleteRule.ARCHIVE])
+async def test_without_a_hook_a_deletion_is_a_persons_task_or_a_mark(tmp_path, rule):
+    """Nothing is ever deleted there: a person is asked, or the contact is marked by the flow that changes it, and keeps everything else."""
+    archive = {"type": "Other", "tags": ["deleted-in-ghl"]} if rule is DeleteRule.ARCHIVE else None
+    async with telling(tmp_path, sync=agreement(delete=rule, archive=archive)) as story:
+        for each in "abc":
+            story.crm.create_as_user({"email": f"{each}@b.co", "name": each})
+        await story.sync(2)
+        story.crm.delete_as_user(story.crm_id("a@b.co"))
+        await story.sync(4, every_s=Guards().delete_grace / SECOND + 1)
+        rows = {row["email"]: (row["first_name"], row["type"], row["tags"]) for row in story.flows.contacts()}
+        asked = await story.world.asked()
+
+        assert {"a@b.co", "b@b.co", "c@b.co"} == rows.keys()
+        assert rows["a@b.co"] == (("a", "Hot Lead", None) if archive is None else ("a", "Other", ["deleted-in-ghl"]))
+        assert (["delete"] if archive is None else []) == asked
+        assert {"create", "update"} >= {row[0] for row in await story.handoffs()}
+        assert [] == await story.world.outbox(State.DEAD)
+
+
+@pytest.mark.parametrize("how", ["off", "asleep"])
+async def test_three_of_whom_the_flows_are_down(tmp_path, how):
+    """The two others go on exchanging edits meanwhile; when the flows are back all three show the same, nobody twice."""
+    async with telling(tmp_path, ack_wait_s=0, third=True) as story:
+        crm, mail = story.crm, story.world.mail
+        crm.create_as_user({"email": "a@b.co", "name": "A"})
+        mail.create_as_user({"email": "b@b.co", "name": "B"})
+        story.hats_create(email="c@b.co", first_name="C")
+        await story.sync(4)
+        assert 3 == len(crm.records()) == len(mail.records()) == len(story.flows.contacts())
+
+        setattr(story.flows.mood, how, True)
+        crm.edit_as_user(story.crm_id("a@b.co"), {"name": "Ours"})
+        mail.edit_as_user(next(each for each, row in mail.records().items() if row["email"] == "b@b.co"), {"name": "Theirs"})
+        mail.create_as_user({"email": "d@b.co", "name": "D"})
+        await story.sync(6)
+        between = [{str(row["email"]): row["name"] for row in each.records().values()} for each in (crm, mail)]
+        there = {row["email"]: row["first_name"] for row in story.flows.contacts()}
+        setattr(story.flows.mood, how, False)
+        story.flows.wake()
+        await story.sync(12)
+
+        end = {"a@b.co": "Ours", "b@b.co": "Theirs", "c@b.co": "C", "d@b.co": "D"}
+        assert [end, end] == between
+        assert {"a@b.co": "A", "b@b.co": "B", "c@b.co": "C"} == there
+        assert end == {row["email"]: row["first_name"] for row in story.flows.contacts()}
+        assert [end, end] == [{str(row["email"]): row["name"] for row in each.records().values()} for each in (crm, mail)]
+        assert (4, 4, 4) == (len(crm.records()), len(mail.records()), len(story.flows.contacts()))
+        assert ([], []) == (await story.world.asked(), await story.world.outbox(State.DEAD, State.UNKNOWN, State.SENT, State.PENDING))
