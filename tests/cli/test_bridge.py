@@ -153,6 +153,34 @@ def test_five_thousand_lines_are_taken_in(place: World) -> None:
     assert 5_000 == len(known(place))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_a_large_file_of_any_making_is_taken_in_as_it_was_shown(place: World, encoding: str) -> None:
+    """Quotes, commas and lines within cells, repetitions, contradictions and broken lines: what the preview says is what is then there, each bad
+    line has its number, and nothing is lost."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(["Email", "First Name", "Tags", "Notes"])
+    for number in range(5_000):
+        writer.writerow([f"p{number}@b.co", f'Zoë "{number}"', "vip, lead", "one\r\ntwo, three" if number % 500 == 0 else "“so”"])
+    good = out.getvalue().count("\r\n") + 1
+    tail = 'p1@b.co,"Zoë ""1""","vip, lead",“so”\r\np2@b.co,Other,,\r\nx@b.co,"open,,\r\n,Nobody,,\r\nlast@b.co,Last,,\r\n'
+    (place.folder / "contacts.csv").write_bytes((out.getvalue() + tail).encode(encoding))
+    shown = place.here("import", "hats17", "contacts", str(place.folder / "contacts.csv"), "--json")
+    taken = place.here("import", "hats17", "contacts", str(place.folder / "contacts.csv"), "--yes", "--json")
+    told = {name: shown.json[name] for name in ("encoding", "lines", "new", "bad", "repeated", "changed")}
+
+    assert (7, False, 6, True) == (shown.code, shown.json["taken_in"], taken.code, taken.json["taken_in"])
+    assert told == {name: taken.json[name] for name in told}
+    assert encoding == told["encoding"]
+    assert (5_001, [good + 1, good + 2, good + 3]) == (len(told["new"]), [each["line"] for each in told["bad"]])
+    assert [good] == [each["line"] for each in told["repeated"]]
+    assert 5_005 == told["lines"]
+    held = known(place)
+    assert {f"p{number}@b.co" for number in range(5_000)} | {"last@b.co"} == held.keys()
+    assert ('Zoë "7"', ["lead", "vip"], "“so”") == tuple(held["p7@b.co"][name] for name in ("first_name", "tags", "notes"))
+    assert {"one\ntwo, three"} == {held[f"p{number}@b.co"]["notes"].replace("\r", "") for number in range(0, 5_000, 500)}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
