@@ -215,7 +215,8 @@ def _owe_update(rules: SyncRules, member: MemberRule, draft: Draft, fields: Fiel
         else:
             values[rule.name] = fields.hub[rule.name].value
     if values:
-        expected = {name: draft.base.get(name) for name in values}
+        # Of what was never shown nothing is expected: nobody knows what stands there.
+        expected = {name: draft.base.get(name) for name in values if name in shown}
         fields.writes.append(Write(member=member.name, operation=Operation.UPDATE, values=values, expected=expected))
 
 
