@@ -148,6 +148,27 @@ async def test_seeded_by_a_file_and_edited_on_both_sides(tmp_path: Path) -> None
     assert status["collections"]["hats17/contacts"]["unverified_since"] is not None
 
 
+async def test_what_only_goes_there_arrives_though_no_flow_shows_it(tmp_path: Path) -> None:
+    """The plan says that nobody knows what stands there; it is handed off once for each value, and is at rest then."""
+    async with opened(tmp_path) as world:
+        config = tmp_path / "syncd.toml"
+        config.write_text(config.read_text().replace("\n[daemon]", 'notes = { ghl = "source", hats17 = "notes", direction = "ghl -> hats17" }\n\n[daemon]', 1))
+        world.hats.seed({"email": "a@b.co", "first_name": "A", "type": "Client", "notes": "theirs"})
+        contact = world.ghl.create_as_user({"email": "a@b.co", "firstName": "A", "source": "web"})
+        (tmp_path / "contacts.csv").write_text("Email,First Name,Phone,Tags\na@b.co,A,,\n")
+        assert (await world.syncd("import", "hats17", "contacts", "contacts.csv", "--yes"))[0] == 0
+        planned = (await world.syncd("plan"))[1]
+        async with world.daemon():
+            await world.until(lambda: [row["notes"] for row in world.hats.contacts()] == ["web"])
+            world.ghl.edit_as_user(contact["id"], {"source": "a friend"})
+            await world.until(lambda: [row["notes"] for row in world.hats.contacts()] == ["a friend"])
+            asked = world.ghl.stats.requests["search-contacts"]
+            await world.until(lambda: world.ghl.stats.requests["search-contacts"] >= asked + 3)
+
+    assert 'notes: never shown → "web"' in planned
+    assert 2 == world.hats.stats.requests.total()
+
+
 async def test_killed_between_a_hand_off_and_its_acknowledgement(tmp_path: Path) -> None:
     """The acknowledgement comes to the next life, which knows what it speaks of: made once, and nothing in doubt."""
     async with opened(tmp_path) as world:
