@@ -6,6 +6,7 @@ import pytest
 
 from syncd.core.record import SECOND
 from syncd.core.rules import DeleteRule, Guards
+from syncd.flow.conditions import conditions
 from syncd.store.outbox import State
 from tests.connectors.test_bridge_sync import NEW, agreement, telling
 
@@ -82,3 +83,21 @@ async def test_three_of_whom_the_flows_are_down(tmp_path, how):
         assert [end, end] == [{str(row["email"]): row["name"] for row in each.records().values()} for each in (crm, mail)]
         assert (4, 4, 4) == (len(crm.records()), len(mail.records()), len(story.flows.contacts()))
         assert ([], []) == (await story.world.asked(), await story.world.outbox(State.DEAD, State.UNKNOWN, State.SENT, State.PENDING))
+
+
+async def test_flows_that_never_spoke_are_told_of_after_a_day(tmp_path):
+    """Also where nothing was ever heard: a hand-off that was accepted and not spoken of for so long needs a person."""
+    async with telling(tmp_path, ack_wait_s=0) as story:
+        story.flows.mood.asleep = True
+        story.crm.create_as_user({"email": "a@b.co", "name": "A"})
+        await story.sync(2)
+
+        async def told() -> list[str]:
+            found = await story.world.read(lambda tx: conditions(story.world.engine, tx, {}))
+            return [each.sentence for each in found if each.kind == "bridge"]
+
+        early = await told()
+        story.world.later(25 * 3_600)
+
+        assert [] == early
+        assert ["no flow has said anything of contacts of bench for 26 h; nothing there is verified"] == await told()
