@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from syncd.config import Settings
 from syncd.connectors.bridge import BridgeSettings, Deed, Shape, word
 from syncd.connectors.bridge.signing import SECRET
+from syncd.core.deliver import goes_unseen, receives
 from syncd.core.record import CollectionName, Json, SystemName
 
 _SIGNING = """\
@@ -156,7 +157,7 @@ def guide_of(
         flows=tuple(flows),
         signing=_SIGNING.format(address=address) if build.signs else None,
         after=_after(build, next(iter(shapes))),
-        limits=_limits(system, hats17=hats17),
+        limits=_limits(system, _sent_unseen(settings, system), hats17=hats17),
     )
 
 
@@ -172,6 +173,20 @@ def _words(settings: Settings, system: SystemName, place: CollectionName, shape:
         for path in row.members[member.name].paths
     }
     return [word(path) for path in shape.fields if path in used | set(shape.keys) | shape.required]
+
+
+def _sent_unseen(settings: Settings, system: SystemName) -> list[str]:
+    """The fields that only go there, in the words of flows."""
+    rows = [
+        (row, member)
+        for sync in settings.syncs.values()
+        for member in sync.members.values()
+        if member.system == system
+        for row in sync.fields.values()
+        # Any value stands for all.
+        if receives(row, member.name) and goes_unseen(row, member, True)
+    ]
+    return sorted({word(path) for row, member in rows for path in row.members[member.name].paths})
 
 
 def _before(build: _Builder, options: BridgeSettings, places: Sequence[CollectionName], *, missing: bool) -> tuple[str, ...]:
@@ -289,8 +304,11 @@ def _after(build: _Builder, place: CollectionName) -> tuple[str, ...]:
     )
 
 
-def _limits(system: SystemName, *, hats17: bool) -> tuple[str, ...]:
+def _limits(system: SystemName, unseen: Sequence[str], *, hats17: bool) -> tuple[str, ...]:
+    only_there = (f"{', '.join(unseen)}: sent over whatever stands there, for these only go there, and no flow need show them.",) if unseen else ()
     common = (
+        *only_there,
+        "Any other field is written to a record only once a flow or a file has shown it there, as empty too: nobody knows what would be lost.",
         "A flow's program is not syncd: what it accepted and lost is handed off again after an hour, then ever more rarely. `syncd status` says so.",
         "No flow tells when something changed, only that it did; edits on two sides within that time are decided by the sync's rule.",
         f"Nothing but an exported file shows what no flow told of: `syncd import {system} COLLECTION FILE.csv`.",

@@ -23,6 +23,7 @@ from syncd.cli.options import SET_UP, ConfigOption, JsonOption, config_path
 from syncd.cli.passes import Passes, blind_spots, passes_of, places_of
 from syncd.cli.spending import Spending, spending_of
 from syncd.cli.text import counted
+from syncd.cli.unshown import sentence, unshown
 from syncd.config import Finding, Settings
 from syncd.config.check import check as check_file
 from syncd.connectors.registry import KINDS
@@ -52,11 +53,14 @@ def check(config: ConfigOption = None, ask_vendors: OnlineOption = False, as_jso
             looked = anyio.run(partial(online.look, report.settings, progress))
     problems, notes = [*report.problems, *looked.problems], [*report.notes, *looked.notes]
     costs, quotas = _costs(report.settings), _quotas(report.settings)
+    hidden = _unshown(report.settings)
     if as_json:
-        screen.show_json({**_as_json(problems, notes, looked, report.settings, costs), **quotas.as_json()})
+        screen.show_json({**_as_json(problems, notes, looked, report.settings, costs), "unshown": hidden, **quotas.as_json()})
     else:
         _show(problems, notes, looked, report.settings)
         _show_costs(costs, report.settings)
+        for name, paths in hidden.items():
+            screen.show(f"note: {sentence(name, paths)}")
         for line in quotas.sentences():
             screen.show(line)
         for line in quotas.warnings():
@@ -95,6 +99,14 @@ def _costs(settings: Settings | None) -> dict[str, Passes]:
         with suppress(SyncdError), reading(path) as read:
             return read(lambda tx: {name: passes_of(settings, place, tx) for name, place in named.items()})
     return {name: passes_of(settings, place) for name, place in named.items()}
+
+
+def _unshown(settings: Settings | None) -> dict[str, list[str]]:
+    """The fields that wait for being shown, where a database knows of records."""
+    if settings is not None and (path := database_path(settings)).exists():
+        with suppress(SyncdError), reading(path) as read:
+            return read(lambda tx: unshown(settings, tx))
+    return {}
 
 
 def _quotas(settings: Settings | None) -> Spending:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from syncd.cli.demo_acts_mail import ADA, BEN, DAN, EVE, FAY, GIL, add_user
 from syncd.cli.demo_expected import Step
+from syncd.cli.demo_people import ADA, BEN, DAN, EVE, FAY, add_ada, add_logins, delete_ada_and_eve, rename_eve
 from syncd.cli.demo_places import (
     GHL,
     GHL_CONTACTS,
@@ -29,10 +29,6 @@ from syncd.sandbox import Sandbox
 _LOCATION = "Sandbox location"
 
 
-def _ada(sandbox: Sandbox) -> str:
-    return str(sandbox.ghl.seed({"email": ADA, "firstName": "Ada", "lastName": "Vance", "phone": "+12025550101", "tags": ["vip"]})["id"])
-
-
 def _new_in_hats(sandbox: Sandbox, email: str, name: str, **more: Any) -> Step:
     sandbox.bridge.create_as_user({"email": email, "first_name": name, "type": "Cold Prospect", "is_company": False, **more})
     told = f"{name} is added. 17hats' trigger \"New Contact\" tells of it, and {GHL} gets the contact, once."
@@ -44,11 +40,9 @@ def _new_in_hats(sandbox: Sandbox, email: str, name: str, **more: Any) -> Step:
 
 def users_first(sandbox: Sandbox) -> Sequence[Step]:
     """A customer with an opportunity, and somebody with a login."""
-    ada = _ada(sandbox)
+    ada = add_ada(sandbox)
     deal = {"name": "Wedding", "contactId": ada, "pipelineId": "SandboxPipeline00001", "status": "open", "pipelineStageId": "SandboxStage000000001"}
     sandbox.ghl.create_record_as_user("opportunities", deal)
-    for email, name in ((EVE, "Eve"), (GIL, "Gil")):
-        add_user(sandbox, email, name, "Lund")
     shown = {"first_name": "Ada", "type": "Hot Lead", "tags": ["vip"], "deal_status": "open", "pipeline_stage": "SandboxStage000000001"}
     return [
         Step(
@@ -57,15 +51,7 @@ def users_first(sandbox: Sandbox) -> Sequence[Step]:
             told=f'Ada is a contact in {GHL}, with an opportunity. The flow "Create Contact" makes her in {HATS}, as a lead.',
             expected=[HATS_CONTACTS.shows(sandbox, ADA, shown)],
         ),
-        Step(
-            deed="create",
-            system=GHL,
-            told=f"Eve and Gil have logins in {GHL}. {HATS} gets them as staff; they do not become customers.",
-            expected=[
-                HATS_CONTACTS.shows(sandbox, EVE, {"last_name": "Lund", "tags": ["staff"], "title": "admin"}),
-                GHL_CONTACTS.shows(sandbox, EVE, count=0),
-            ],
-        ),
+        add_logins(sandbox, HATS, HATS_CONTACTS, "title", tags=["staff"]),
     ]
 
 
@@ -92,7 +78,6 @@ def users_edits(sandbox: Sandbox) -> Sequence[Step]:
     (deal,) = ghl.records.rows("opportunities")
     ghl.edit_record_as_user("opportunities", deal["id"], {"status": "won", "pipelineStageId": "SandboxStage000000003"})
     hats.edit_as_user(HATS_CONTACTS.id_of(sandbox, DAN), {"deal_status": "won"})
-    ghl.edit_record_as_user("users", GHL_USERS.id_of(sandbox, EVE), {"lastName": "Lundgren"})
     hats.edit_as_user(HATS_CONTACTS.id_of(sandbox, EVE), {"first_name": "Evelyn"})
     return [
         Step(
@@ -119,22 +104,13 @@ def users_edits(sandbox: Sandbox) -> Sequence[Step]:
             told="Somebody writes that Dan's deal is won. He has none: that is put back.",
             expected=[HATS_CONTACTS.shows(sandbox, DAN, {"deal_status": None})],
         ),
-        Step(
-            deed="update",
-            system=GHL,
-            told=f"Eve's last name is changed at her login, her first name in {HATS}.",
-            expected=[
-                HATS_CONTACTS.shows(sandbox, EVE, {"first_name": "Evelyn", "last_name": "Lundgren"}),
-                GHL_USERS.shows(sandbox, EVE, {"firstName": "Evelyn", "lastName": "Lundgren"}),
-            ],
-        ),
+        rename_eve(sandbox, HATS, HATS_CONTACTS),
     ]
 
 
 def users_ends(sandbox: Sandbox) -> Sequence[Step]:
     """Deletions, and what stands in for them."""
-    sandbox.ghl.delete_as_user(GHL_CONTACTS.id_of(sandbox, ADA))
-    sandbox.ghl.delete_record_as_user("users", GHL_USERS.id_of(sandbox, EVE))
+    delete_ada_and_eve(sandbox)
     return [
         Step(
             deed="delete",
@@ -184,7 +160,7 @@ def _message(sandbox: Sandbox, conversation: str, contact: str, text: str) -> No
 
 def threads_first(sandbox: Sandbox) -> Sequence[Step]:
     """A conversation with one message."""
-    _conversation(sandbox, _ada(sandbox), "Are you free in May?")
+    _conversation(sandbox, add_ada(sandbox), "Are you free in May?")
     shown = {"channel": "TYPE_PHONE", "unread": 1, "last_message": "Are you free in May?", "last_direction": "inbound"}
     return [
         Step(
@@ -268,7 +244,7 @@ def _invoice(sandbox: Sandbox, contact: str, number: int, name: str, total: int)
 
 def snapshots_first(sandbox: Sandbox) -> Sequence[Step]:
     """The location, a customer, and an invoice."""
-    _invoice(sandbox, _ada(sandbox), 1, "Wedding", 900)
+    _invoice(sandbox, add_ada(sandbox), 1, "Wedding", 900)
     shown = {"who": ADA, "number": 1, "status": "draft", "total": 900, "amount_due": 900, "currency": "USD", "due_date": "2026-03-01"}
     return [
         Step(

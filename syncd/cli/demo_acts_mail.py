@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from syncd.cli.demo_expected import Step
+from syncd.cli.demo_people import ADA, BEN, CLEO, DAN, EVE, add_ada, add_logins, delete_ada_and_eve, rename_eve
 from syncd.cli.demo_places import EO, EO_CONTACTS, GHL, GHL_CONTACTS, GHL_USERS, TRAIL, TRAIL_CONTACTS
 from syncd.sandbox import Sandbox
 
-ADA, BEN, CLEO, DAN, EVE, FAY, GIL = (f"{name}@example.com" for name in ("ada", "ben", "cleo", "dan", "eve", "fay", "gil"))
 _DAYS_AHEAD = 3
 
 
@@ -30,7 +30,7 @@ def _task(sandbox: Sandbox, contact: str, title: str) -> str:
 
 def _busy_ada(sandbox: Sandbox) -> str:
     """A contact with two tasks, a note and an appointment; the day of that."""
-    ada = sandbox.ghl.seed({"email": ADA, "firstName": "Ada", "lastName": "Vance", "phone": "+12025550101", "tags": ["vip"]})["id"]
+    ada = add_ada(sandbox)
     for title in ("Call", "Write"):
         _task(sandbox, ada, title)
     sandbox.ghl.create_record_as_user("notes", {"body": "Met at the fair", "contactId": ada})
@@ -148,8 +148,6 @@ def trail_first(sandbox: Sandbox) -> Sequence[Step]:
     day = _busy_ada(sandbox)
     names = {"first_name": "Ben", "last_name": "Holm"}
     sandbox.trail.seed({"email": BEN, **names, "groups": ["newsletter"], "mailing_lists": ["Weekly"]})
-    for email, name in ((EVE, "Eve"), (GIL, "Gil")):
-        add_user(sandbox, email, name, "Lund")
     return [
         Step(
             deed="create",
@@ -169,23 +167,17 @@ def trail_first(sandbox: Sandbox) -> Sequence[Step]:
                 )
             ],
         ),
-        Step(
-            deed="create",
-            system=GHL,
-            told=f"Eve and Gil have logins in {GHL}. {TRAIL} gets them as staff; they do not become customers.",
-            expected=[TRAIL_CONTACTS.shows(sandbox, EVE, {"last_name": "Lund", "ext4": "admin"}), GHL_CONTACTS.shows(sandbox, EVE, count=0)],
-        ),
+        add_logins(sandbox, TRAIL, TRAIL_CONTACTS, "ext4"),
     ]
 
 
 def trail_edits(sandbox: Sandbox) -> Sequence[Step]:
     """Edits both ways, of contacts, logins and what belongs to a contact."""
-    ada, ben, eve = GHL_CONTACTS.id_of(sandbox, ADA), TRAIL_CONTACTS.id_of(sandbox, BEN), GHL_USERS.id_of(sandbox, EVE)
+    ada, ben = GHL_CONTACTS.id_of(sandbox, ADA), TRAIL_CONTACTS.id_of(sandbox, BEN)
     sandbox.ghl.edit_as_user(ada, {"firstName": "Adah", "tags": ["vip", "customer"]})
     _task(sandbox, ada, "Visit")
     sandbox.trail.edit_as_user(ben, {"last_name": "Holmes"})
     sandbox.trail.leave_as_user(ben)
-    sandbox.ghl.edit_record_as_user("users", eve, {"lastName": "Lundgren"})
     sandbox.trail.edit_as_user(TRAIL_CONTACTS.id_of(sandbox, EVE), {"first_name": "Evelyn"})
     sandbox.trail.create_as_user({"email": DAN, "first_name": "Dan"})
     return [
@@ -201,23 +193,14 @@ def trail_edits(sandbox: Sandbox) -> Sequence[Step]:
             told="Ben's last name is changed, and he unsubscribes by his own hand.",
             expected=[GHL_CONTACTS.shows(sandbox, BEN, {"lastName": "Holmes", "custom.email_status": "unsubscribed"})],
         ),
-        Step(
-            deed="update",
-            system=GHL,
-            told=f"Eve's last name is changed at her login, her first name in {TRAIL}.",
-            expected=[
-                TRAIL_CONTACTS.shows(sandbox, EVE, {"first_name": "Evelyn", "last_name": "Lundgren"}),
-                GHL_USERS.shows(sandbox, EVE, {"firstName": "Evelyn", "lastName": "Lundgren"}),
-            ],
-        ),
+        rename_eve(sandbox, TRAIL, TRAIL_CONTACTS),
         Step(deed="create", system=TRAIL, told="Dan signs up.", expected=[GHL_CONTACTS.shows(sandbox, DAN, {"firstName": "Dan"})]),
     ]
 
 
 def trail_ends(sandbox: Sandbox) -> Sequence[Step]:
     """Deletions, and what stands in for them."""
-    sandbox.ghl.delete_as_user(GHL_CONTACTS.id_of(sandbox, ADA))
-    sandbox.ghl.delete_record_as_user("users", GHL_USERS.id_of(sandbox, EVE))
+    delete_ada_and_eve(sandbox)
     sandbox.trail.delete_as_user(TRAIL_CONTACTS.id_of(sandbox, DAN))
     return [
         Step(
@@ -237,10 +220,3 @@ def trail_ends(sandbox: Sandbox) -> Sequence[Step]:
             expected=[GHL_CONTACTS.shows(sandbox, DAN), TRAIL_CONTACTS.shows(sandbox, DAN, count=0)],
         ),
     ]
-
-
-def add_user(sandbox: Sandbox, email: str, first: str, last: str) -> None:
-    """A login of GoHighLevel, made by hand."""
-    here = [sandbox.options.ghl.location_id]
-    roles = {"type": "account", "role": "admin", "locationIds": here}
-    sandbox.ghl.create_record_as_user("users", {"email": email, "firstName": first, "lastName": last, "roles": roles, **roles})

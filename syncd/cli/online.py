@@ -20,6 +20,7 @@ from syncd.config.findings import Findings
 from syncd.config.lines import locate
 from syncd.connectors.base import Connector, Schema
 from syncd.connectors.clock import SystemClock
+from syncd.connectors.left_out import LeavesOut
 from syncd.connectors.quota import Priority, priority
 from syncd.connectors.registry import KINDS
 from syncd.core.errors import ConnectorError, Unauthorized
@@ -194,6 +195,8 @@ async def _look_at_records(
     except ConnectorError as error:
         (looked.refused if isinstance(error, Unauthorized) else looked.unreached).append(f"{member.system}: {error}")
     looked.facts += _told(where, tally, member.name)
+    for left in connector.left_out(member.collection) if isinstance(connector, LeavesOut) else ():
+        looked.facts.append(f"{where}: {left.name} is left out: {left.why}; {left.mend}")
 
 
 def _told(where: str, tally: _Tally, member: MemberName) -> list[str]:

@@ -42,7 +42,8 @@ class Change:
             "link": self.owed.link,
             "about": self.label,
             "fields": {
-                name: {"now": self.owed.expected.get(name), "then": value} for name, value in self.owed.values.items()
+                name: {"now": self.owed.expected.get(name), "then": value, "shown": name in self.owed.expected}
+                for name, value in self.owed.values.items()
             },
             "waits_behind": self.gate,
             "key": self.owed.key,

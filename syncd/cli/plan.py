@@ -130,8 +130,8 @@ def _show_group(title: str, group: Sequence[Change], most: int) -> None:
     for each in group[:most]:
         screen.show(str(redacting.value(each.label)) if each.label else str(each.owed.ref), indent=2, style="cyan")
         for name, then in each.owed.values.items():
-            now = f"{value(each.owed.expected.get(name))} → " if each.owed.operation is not Operation.CREATE else ""
-            screen.show(f"{name}: {now}{value(then)}", indent=4)
+            before = value(each.owed.expected[name]) if name in each.owed.expected else "never shown"
+            screen.show(f"{name}: {f'{before} → ' if each.owed.operation is not Operation.CREATE else ''}{value(then)}", indent=4)
     if len(group) > most:
         screen.show(f"… and {len(group) - most:,} more (--all)", indent=2)
 

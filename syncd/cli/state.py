@@ -93,6 +93,8 @@ def _collection(tx: Connection, settings: Settings, place: Place) -> dict[str, J
         "unverified_since": None if told is None else told.unverified_since,
         "heard_at": None if told is None else told.heard_at,
         "not_acknowledged": None if told is None else told.silent,
+        "not_accepted": None if told is None else told.refused,
+        "left_out": control.left_out(tx, *place),
         "records": observations.count_alive(tx, place),
         "polled_at": cursor.polled_at,
         "complete_at": cursor.complete_at,

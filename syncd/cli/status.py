@@ -28,6 +28,7 @@ from syncd.store.visiting import reading
 
 app = typer.Typer()
 
+_NAMED_MAX = 5
 ASK_S = 1.0
 """How long the running daemon has to say whether it is ready."""
 
@@ -179,10 +180,28 @@ def _show_collections(state: Mapping[str, Json], costs: Mapping[str, str], now: 
         screen.show(f"{name}: {costs[name]}", indent=2)
         if each["misses"]:
             screen.show(f"{name}: {each['misses']}", style="yellow", indent=2)
-        if each["heard_at"] is not None:
-            told = f"{name}: unverified since {moment(each['unverified_since'])}; last heard of {ago(each['heard_at'], now)}"
-            told += f"; {each['not_acknowledged']:,} hand-offs not acknowledged" if each["not_acknowledged"] else ""
-            screen.show(told, style="yellow", indent=2)
+        for line in _left_out(each["left_out"]):
+            screen.show(f"{name}: {line}", style="yellow", indent=2)
+        if (doubts := _unproven(each, now)) is not None:
+            screen.show(f"{name}: {doubts}", style="yellow", indent=2)
+
+
+def _unproven(each: Mapping[str, Json], now: Micros) -> str | None:
+    """What is not known of a collection behind flows; None for any other."""
+    if each["not_acknowledged"] is None:
+        return None
+    told = "nothing was ever heard of it"
+    if each["heard_at"] is not None:
+        told = f"unverified since {moment(each['unverified_since'])}; last heard of {ago(each['heard_at'], now)}"
+    told += f"; {counted(each['not_acknowledged'], 'hand-off')} not acknowledged" if each["not_acknowledged"] else ""
+    return told + (f"; {counted(each['not_accepted'], 'hand-off')} that no hook accepts: switch its flow on" if each["not_accepted"] else "")
+
+
+def _left_out(left: Mapping[str, Json]) -> list[str]:
+    """What cannot be taken: how many, the first of them by name."""
+    named = left["records"][:_NAMED_MAX]
+    lines = [f"{each['name']} is left out: {each['why']}; {each['mend']}" for each in named]
+    return lines + ([f"{left['count'] - len(named):,} more are left out: `syncd status --json` names them"] if left["count"] > len(named) else [])
 
 
 def _reading(reading: Mapping[str, Json]) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from syncd.config.kinds import Deed
 from syncd.config.members import Side
 from syncd.config.section import Section, describe
+from syncd.core.decide import may_speak
 from syncd.core.fields import FieldType
 from syncd.core.match import parts_of
 from syncd.core.record import FieldName, Json, MemberName
@@ -52,6 +53,7 @@ def judge(draft: Draft) -> None:
         _judge_words(draft, row)
     for side in draft.sides.values():
         _judge_when(draft, side)
+        _tell_unseen(draft, side)
         if Deed.READ in side.unable:
             draft.section.problem(f"{side.name} cannot read {side.collection}: {side.unable[Deed.READ]}", "members", side.name, "collection")
 
@@ -211,6 +213,20 @@ def _judge_sources(draft: Draft, row: FieldRule) -> None:
             draft.section.problem(
                 what, "fields", row.name, member, mend=f'write direction = "{", ".join(sorted(others))} -> {member}"'
             )
+
+
+def _tell_unseen(draft: Draft, side: Side) -> None:
+    """Says what is written over what nobody saw, at a member that is known only by what was told of it."""
+    if side.facts is None or not side.facts.abilities.told_only:
+        return
+    sent = [row.name for row, held in _rows_of(draft, side.name) if side.name in row.targets and held.writable and not may_speak(row, side.name)]
+    seen = [name for name in sent if draft.rows[name].type is FieldType.SET]
+    if one_way := [name for name in sent if name not in seen]:
+        what = f"nothing is read from {side.name}: {', '.join(one_way)} only go there, and are written over whatever stands there, shown by a flow or not"
+        draft.section.note(what, "members", side.name)
+    if seen:
+        what = f"{', '.join(seen)} of {side.name} is written to a record only once a flow or a file has shown it: a set written unseen would take things away"
+        draft.section.note(what, "members", side.name)
 
 
 def _judge_words(draft: Draft, row: FieldRule) -> None:

@@ -64,6 +64,7 @@ def _member_rule(draft: Draft, side: Side) -> MemberRule:
         required=required_fields(draft, side),
         region=side.region,
         pass_every=side.pass_every,
+        told_only=side.facts is not None and side.facts.abilities.told_only,
     )
 
 

@@ -62,6 +62,7 @@ class Capabilities:
     `webhook_retry_status` is the answer on which the vendor delivers again, and `webhook_bytes_max` the size of its largest delivery; both
     are the same for all collections of a vendor.
     `create_detects` are vendor paths on which the vendor itself refuses a second record (`create` returns `Exists`).
+    `told_only` means that nothing is ever read there: records show what was told of them, and what was not told no reading shows.
     """
 
     can_list: bool = True
@@ -88,6 +89,7 @@ class Capabilities:
     find_keys: frozenset[str] = frozenset()
     find_lists: frozenset[str] = frozenset()
     create_detects: frozenset[str] = frozenset()
+    told_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ It must not know: who won, or what else is written.
 
 from __future__ import annotations
 
-from syncd.core.fields import Unreadable, is_blank
+from syncd.core.decide import may_speak
+from syncd.core.fields import FieldType, Unreadable, is_blank
 from syncd.core.outcome import Hold, HoldKind
 from syncd.core.record import Json, MemberName
 from syncd.core.rules import FieldRule, MemberRule
@@ -17,6 +18,15 @@ def receives(rule: FieldRule, name: MemberName, *, creating: bool = False) -> bo
     """Whether this member may be written this field at all: by direction, and by what the vendor allows."""
     held = rule.members.get(name)
     return held is not None and name in rule.targets and (held.creatable if creating else held.writable)
+
+
+def goes_unseen(rule: FieldRule, member: MemberRule, value: Json) -> bool:
+    """Whether a value is sent to a member that never showed the field.
+
+    Only where no reading would ever show it, and where nothing that stands there counts, since its edits are not taken over. A blank is not sent,
+    nor is a set: they would take away what nobody has seen.
+    """
+    return member.told_only and not may_speak(rule, member.name) and rule.type is not FieldType.SET and not is_blank(value)
 
 
 def waits(rule: FieldRule, member: MemberRule, value: Json) -> bool:

@@ -114,7 +114,8 @@ class Standing:
     """How well one collection behind a bridge is known.
 
     Every record was shown since `unverified_since` (None: there are none). `heard_at` is the last time any flow spoke. `silent` counts
-    hand-offs that were accepted and not acknowledged, the oldest of them at `silent_since`; `failed` those a flow says it could not do.
+    hand-offs that were accepted and not acknowledged, the oldest of them at `silent_since`; `refused` those that no hook has taken yet; `failed`
+    those a flow says it could not do.
     """
 
     records: int
@@ -122,6 +123,7 @@ class Standing:
     heard_at: Micros | None
     silent: int
     silent_since: Micros | None
+    refused: int
     failed: int
 
 

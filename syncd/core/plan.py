@@ -29,7 +29,7 @@ from dataclasses import replace
 
 from syncd.core.decide import FieldPicks, Stand, Voice, decide, may_speak
 from syncd.core.deletion import decide_deletion
-from syncd.core.deliver import receives, undeliverable, waits
+from syncd.core.deliver import goes_unseen, receives, undeliverable, waits
 from syncd.core.draft import Draft, Fields
 from syncd.core.fields import FieldType, Unreadable, equal, is_blank
 from syncd.core.link import Gone, HubField, Link, LinkState, Seen
@@ -200,11 +200,11 @@ def _owe_update(rules: SyncRules, member: MemberRule, draft: Draft, fields: Fiel
     for rule in rules.fields.values():
         if rule.name in fields.held or not receives(rule, member.name) or not draft.behind(rule.name, fields.hub):
             continue
-        if rule.name not in shown:
+        if rule.name not in shown and not goes_unseen(rule, member, fields.hub[rule.name].value):
             if rule.members[member.name].readable and not is_blank(fields.hub[rule.name].value) and member.name not in fields.unseen:
                 fields.unseen.append(member.name)
             continue
-        if isinstance(shown[rule.name], Unreadable):
+        if isinstance(shown.get(rule.name), Unreadable):
             continue
         if waits(rule, member, fields.hub[rule.name].value):
             fields.notes.append(f"{rule.name}: {member.name} waits until what it refers to is there")
@@ -215,7 +215,8 @@ def _owe_update(rules: SyncRules, member: MemberRule, draft: Draft, fields: Fiel
         else:
             values[rule.name] = fields.hub[rule.name].value
     if values:
-        expected = {name: draft.base.get(name) for name in values}
+        # Of what was never shown nothing is expected: nobody knows what stands there.
+        expected = {name: draft.base.get(name) for name in values if name in shown}
         fields.writes.append(Write(member=member.name, operation=Operation.UPDATE, values=values, expected=expected))
 
 

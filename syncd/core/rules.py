@@ -98,7 +98,8 @@ class MemberRule:
     there is kept equal and nothing is ever made.
     `create` are constants (vendor paths) for new records, which may be secrets and are not shown; `archive` the vendor fields that stand for "deleted elsewhere".
     `required` are hub fields without which the vendor accepts no new record. `region` is the default region of phone numbers.
-    `pass_every` is how often all of its records are listed (None: the usual of its collection).
+    `pass_every` is how often all of its records are listed (None: the usual of its collection). Of a member that is `told_only` nothing is
+    ever read: its records show what was told of them.
     """
 
     name: MemberName
@@ -111,6 +112,7 @@ class MemberRule:
     required: frozenset[FieldName] = frozenset()
     region: str = "US"
     pass_every: Micros | None = None
+    told_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

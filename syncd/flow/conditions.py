@@ -97,10 +97,11 @@ def _unverified(engine: Engine, tx: Connection) -> Iterator[Condition]:
         if not isinstance(engine.connectors[system], Bridging):
             continue
         known = bridge.standing(tx, system, collection)
-        if known.heard_at is not None and now - known.heard_at > SILENT_AFTER:
+        since = known.silent_since if known.heard_at is None else known.heard_at
+        if since is not None and now - since > SILENT_AFTER:
             yield Condition(
                 kind="bridge",
                 subject=f"{system}/{collection}",
-                sentence=f"no flow has said anything of {collection} of {system} for {(now - known.heard_at) // HOUR} h; nothing there is verified",
+                sentence=f"no flow has said anything of {collection} of {system} for {(now - since) // HOUR} h; nothing there is verified",
                 mend=f"syncd bridge guide {system}",
             )

@@ -24,7 +24,7 @@ from syncd.connectors.kind import Introduction, Kind, Opened, open_connector
 from syncd.connectors.quota import QuotaStatus
 from syncd.connectors.registry import KINDS
 from syncd.core.errors import ConnectorError, SyncdError, Unauthorized, Unavailable, UserError
-from syncd.core.record import DAY, HOUR, MINUTE, SECOND, CollectionName, Micros, SystemName
+from syncd.core.record import DAY, HOUR, MINUTE, SECOND, CollectionName, Json, Micros, SystemName
 from syncd.flow.assemble import answered, identity_of, keeper_of
 from syncd.flow.consent import needed_scopes
 from syncd.flow.daemon import database_path
@@ -78,6 +78,7 @@ class Checkup:
     skew: Micros | None = None
     heard: Hearsay = field(default_factory=Hearsay)
     findings: list[Finding] = field(default_factory=list)
+    left_out: Mapping[str, Json] = field(default_factory=dict)
 
     @property
     def granted(self) -> frozenset[str] | None:
@@ -113,6 +114,7 @@ async def examine(settings: Settings, systems: Sequence[SystemName], clock: Cloc
 async def _examine(settings: Settings, checkup: Checkup, row: SystemRow | None, clock: Clock, probe: bool) -> None:
     configured, name = settings.systems[checkup.system], checkup.system
     kind, detail = KINDS[configured.kind], (row.detail or {}) if row is not None else {}
+    checkup.left_out = detail.get("left_out", {})
     if row is not None and row.paused is not None:
         checkup.sign("pause", Grade.AUTHENTICATION, f"paused: {row.paused}", f"`syncd resume {name}` once that is mended")
     if row is not None and row.identity != identity_of(configured):
@@ -146,6 +148,8 @@ async def _ask(settings: Settings, checkup: Checkup, kind: Kind, opened: Opened,
             checkup.sign(collection, _grade(error), error.message, error.hint)
         else:
             checkup.sign(collection, Grade.WELL, "the credential opens it")
+        for left in checkup.left_out.get(collection, {}).get("records", []):
+            checkup.sign(collection, Grade.WARNING, f"{left['name']} is left out: {left['why']}", left["mend"])
     if isinstance(opened.connector, Probing):
         checkup.findings = list(await opened.connector.probe() if probe else opened.connector.findings())
 

@@ -25,6 +25,7 @@ from syncd.core.retry import delay
 from syncd.core.rules import Guards
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine, relisted_after
+from syncd.flow.leaving import note_left_out
 from syncd.flow.pause import pause_system, wait_while_paused
 from syncd.store import cursors, holds, inbox, links, observations, planning
 from syncd.store.arrivals import Hearing
@@ -107,6 +108,7 @@ async def run_pass(engine: Engine, place: Place, mode: PassMode | None = None) -
             engine.bus.ring(Bell.PLAN)
         if found is not None:
             _tell(engine, place, cursor, found)
+            await note_left_out(engine, place)
             return news
 
 

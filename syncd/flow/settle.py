@@ -60,7 +60,7 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
     link = links.load(tx, [owed.link])[owed.link]
     detail: dict[str, Json] = {"key": owed.key, "operation": owed.operation.value, "values": dict(owed.values), "how": how}
     if owed.expected and owed.operation is not Operation.DELETE:
-        detail["before"] = {name: owed.expected.get(name) for name in owed.values}
+        detail["before"] = {name: owed.expected[name] for name in owed.values if name in owed.expected}
     if owed.evidence:
         detail["evidence"] = list(owed.evidence)
     if record is not None:

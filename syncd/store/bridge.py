@@ -139,12 +139,15 @@ def load(tx: Connection, op_id: str) -> Handoff | None:
 
 
 def mark(tx: Connection, op_id: str, state: HandoffState, now: Micros, error: str | None = None) -> None:
-    """What became of an attempt to hand something off; what is acknowledged already stays so."""
+    """What became of an attempt to hand something off; what is acknowledged already stays so.
+
+    One that was accepted before and is refused now may have happened all the same: it goes on being one that nobody has spoken of.
+    """
     accepted = state is HandoffState.HANDED_OFF
     tx.execute(
-        "UPDATE bridge_handoffs SET state = ?, error = ?, result = NULL, attempts = attempts + ?,"
+        "UPDATE bridge_handoffs SET state = CASE WHEN ? = 'queued' AND attempts > 0 THEN 'ack_timeout' ELSE ? END, error = ?, result = NULL, attempts = attempts + ?,"
         " handed_at = CASE WHEN ? THEN ? ELSE handed_at END WHERE op_id = ? AND state <> 'acked'",
-        (state.value, seal_text(tx, error, "bridge_handoffs", op_id), int(accepted), accepted, now, op_id),
+        (state.value, state.value, seal_text(tx, error, "bridge_handoffs", op_id), int(accepted), accepted, now, op_id),
     )
 
 
@@ -260,15 +263,22 @@ def standing(tx: Connection, system: SystemName, collection: CollectionName) -> 
         " WHERE system = ? AND collection = ?",
         (system, collection),
     ).fetchone()
-    silent, silent_since, failed = tx.execute(
+    silent, silent_since, refused, failed = tx.execute(
         "SELECT count(CASE WHEN state IN ('handed_off', 'ack_timeout') THEN 1 END),"
         " min(CASE WHEN state IN ('handed_off', 'ack_timeout') THEN queued_at END),"
+        " count(CASE WHEN state = 'queued' AND error IS NOT NULL THEN 1 END),"
         " count(CASE WHEN state = 'failed' AND result IS NOT NULL THEN 1 END) FROM bridge_handoffs"
         " WHERE system = ? AND collection = ? AND state <> 'acked'",
         (system, collection),
     ).fetchone()
     return Standing(
-        records=records, unverified_since=oldest, heard_at=newest, silent=silent, silent_since=silent_since, failed=failed
+        records=records,
+        unverified_since=oldest,
+        heard_at=newest,
+        silent=silent,
+        silent_since=silent_since,
+        refused=refused,
+        failed=failed,
     )
 
 

@@ -6,7 +6,7 @@ otherwise. It must not know: what a request asks for, or why a system was paused
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.core.record import CollectionName, Json, Micros, SyncName, SystemName
@@ -131,6 +131,33 @@ def note_system(tx: Connection, system: SystemName, *, quota: Json, detail: Json
     tx.execute(
         "UPDATE systems SET quota = ?, detail = ?, updated_at = ? WHERE system = ?", (pack(quota), pack(detail), at, system)
     )
+
+
+LEFT_OUT_MAX = 200
+"""So many records that cannot be taken are kept by name; of the rest the number."""
+
+
+def left_out(tx: Connection, system: SystemName, collection: CollectionName) -> dict[str, Json]:
+    """What a collection has and cannot be taken: how many they are (`count`), and the first of them with why and what to do (`records`)."""
+    row = systems(tx).get(system)
+    held: dict[str, Json] = (row.detail or {}).get("left_out", {}) if row is not None else {}
+    found: dict[str, Json] = held.get(collection, {"count": 0, "records": []})
+    return found
+
+
+def note_left_out(
+    tx: Connection, system: SystemName, collection: CollectionName, records: Sequence[Mapping[str, Json]], at: Micros
+) -> list[Mapping[str, Json]]:
+    """Keeps what cannot be taken now; those that were not known before, as far as they are kept."""
+    before, row = left_out(tx, system, collection), systems(tx).get(system)
+    kept = [dict(each) for each in records[:LEFT_OUT_MAX]]
+    now_so: dict[str, Json] = {"count": len(records), "records": kept}
+    if row is None or now_so == before:
+        return []
+    detail = dict(row.detail or {})
+    detail["left_out"] = {**detail.get("left_out", {}), collection: now_so}
+    note_system(tx, system, quota=row.quota, detail=detail, at=at)
+    return [each for each in kept if each not in before["records"]]
 
 
 def meet_sync(tx: Connection, sync: SyncName, digest: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from syncd.core.guard import Direction
+from syncd.core.handoff import Handoff, HandoffState
 from syncd.core.outcome import Operation, Write
 from syncd.core.record import CollectionName, MemberName, RecordId, Ref, SyncName, SystemName
 from syncd.store import bridge, links, outbox, planning
@@ -19,6 +20,7 @@ from syncd.store.visiting import leave, reading
 from tests.cli.world import World
 
 HATS, CONTACTS = SystemName("hats17"), CollectionName("contacts")
+HANDED_OFF, QUEUED = HandoffState.HANDED_OFF, HandoffState.QUEUED
 CONFIGURATION = """\
 [systems.ghl]
 kind = "gohighlevel"
@@ -151,6 +153,34 @@ def test_five_thousand_lines_are_taken_in(place: World) -> None:
     assert 5_000 == len(known(place))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_a_large_file_of_any_making_is_taken_in_as_it_was_shown(place: World, encoding: str) -> None:
+    """Quotes, commas and lines within cells, repetitions, contradictions and broken lines: what the preview says is what is then there, each bad
+    line has its number, and nothing is lost."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(["Email", "First Name", "Tags", "Notes"])
+    for number in range(5_000):
+        writer.writerow([f"p{number}@b.co", f'Zoë "{number}"', "vip, lead", "one\r\ntwo, three" if number % 500 == 0 else "“so”"])
+    good = out.getvalue().count("\r\n") + 1
+    tail = 'p1@b.co,"Zoë ""1""","vip, lead",“so”\r\np2@b.co,Other,,\r\nx@b.co,"open,,\r\n,Nobody,,\r\nlast@b.co,Last,,\r\n'
+    (place.folder / "contacts.csv").write_bytes((out.getvalue() + tail).encode(encoding))
+    shown = place.here("import", "hats17", "contacts", str(place.folder / "contacts.csv"), "--json")
+    taken = place.here("import", "hats17", "contacts", str(place.folder / "contacts.csv"), "--yes", "--json")
+    told = {name: shown.json[name] for name in ("encoding", "lines", "new", "bad", "repeated", "changed")}
+
+    assert (7, False, 6, True) == (shown.code, shown.json["taken_in"], taken.code, taken.json["taken_in"])
+    assert told == {name: taken.json[name] for name in told}
+    assert encoding == told["encoding"]
+    assert (5_001, [good + 1, good + 2, good + 3]) == (len(told["new"]), [each["line"] for each in told["bad"]])
+    assert [good] == [each["line"] for each in told["repeated"]]
+    assert 5_005 == told["lines"]
+    held = known(place)
+    assert {f"p{number}@b.co" for number in range(5_000)} | {"last@b.co"} == held.keys()
+    assert ('Zoë "7"', ["lead", "vip"], "“so”") == tuple(held["p7@b.co"][name] for name in ("first_name", "tags", "notes"))
+    assert {"one\ntwo, three"} == {held[f"p{number}@b.co"]["notes"].replace("\r", "") for number in range(0, 5_000, 500)}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -223,6 +253,30 @@ def test_the_guide_is_of_this_configuration(place: World) -> None:
     assert "createHmac" in text
 
 
+def test_fields_that_only_go_there_are_told(place: World) -> None:
+    """They are sent unseen, which check and the guide say; a set is not, nor is what goes both ways, of which check says what no flow showed."""
+    for name in ("token", "hooks", "secret"):
+        (place.folder / name).write_text(f"{name}-of-many-characters-and-more\n" if name != "hooks" else "contacts.update /hooks/1\n")
+        (place.folder / name).chmod(0o600)
+    place.edit_config(
+        'phone = { type = "phone", ghl = "phone", hats17 = "phone" }',
+        'phone = { type = "phone", ghl = "phone", hats17 = "phone" }\nnotes = { ghl = "source", hats17 = "notes", direction = "ghl -> hats17" }',
+    )
+    place.edit_config('hats17 = "tags" }', 'hats17 = "tags", direction = "ghl -> hats17" }')
+    before = place.here("check")
+    assert 0 == place.here("import", "hats17", "contacts", exported(place, "Email,Phone\na@b.co,\n"), "--yes").code
+    after = place.here("check", "--json")
+    text = " ".join(place.here("bridge", "guide", "hats17").out.split())
+
+    assert 0 == before.code, before.out
+    assert "nothing is read from hats17: notes only go there, and are written over whatever stands there" in before.out
+    assert "tags of hats17 is written to a record only once a flow or a file has shown it" in before.out
+    assert {"hats17/contacts": ["first_name", "tags"]} == after.json["unshown"]
+    assert "no flow and no file ever showed first_name, tags, so nothing is written there" in " ".join(place.here("check").out.split())
+    assert "notes: sent over whatever stands there" in text
+    assert "Any other field is written to a record only once a flow or a file has shown it there" in text
+
+
 def test_the_guide_says_how_where_nothing_can_sign(place: World) -> None:
     """The weaker way is named for what it is."""
     place.edit_config('secret = { file = "secret" }', 'header_secret = { file = "secret" }')
@@ -240,6 +294,29 @@ def test_standing_is_told(place: World) -> None:
         standing = read(lambda tx: bridge.standing(tx, HATS, CONTACTS))
 
     assert (2, True, 0) == (standing.records, standing.unverified_since is not None, standing.silent)
+
+
+def test_hand_offs_that_nobody_speaks_of_are_told(place: World) -> None:
+    """Apart: those that were accepted, also where a hook refuses their repetition, and those that no hook took; before any flow spoke, too."""
+    for name in ("token", "hooks", "secret"):
+        (place.folder / name).write_text(f"{name}-of-many-characters-and-more\n" if name != "hooks" else "contacts.create /hooks/1\n")
+        (place.folder / name).chmod(0o600)
+    assert 0 == place.here("import", "hats17", "contacts", exported(place, "Email\na@b.co\n"), "--yes").code
+
+    def hand_off(tx):
+        tx.execute("DELETE FROM bridge_records")
+        for name, states in (("a", (HANDED_OFF, QUEUED)), ("b", (HANDED_OFF,)), ("c", (QUEUED,))):
+            handoff = Handoff(
+                op_id=f"contacts.{name}", system=HATS, collection=CONTACTS, operation=Operation.CREATE, record_id=None, fields={"first_name": name}
+            )  # fmt: skip
+            bridge.queue(tx, handoff, 1, 1)
+            for state in states:
+                bridge.mark(tx, handoff.op_id, state, 1, None if state is HANDED_OFF else "the hook does not answer")
+
+    leave(place.database, hand_off)
+    told = " ".join(place.here("status").out.split())
+
+    assert "hats17/contacts: nothing was ever heard of it; 2 hand-offs not acknowledged; 1 hand-off that no hook accepts: switch its flow on" in told
 
 
 def test_a_delete_rule_that_no_hook_carries_out_is_a_mistake(place: World) -> None:

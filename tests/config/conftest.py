@@ -57,6 +57,7 @@ class Can:
     can_delete: bool = True
     required_on_create: frozenset[str] = frozenset()
     deletes_visible: Seen = Seen.WEBHOOK
+    told_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

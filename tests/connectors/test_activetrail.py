@@ -245,6 +245,17 @@ async def test_a_mark_is_left(open_bench):
     assert {("ghl", "x1"), ("ghl", "x2")} == set(bench.vendor.account.marks)
 
 
+async def test_a_mark_costs_nothing_where_none_is_mapped(open_bench):
+    """It is for other programs, and no call shows it: without it nothing is asked of or written to the external ids."""
+    bench = await open_bench("activetrail", timeout_s=PATIENT_S)
+    made = await bench.connector.create(CONTACTS, {"email": "a@b.co", "first_name": "A"})
+    await changed(bench, made.record.ref.id, {"first_name": "B"})
+    await bench.connector.find(CONTACTS, "email", "a@b.co")
+
+    assert {} == bench.vendor.account.marks
+    assert [] == [operation for operation, count in bench.vendor.stats.requests.items() if count and operation.startswith("external")]
+
+
 @pytest.mark.parametrize("updates", [True, False])
 @pytest.mark.parametrize("deletes", ["hard", "soft", "hidden"])
 async def test_who_was_deleted_can_be_made_again(open_bench, deletes, updates):

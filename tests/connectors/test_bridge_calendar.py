@@ -102,7 +102,51 @@ def test_what_cannot_be_taken_is_counted_and_the_rest_is_taken():
         WINDOW, UTC,
     )  # fmt: skip
 
-    assert ({"ok"}, 4) == (set(found.events), found.skipped)
+    assert ({"ok"}, 4) == (set(found.events), len(found.left_out))
+    assert ["h", "the event in place 2 of the file", "x", "r"] == [each.name for each in found.left_out]
+
+
+@pytest.mark.parametrize(
+    ("event", "why", "mend"),
+    [
+        ("UID:a", "it does not say when it begins", "put its time right"),
+        ("UID:a\nDTSTART:yesterday", "its DTSTART cannot be read", "put its time right"),
+        ("UID:a\nDTSTART;TZID=Mars/Base:20260301T100000", "in the zone 'Mars/Base', which nobody knows", "America/New_York"),
+        ("UID:a\nDTSTART:20260301T100000Z\nDTEND:20260301T090000Z", "it ends before it begins", "put its times right"),
+        ("UID:a\nDTSTART:20260301T100000Z\nRRULE:FREQ=MINUTELY", "it repeats MINUTELY", "by the day"),
+        ("UID:a\nDTSTART:20260301T100000Z\nRRULE:FREQ=DAILY;BYDAY=XX", "RRULE", "put its time right"),
+        ("UID:a\nDTSTART:20260101T000000Z\nRRULE:FREQ=DAILY;BYHOUR=0,6,12,18", "more than 1,000 times", "calendar_ahead_days"),
+        ("SUMMARY:Secret\nDTSTART:20260301T100000Z", "it has no UID", "make it anew"),
+    ],
+)
+def test_what_cannot_be_taken_is_named_with_what_to_do(event, why, mend):
+    """Why, and how it is mended; nothing of what it says; and the next event is taken all the same."""
+    found = events_of(calendar(event, "UID:ok\nDTSTART:20260301T100000Z"), WINDOW, UTC)
+    (left,) = found.left_out
+
+    assert "ok" in found.events
+    assert "a" not in found.events
+    assert (why in left.why, mend in left.mend) == (True, True), left
+    assert "Secret" not in f"{left}"
+
+
+def test_what_is_too_often_is_taken_as_far_as_it_goes():
+    """The first thousand times; what was known of the others is not taken for called off."""
+    found = events_of(calendar("UID:a\nDTSTART:20260101T000000Z\nRRULE:FREQ=DAILY;BYHOUR=0,6,12,18"), WINDOW, UTC)
+
+    assert (1_000, {"a"}) == (len(found.events), found.unsure)
+
+
+def test_what_cannot_be_read_any_more_is_not_gone():
+    """Neither an event nor one of its times: it is there, and nobody knows how."""
+    before = [
+        Shown(id=RecordId(name), vendor_id=name, fields={"start": "2026-05-01T10:00:00.000Z"}, changed_at=1, shown_at=1, said_at=1)
+        for name in ("once", "often/1777629600", "called-off")
+    ]
+    data = calendar("UID:once\nDTSTART:broken", "UID:often\nDTSTART:20260501T100000Z\nRRULE:FREQ=SECONDLY")
+    words = words_about(events_of(data, WINDOW, UTC), before, WINDOW, 2)
+
+    assert {"called-off": True} == {word.vendor_id: word.gone for word in words}
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", calendar("UID:a\nDTSTART:20260101T000000Z")[:-12], b"BEGIN:VCALENDAR\r\n\xff\xfe\x00\r\nEND:VCALENDAR"])

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from syncd.connectors.bridge.connector import capabilities_of
+from syncd.connectors.bridge.hats17 import SHAPES
 from syncd.connectors.memory import MemorySystem
 from syncd.core.fields import FieldType, as_set
 from syncd.core.outcome import Operation
@@ -21,27 +23,32 @@ from syncd.store.inbox import Arrival
 from syncd.store.outbox import State
 from tests.connectors.bridge_bench import BENCH, open_bridge
 from tests.connectors.conftest import PATIENT_S
-from tests.flow.world import CONTACTS, CRM, EMAIL, NAME, OPEN_GUARDS, PHONE, TAGS, Watch, opened, rules
+from tests.flow.world import CONTACTS, CRM, EMAIL, MAIL, NAME, OPEN_GUARDS, PHONE, PLAN, TAGS, Watch, opened, rules
 
 PATHS = {EMAIL: ("email", "email"), NAME: ("name", "first_name"), PHONE: ("phone", "phone"), TAGS: ("tags", "tags")}
 KINDS_OF = {EMAIL: FieldType.EMAIL, PHONE: FieldType.PHONE, TAGS: FieldType.SET}
 NEW = {"type": "Hot Lead", "is_company": False}
 
 
-def agreement(**other: Any):
-    """Contacts both ways; what 17hats asks of a new one beyond that is given."""
-    sides = (MemberName(CRM), MemberName(BENCH))
+def agreement(*, one_way: bool | None = None, third: bool = False, archive=None, **other: Any):
+    """Contacts both ways; what 17hats asks of a new one beyond that is given. `one_way` adds 17hats' notes, out of here alone or both ways;
+    with a `third` the mail program takes part, which holds them like the crm.
+    """
+    among = (CRM, MAIL, BENCH) if third else (CRM, BENCH)
+    sides = tuple(MemberName(each) for each in among)
+    out = {"sources": frozenset(sides[:1]), "targets": frozenset(sides[1:])} if one_way else {}
+    more = {} if one_way is None else {PLAN: ("custom.plan", "notes")}
     rows = [
         FieldRule(
             name=FieldName(name),
             type=KINDS_OF.get(name, FieldType.TEXT),
-            members={side: MemberField(paths=(path,)) for side, path in zip(sides, paths, strict=True)},
-            sources=frozenset(sides),
-            targets=frozenset(sides),
+            members={side: MemberField(paths=(paths[side == BENCH],)) for side in sides},
+            **({"sources": frozenset(sides), "targets": frozenset(sides)} | (out if name in more else {})),
         )
-        for name, paths in PATHS.items()
+        for name, paths in {**PATHS, **more}.items()
     ]
-    return rules(*rows, among=(CRM, BENCH), members={BENCH: {"create": NEW}}, guards=OPEN_GUARDS, **other)
+    facts = {"create": NEW, "told_only": capabilities_of(SHAPES["contacts"]).told_only, "archive": archive}
+    return rules(*rows, among=among, members={BENCH: facts}, guards=OPEN_GUARDS, **other)
 
 
 class Story:
@@ -49,11 +56,12 @@ class Story:
 
     def __init__(self, world, flows, connector, door) -> None:
         self.world, self.flows, self.connector, self.door, self.crm = world, flows, connector, door, world.crm
+        self.sides = (*world.far, BENCH)
 
     async def sync(self, rounds: int = 3, *, every_s: float = 30 * 60) -> None:
         """Everything is listed and heard, doubts are looked into, and everything that follows is done; then time passes."""
         for _ in range(rounds):
-            for system in (CRM, BENCH):
+            for system in self.sides:
                 await run_pass(self.world.engine, (system, CONTACTS), PassMode.COMPLETE)
             await self.hear()
             await self.work()
@@ -74,13 +82,13 @@ class Story:
         ]  # fmt: skip
         await self.world.engine.database.write(lambda tx: inbox.accept(tx, arrivals))
         self.world.later(20)
-        for system in (CRM, BENCH):
+        for system in self.sides:
             await reread_once(self.world.engine, system)
 
     async def work(self) -> None:
         for _ in range(30):
             await self.world.plan()
-            if not any([await write_once(self.world.engine, each) for each in (CRM, BENCH)]):
+            if not any([await write_once(self.world.engine, each) for each in self.sides]):
                 return
             await self.hear()
         raise AssertionError("writing does not come to an end")
@@ -117,14 +125,14 @@ def digits(text):
 
 
 @asynccontextmanager
-async def telling(folder, *, ack_wait_s: float = PATIENT_S, settings=None, sync=None, **options):
+async def telling(folder, *, ack_wait_s: float = PATIENT_S, settings=None, sync=None, third=False, **options):
     """The two sides and the engine between them."""
     clock = Watch(1_800_000_000 * SECOND)
-    crm = MemorySystem(clock, id_prefix="crm-")
+    far = {CRM: MemorySystem(clock, id_prefix="crm-")} | ({MAIL: MemorySystem(clock, id_prefix="mail-")} if third else {})
     async with AsyncExitStack() as stack:
         links: dict[Any, Any] = {}
         world = await stack.enter_async_context(
-            opened(folder, sync or agreement(), far={CRM: crm}, clock=clock, connectors=links)
+            opened(folder, sync or agreement(third=third), far=far, clock=clock, connectors=links)
         )
         section = {"ack_wait_s": ack_wait_s, "ack_timeout_s": 3_600, **(settings or {})}
         flows, opening, door = await open_bridge(stack, world.engine.database, clock=clock, settings=section, **options)

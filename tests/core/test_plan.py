@@ -60,6 +60,36 @@ def test_who_never_showed_a_field_is_looked_at_before_it_is_written() -> None:
     assert ({B: {G: "new"}}, ()) == (updates(looked), looked.unseen)
 
 
+@pytest.mark.parametrize(
+    ("told_only", "sources", "value", "before", "written"),
+    [
+        (True, {A}, "new", {}, {B: {G: "new"}}),
+        (True, {A}, None, {}, {}),
+        (True, {A, B}, "new", {}, {}),
+        (False, {A}, "new", {}, {}),
+        (True, {A}, "newer", {G: "new"}, {B: {G: "newer"}}),
+    ],
+)
+def test_what_no_reading_shows_is_sent_unseen_where_nothing_there_counts(told_only, sources, value, before, written) -> None:
+    """One way, to a member that is only told of: not where its own edits count, not where it can be read, and never a blank. Until it is sent
+    nobody is asked to read it."""
+    rules = sync(row(F), row(G, sources=frozenset(sources)), members={B: {"told_only": told_only}})
+    link = agreed({F: "x"} | before)
+    made = plan(rules, link, seen(a={F: "x", G: value}, b={F: "x"}))
+    again = plan(rules, settled(made.link, made.writes[0]), seen(a={F: "x", G: value}, b={F: "x", G: value})) if made.writes else made
+
+    assert written == updates(made)
+    assert not written or (made.unseen, again.writes, dict(made.writes[0].expected)) == ((), (), {})
+
+
+def test_a_set_is_not_sent_unseen() -> None:
+    """It would take away what nobody has seen."""
+    rules = sync(row(F), row(TAGS, sources=frozenset({A})), members={B: {"told_only": True}})
+    made = plan(rules, agreed({F: "x"}), seen(a={F: "x", TAGS: ["vip"]}, b={F: "x"}))
+
+    assert ((), (B,)) == (made.writes, made.unseen)
+
+
 def test_whoever_is_in_doubt_is_left_out_and_the_others_go_on() -> None:
     """What it shows may be our own words: it is not heard and owed nothing; an edit elsewhere goes to the others all the same."""
     rules, doubt = sync(among="abc"), frozenset({C})

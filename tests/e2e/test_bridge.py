@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from time import time
 
 from aiohttp import ClientSession
 
@@ -57,8 +58,13 @@ quiet = "100ms"
 
 
 class World:
+    program = "syncd"
+    environ: dict[str, str]
+
     def __init__(self, folder: Path, sandbox: Sandbox) -> None:
-        self.folder, self.ghl, self.hats = folder, sandbox.ghl, sandbox.bridge
+        self.folder, self.ghl, self.hats, self.environ = folder, sandbox.ghl, sandbox.bridge, {}
+        self.log = b""
+        """What the last daemon logged, once it has ended."""
 
     async def syncd(self, *arguments: str) -> tuple[int, str]:
         process = await self._start(*arguments)
@@ -83,13 +89,13 @@ class World:
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
             await process.wait()
-        await draining
+        self.log = b"".join([*lines, await draining])
 
     async def _start(self, *arguments: str) -> asyncio.subprocess.Process:
-        environ = {**os.environ, "PYTHONPATH": str(ROOT), "SYNCD_CONFIG": str(self.folder / "syncd.toml")}
+        environ = {**os.environ, "PYTHONPATH": str(ROOT), "SYNCD_CONFIG": str(self.folder / "syncd.toml"), **self.environ}
         pipe = asyncio.subprocess.PIPE
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "syncd", *arguments, cwd=self.folder, env=environ, stdout=pipe, stderr=pipe
+            sys.executable, "-m", self.program, *arguments, cwd=self.folder, env=environ, stdout=pipe, stderr=pipe
         )
 
     def rows(self) -> tuple[dict[str, str], dict[str, str]]:
@@ -107,15 +113,15 @@ class World:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[World]:
-    options = SandboxOptions(ghl=GoHighLevelOptions(index_lag_s=0.0), bridge=BridgeOptions(), quotas=False)
+async def opened(folder: Path, *, clock: Callable[[], float] = time, world: type[World] = World) -> AsyncIterator[World]:
+    options = SandboxOptions(ghl=GoHighLevelOptions(index_lag_s=0.0), bridge=BridgeOptions(), quotas=False, clock=clock)
     async with Sandbox(options) as sandbox:
         told = {"ghl": sandbox.ghl.describe(), "hats": sandbox.bridge.describe()}
         (folder / "syncd.toml").write_text(CONFIGURATION.format(**told))
         for name, text in (("token", told["ghl"]["token"]), ("hooks", told["hats"]["hooks"]), ("secret", told["hats"]["secret"])):
             (folder / name).write_text(text + "\n")
             (folder / name).chmod(0o600)
-        yield World(folder, sandbox)
+        yield world(folder, sandbox)
 
 
 async def test_seeded_by_a_file_and_edited_on_both_sides(tmp_path: Path) -> None:
@@ -140,6 +146,27 @@ async def test_seeded_by_a_file_and_edited_on_both_sides(tmp_path: Path) -> None
 
     assert 11 == world.hats.stats.requests.total()
     assert status["collections"]["hats17/contacts"]["unverified_since"] is not None
+
+
+async def test_what_only_goes_there_arrives_though_no_flow_shows_it(tmp_path: Path) -> None:
+    """The plan says that nobody knows what stands there; it is handed off once for each value, and is at rest then."""
+    async with opened(tmp_path) as world:
+        config = tmp_path / "syncd.toml"
+        config.write_text(config.read_text().replace("\n[daemon]", 'notes = { ghl = "source", hats17 = "notes", direction = "ghl -> hats17" }\n\n[daemon]', 1))
+        world.hats.seed({"email": "a@b.co", "first_name": "A", "type": "Client", "notes": "theirs"})
+        contact = world.ghl.create_as_user({"email": "a@b.co", "firstName": "A", "source": "web"})
+        (tmp_path / "contacts.csv").write_text("Email,First Name,Phone,Tags\na@b.co,A,,\n")
+        assert (await world.syncd("import", "hats17", "contacts", "contacts.csv", "--yes"))[0] == 0
+        planned = (await world.syncd("plan"))[1]
+        async with world.daemon():
+            await world.until(lambda: [row["notes"] for row in world.hats.contacts()] == ["web"])
+            world.ghl.edit_as_user(contact["id"], {"source": "a friend"})
+            await world.until(lambda: [row["notes"] for row in world.hats.contacts()] == ["a friend"])
+            asked = world.ghl.stats.requests["search-contacts"]
+            await world.until(lambda: world.ghl.stats.requests["search-contacts"] >= asked + 3)
+
+    assert 'notes: never shown → "web"' in planned
+    assert 2 == world.hats.stats.requests.total()
 
 
 async def test_killed_between_a_hand_off_and_its_acknowledgement(tmp_path: Path) -> None:

@@ -93,10 +93,28 @@ async def test_events_become_appointments(tmp_path: Path) -> None:
             written, asked = ghl.stats.writes_by_api, hats.stats.requests["calendar"]
             await world.until(lambda: hats.stats.requests["calendar"] >= asked + 4)
             status = json.loads((await world.syncd("status", "--json"))[1])
+            broken = "BEGIN:VEVENT\nUID:endless\nSUMMARY:Private\nEND:VEVENT\n"
+            hats.calendar = calendar(event("a", "Shoot", 2, SEQUENCE="1"), repeated.replace("WEEKLY", "HOURLY"), broken, *others, event("n", "New", 30))
+            await world.until(lambda: "New" in diary())
+            asked = hats.stats.requests["calendar"]
+            await world.until(lambda: hats.stats.requests["calendar"] >= asked + 4)
+            left = json.loads((await world.syncd("status", "--json"))[1])["collections"]["hats17/events"]["left_out"]
+            texts = {name: " ".join((await world.syncd(*name.split()))[1].split()) for name in ("status", "doctor", "check --online")}
+        logged = [json.loads(line) for line in world.log.splitlines() if b'"record.left_out"' in line]
 
     assert {title for title, (_, state) in first.items() if state == "cancelled"} == set()
     assert first["Shoot"][0] == f"{SOON:%Y-%m-%dT%H:%M}"
-    assert len(ghl.records.rows("appointments")) == 11
+    assert len(ghl.records.rows("appointments")) == 12
     assert [title for title, (_, state) in diary().items() if state == "cancelled"] == ["Call"]
-    assert ghl.stats.writes_by_api == written
+    # The new one is written, and what cannot be read is neither held against the others nor called off.
+    assert ghl.stats.writes_by_api == written + 1
     assert (status["failures"], status["holds"]) == (0, {})
+    why = {"w": "it repeats HOURLY, which is no appointment", "endless": "it does not say when it begins"}
+    assert {each["name"]: each["why"] for each in left["records"]} == why
+    for text in texts.values():
+        assert all(f"{name} is left out: {reason}" in text for name, reason in why.items()), text
+        assert "put its time right and save it" in text
+    # Once in the log, with nothing of what it says.
+    assert {each["ref"].rpartition("/")[2]: each["reason"] for each in logged} == why
+    assert len(logged) == 2
+    assert "Private" not in f"{logged}{left}{texts}"

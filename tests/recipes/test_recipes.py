@@ -66,6 +66,64 @@ def test_filled_in(name: str, kinds, tmp_path: Path) -> None:
     assert () == report.problems
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_what_cannot_be_done(name: str) -> None:
+    """At its head, each with what stands in for it."""
+    head = recipes.read(name).partition("\n\n")[0]
+
+    assert "What cannot be done, and what stands in for it:" in head
+    assert len(re.findall(r"^# \* ", head, re.MULTILINE)) >= 3
+
+
+MATTERS = {"location_id", "token", "api_key", "hooks", "secret", "region", "match", "conflict", "delete", "first_run", "when", "archive", "list", "keys", "listen"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_line_that_matters_has_a_comment(name: str) -> None:
+    """Where it comes first: right above it, or at the table that it stands in."""
+    above, bare, seen = False, [], set()
+    for line in recipes.read(name).splitlines():
+        key = line.partition("=")[0].strip() if "=" in line and not line.startswith("#") else ""
+        if key in MATTERS and key not in seen and not above:
+            bare.append(line)
+        seen |= {key}
+        above = line.startswith("#") or (above and line.startswith("["))
+
+    assert [] == bare
+    assert {"match", "delete", "first_run", "token"} <= seen
+
+
+PROMISED = {
+    "ghl-emailoctopus": {"contacts": {"email", "first_name", "last_name", "phone", "tags", "plan", "open_tasks", "last_note", "next_appointment"}},
+    "activetrail-ghl-users": {
+        "contacts": {"email", "first_name", "last_name", "phone", "tags", "status", "lists", "mute", "open_tasks", "last_note", "next_appointment"},
+        "staff": {"email", "first_name", "last_name", "phone", "role"},
+    },
+    "17hats-ghl-users": {
+        "contacts": {"email", "first_name", "last_name", "phone", "tags", "lead_status", "deal_status", "pipeline_stage"},
+        "staff": {"email", "first_name", "last_name", "phone", "role"},
+    },
+    "17hats-ghl-conversations": {
+        "contacts": {"email", "first_name", "last_name", "phone"},
+        "conversations": {"contact", "channel", "assigned_to", "unread", "starred", "last_message", "last_direction", "last_message_at"},
+    },
+    "17hats-ghl-snapshots": {
+        "contacts": {"email", "first_name", "last_name", "phone", "tags"},
+        "locations": {"name", "email", "phone", "address", "city", "state", "zip", "country", "website", "timezone"},
+        "invoices": {"number", "contact", "name", "due_date", "issue_date", "currency", "status", "total", "amount_paid", "amount_due"},
+    },
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_keeps_what_its_guide_names(name: str) -> None:
+    """Each sync with each field that the guide speaks of."""
+    syncs = tomllib.loads(recipes.read(name))["syncs"]
+
+    assert {sync: names - syncs[sync]["fields"].keys() for sync, names in PROMISED[name].items()} == {sync: set() for sync in PROMISED[name]}
+    assert syncs.keys() == PROMISED[name].keys()
+
+
 def test_fill_keeps_what_it_cannot_answer() -> None:
     """A placeholder without an answer stays; comments keep theirs; an answer cannot break out of its quotes."""
     text = '# REPLACE_ME_A: what it is\na = "REPLACE_ME_A"\nb = "REPLACE_ME_B"\n'

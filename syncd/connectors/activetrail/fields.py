@@ -39,7 +39,8 @@ STANDARD: Mapping[str, FieldSpec] = MappingProxyType(
             FieldSpec(path=STATUS, type=FieldType.CHOICE, options=STATUSES),
             FieldSpec(path=GROUPS, type=FieldType.SET),
             FieldSpec(path=MAILING_LISTS, type=FieldType.SET),
-            # A mark of ours on the contact: it can be left there and not be read.
+            # A mark for other programs, whose calls by external id take it. No documented call shows it, not even of one contact, so nothing here is
+            # found by it: whoever is in doubt is looked for by address and number, which are unique there.
             FieldSpec(path=MARKER, type=FieldType.TEXT, readable=False),
         )
     }

@@ -1,7 +1,7 @@
 """An iCalendar file (RFC 5545), read: `events_of` makes events of it.
 
 What repeats is spelt out within the window, in the time of its own zone, so that nine o'clock stays nine o'clock when the clocks change.
-The rule that keeps it true: a file that cannot be read whole says nothing.
+The rule that keeps it true: a file that cannot be read whole says nothing; an event that cannot be taken is named, and holds no other up.
 It must not know: where the file comes from, or what follows from what it says.
 """
 
@@ -16,6 +16,7 @@ from dateutil.rrule import rruleset, rrulestr  # type: ignore[import-untyped]
 from icalendar import Calendar
 
 from syncd.connectors.bridge.events import CalendarError, Contents, Window
+from syncd.connectors.left_out import LeftOut
 from syncd.connectors.payload import iso
 from syncd.core.record import SECOND, Json, Micros
 
@@ -25,6 +26,8 @@ _EVENTS_MAX = 20_000
 _OCCURRENCES_MAX = 1_000
 _FREQUENCIES = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
 _TEXT_MAX = 10_000
+_OPEN = "open it in the calendar, put its time right and save it"
+_SHORTER = "let it end earlier, or shorten calendar_ahead_days"
 
 
 def events_of(data: bytes, window: Window, zone: tzinfo) -> Contents:
@@ -40,27 +43,64 @@ def events_of(data: bytes, window: Window, zone: tzinfo) -> Contents:
         raise CalendarError(f"the calendar has more than {_EVENTS_MAX} events")
     own = {(uid, at): event for event in components if (uid := _uid(event)) and (at := _recurrence(event, zone)) is not None}
     events: dict[str, Mapping[str, Json]] = {}
-    skipped = 0
-    for event in components:
+    left_out: list[LeftOut] = []
+    unsure: set[str] = set()
+    for place, event in enumerate(components, start=1):
         try:
-            found = dict(_spelt_out(event, own, window, zone))
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
-            skipped += 1
-            continue
-        events |= found
-    return Contents(events=events, skipped=skipped)
+            # One that breaks off has its first times taken.
+            events.update(_spelt_out(event, own, window, zone))
+        except UnfitError as error:
+            left_out.append(LeftOut(name=_called(event, place), why=error.why, mend=error.mend))
+            unsure.add(_uid(event))
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+            left_out.append(LeftOut(name=_called(event, place), why=_why_unread(event, error), mend=_OPEN))
+            unsure.add(_uid(event))
+    return Contents(events=events, left_out=left_out, unsure=frozenset(unsure) - {""})
+
+
+class UnfitError(ValueError):
+    """An event that cannot be taken: why, and what to do about it."""
+
+    def __init__(self, why: str, mend: str) -> None:
+        super().__init__(why)
+        self.why, self.mend = why, mend
+
+
+def _check_times(event: Event) -> None:
+    """Raises UnfitError where an event has no time of its own, or one that nobody can place."""
+    if "DTSTART" not in event:
+        raise UnfitError("it does not say when it begins", _OPEN)
+    for name in ("DTSTART", "DTEND"):
+        given = event.get(name)
+        zone = None if given is None else given.params.get("TZID")
+        if zone is not None and isinstance(given.dt, datetime) and given.dt.tzinfo is None:
+            raise UnfitError(f"its time is in the zone {zone!r}, which nobody knows", "give it a zone such as America/New_York")
+
+
+def _why_unread(event: Event, error: Exception) -> str:
+    """What cannot be read of it, without its contents."""
+    broken = sorted({str(name) for name, _ in event.errors if name})
+    return f"its {', '.join(broken)} cannot be read" if broken else f"it cannot be read: {type(error).__name__}"
+
+
+def _called(event: Event, place: int) -> str:
+    return _uid(event) or f"the event in place {place} of the file"
 
 
 def _spelt_out(
     event: Event, own: Mapping[tuple[str, Micros], Event], window: Window, zone: tzinfo
 ) -> Iterator[tuple[str, Mapping[str, Json]]]:
     """One event, or each time it takes place; one that is called off is not there. An occurrence with an entry of its own is that entry."""
-    uid, at = _uid(event), _recurrence(event, zone)
+    uid = _uid(event)
     if not uid:
-        raise ValueError("an event without a name cannot be told from others")
+        raise UnfitError("it has no UID, by which it is told from others", "make it anew in the calendar")
     if str(event.get("STATUS", "")).upper() == "CANCELLED":
         return
+    _check_times(event)
+    at = _recurrence(event, zone)
     start, all_day = _start(event, zone)
+    if _length(event, start, zone) < timedelta():
+        raise UnfitError("it ends before it begins", "put its times right in the calendar")
     if at is not None:
         yield _named(uid, at), _fields(event, start, _length(event, start, zone), all_day=all_day, repeats=True)
     elif "RRULE" not in event and "RDATE" not in event:
@@ -77,7 +117,7 @@ def _occurrences(event: Event, start: datetime, window: Window, zone: tzinfo) ->
     clock = start.replace(tzinfo=None)
     for rule in _listed(event, "RRULE"):
         if rule.get("FREQ", [""])[0] not in _FREQUENCIES:
-            raise ValueError("what repeats by the hour is no appointment")
+            raise UnfitError(f"it repeats {rule.get('FREQ', ['by nothing'])[0]}, which is no appointment", "let it repeat by the day or more rarely")
         # A day as the limit is that whole day.
         parts = {**rule, "UNTIL": [_in(each, here, zone) + _day(each) for each in rule["UNTIL"]]} if "UNTIL" in rule else rule
         text = ";".join(f"{name}={','.join(map(_part, values))}" for name, values in parts.items())
@@ -90,10 +130,12 @@ def _occurrences(event: Event, start: datetime, window: Window, zone: tzinfo) ->
                 add(_in(each.dt[0] if isinstance(each.dt, tuple) else each.dt, here, zone))
     length = _length(event, start, zone)
     since = _when(window.since, here) - length
-    for naive in islice(rules.xafter(since, inc=True), _OCCURRENCES_MAX):
+    for count, naive in enumerate(rules.xafter(since, inc=True)):
         found = naive.replace(tzinfo=here)
         if _micros(found) > window.until:
             return
+        if count == _OCCURRENCES_MAX:
+            raise UnfitError(f"it takes place more than {_OCCURRENCES_MAX:,} times within the window; only the first are taken", _SHORTER)
         yield found
 
 

@@ -39,6 +39,7 @@ from syncd.connectors.bridge.settings import BridgeSettings, Deed, HookSession
 from syncd.connectors.bridge.shapes import Shape, merged
 from syncd.connectors.http import Session
 from syncd.connectors.ledger import Ledger
+from syncd.connectors.left_out import LeftOut
 from syncd.connectors.payload import moment
 from syncd.core.errors import ConnectorError, Effect, Rejected, Stale, Unavailable
 from syncd.core.handoff import Handoff, HandoffState, Result, Shown, Standing
@@ -187,6 +188,10 @@ class Bridge:
     async def standing(self, collection: CollectionName) -> Standing:
         """How well a collection is known."""
         return await self._kept().standing(self.system, collection)
+
+    def left_out(self, collection: CollectionName) -> Sequence[LeftOut]:
+        """The events that could not be taken."""
+        return self._feed.left_out if collection == EVENTS else ()
 
     def skew(self) -> Skew:
         """Its times are times of receipt, on our own clock."""
@@ -345,6 +350,7 @@ def capabilities_of(shape: Shape, settings: BridgeSettings | None = None) -> Cap
         deletes_visible=DeletesVisible.WEBHOOK if shape.tells_deletes else DeletesVisible.NEVER,
         required_on_create=shape.required,
         find_keys=frozenset(shape.keys),
+        told_only=True,
     )
 
 

@@ -1,6 +1,7 @@
 """The events of a calendar as records: their fields, the window they are taken within, and when one has gone.
 
-The rule that keeps it true: an event is gone only where the calendar was read whole, does not have it, and its time lies within the window.
+The rule that keeps it true: an event is gone only where the calendar was read whole, does not have it, and its time lies within the window; one
+that cannot be read is not gone.
 It must not know: how a calendar is written, or where it comes from.
 """
 
@@ -12,6 +13,7 @@ from typing import Final
 
 from syncd.connectors.base import FieldSpec
 from syncd.connectors.bridge.shapes import Shape
+from syncd.connectors.left_out import LeftOut
 from syncd.connectors.payload import moment
 from syncd.core.fields import FieldType
 from syncd.core.handoff import Said, Shown
@@ -47,10 +49,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What a file holds: events by name, those beyond the window too where they do not repeat, and how many could not be taken."""
+    """What a file holds: events by name, those beyond the window too where they do not repeat, and what could not be taken, or not whole.
+
+    `unsure` are the UIDs of these: that one of their events is not there says nothing.
+    """
 
     events: Mapping[str, Mapping[str, Json]]
-    skipped: int
+    left_out: Sequence[LeftOut] = ()
+    unsure: frozenset[str] = frozenset()
 
 
 def words_about(contents: Contents, known: Iterable[Shown], window: Window, now: Micros) -> Sequence[Said]:
@@ -61,5 +67,9 @@ def words_about(contents: Contents, known: Iterable[Shown], window: Window, now:
         for name, fields in contents.events.items()
         if window.holds(fields) or name in held
     ]
-    gone = [name for name, fields in held.items() if name not in contents.events and window.holds(fields)]
+    gone = [
+        name
+        for name, fields in held.items()
+        if name not in contents.events and window.holds(fields) and not {name, name.rpartition("/")[0]} & contents.unsure
+    ]
     return [*said, *(Said(collection=EVENTS, vendor_id=name, fields={}, keys=(), said_at=now, gone=True) for name in gone)]

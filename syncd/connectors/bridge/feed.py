@@ -8,6 +8,7 @@ It must not know: what a record is compared with.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 import anyio.to_thread
@@ -16,6 +17,7 @@ from syncd.connectors.bridge.events import EVENTS, CalendarError, Contents, Wind
 from syncd.connectors.bridge.settings import BridgeSettings, HookSession
 from syncd.connectors.http import Operation
 from syncd.connectors.ledger import Ledger
+from syncd.connectors.left_out import LeftOut
 from syncd.core.errors import Rejected, Unavailable
 from syncd.core.handoff import Shown
 from syncd.core.record import DAY, HOUR, Micros, SystemName
@@ -35,6 +37,8 @@ class Feed:
         self._etag: str | None = None
         self._data, self._print = b"", b""
         self._told_at: Micros = 0
+        self.left_out: Sequence[LeftOut] = ()
+        """What the calendar has and could not be taken."""
 
     async def refresh(self, ledger: Ledger, now: Micros) -> None:
         """Fetches the calendar, and tells the ledger what it says if that is news; and from time to time that it is still so."""
@@ -53,6 +57,7 @@ class Feed:
         contents = await self._contents(window)
         words = words_about(contents, await self._known(ledger), window, now)
         await ledger.take(self._system, words, post_id=None, now=now, forget_before=0)
+        self.left_out = contents.left_out
         self._print, self._told_at = found, now
 
     async def _contents(self, window: Window) -> Contents:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -57,6 +58,8 @@ class Bridge(Vendor):
         self.mood = Mood()
         self.calendar = "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//sandbox//EN\nEND:VCALENDAR\n"
         """What the calendar's file holds."""
+        self.handed_off: Counter[str] = Counter()
+        """How often each hand-off came, by its name, whether it was accepted or not."""
         self._clock = clock
         self._ids = count(1)
         self._handed: list[Json] = []
@@ -166,9 +169,10 @@ class Bridge(Vendor):
         return Answer(payload=data, headers=headers)
 
     def _catch(self, call: Call) -> Answer:
+        content = {**call.json(), "collection": call.params["collection"]}
+        self.handed_off[content["op_id"]] += 1
         if self.mood.off:
             raise Refusal(Answer(status=410, payload={"message": "There is no scenario listening."}))
-        content = {**call.json(), "collection": call.params["collection"]}
         if self.mood.asleep:
             self._handed.append(content)
         else:
