@@ -21,7 +21,8 @@ from syncd.flow.binding import bind_for
 from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.failing import record_failure
-from syncd.flow.settle import already_holds, differs_from_expected, look_at, settle_done, settle_moved
+from syncd.flow.likeness import already_holds, differs_from_expected
+from syncd.flow.settle import look_at, settle_done, settle_moved
 from syncd.store import cursors, inbox, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.observations import Look, Observation

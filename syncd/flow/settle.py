@@ -12,13 +12,12 @@ from dataclasses import replace
 
 from syncd.core.fields import FieldType, Unreadable, alike, as_set, elements, equal, is_blank
 from syncd.core.link import Link, LinkMember, LinkState
-from syncd.core.match import parts_of
 from syncd.core.outcome import HoldKind, Operation
 from syncd.core.record import FieldName, Json, Micros, Record, RecordId, Ref
-from syncd.core.rules import SyncRules
 from syncd.core.translate import to_hub
 from syncd.flow.binding import bind_for
 from syncd.flow.engine import Engine
+from syncd.flow.likeness import arrived, made_of
 from syncd.flow.telling import tell_ours
 from syncd.store import holds, journal, links, observations, outbox, planning
 from syncd.store.database import Connection
@@ -26,13 +25,6 @@ from syncd.store.holds import Question
 from syncd.store.journal import Entry
 from syncd.store.observations import Look
 from syncd.store.outbox import Owed, State
-
-CUT_MIN = 8
-"""A text that a vendor cut short is at least this long."""
-PLACES_MAX = 7
-"""A number that a vendor rounded keeps fewer decimal places than this."""
-MINUTE_OF = len("2026-01-31T12:34")
-"""An instant that a vendor made coarser is still of the same minute."""
 
 
 def look_at(engine: Engine, record: Record, seen_at: Micros, *, settles: bool = False) -> Look:
@@ -135,7 +127,7 @@ def _rebased(
             continue
         kind = rules.fields[name].type
         foreign = is_blank(value) and not is_blank(back) and not equal(kind, back, owed.expected.get(name))
-        if foreign or (found_later and not _arrived(kind, back, value)):
+        if foreign or (found_later and not arrived(kind, back, value)):
             # Somebody edited it between our call and this look: it is that member's own word, and nothing is agreed.
             continue
         base[name] = _set_base(owed.expected.get(name), value, back) if kind is FieldType.SET else back
@@ -301,58 +293,6 @@ def _plan_again(tx: Connection, owed: Owed, now: Micros) -> None:
     """What waited for this doubt to end is planned without it. The same write is not owed again."""
     if owed.state is State.UNKNOWN:
         planning.enqueue(tx, links.items_of(links.load(tx, [owed.link])[owed.link])[:1], now, "write")
-
-
-def differs_from_expected(rules: SyncRules, owed: Owed, record: Record) -> bool:
-    """Whether the target shows, in any field of this write, something else than it did when the write was decided."""
-    shown = to_hub(rules, rules.members[owed.member], record.fields)
-    return any(
-        name in shown and (isinstance(shown[name], Unreadable) or not equal(_kind(rules, name), shown[name], expected))
-        for name, expected in owed.expected.items()
-    )
-
-
-def already_holds(rules: SyncRules, owed: Owed, record: Record) -> bool:
-    """Whether the target shows every value of this write already."""
-    shown = to_hub(rules, rules.members[owed.member], record.fields)
-    return all(
-        name in shown and not isinstance(shown[name], Unreadable) and equal(_kind(rules, name), shown[name], value)
-        for name, value in owed.values.items()
-    )
-
-
-def could_be_ours(rules: SyncRules, owed: Owed, record: Record) -> bool:
-    """Whether the record shows just what a vendor may make of this write: its values, tidied up or cut short.
-
-    Of a record that we made only the match keys need to be as sent: somebody may have edited the rest before it was found.
-    """
-    keys = {part for name in rules.match for part in parts_of(name)}
-    shown = to_hub(rules, rules.members[owed.member], record.fields)
-    return all(
-        name in shown and not isinstance(shown[name], Unreadable) and made_of(_kind(rules, name), shown[name], value)
-        for name, value in owed.values.items()
-        if owed.operation is not Operation.CREATE or name in keys
-    )
-
-
-def _arrived(kind: FieldType, shown: Json, sent: Json) -> bool:
-    """Whether a new record shows what it was made with; a set may have grown since."""
-    return elements(sent).keys() <= elements(shown).keys() if kind is FieldType.SET else made_of(kind, shown, sent)
-
-
-def made_of(kind: FieldType, shown: Json, sent: Json) -> bool:
-    """Whether a vendor may show this of a value that was sent: itself, tidied up, or cut short."""
-    if equal(kind, shown, sent) or alike(shown, sent):
-        return True
-    if isinstance(shown, (int, float)) and isinstance(sent, (int, float)):
-        return any(round(sent, places) == shown for places in range(PLACES_MAX))
-    if kind is FieldType.INSTANT:
-        return str(shown)[:MINUTE_OF] == str(sent)[:MINUTE_OF]
-    return isinstance(shown, str) and isinstance(sent, str) and len(shown) >= CUT_MIN and sent.casefold().startswith(shown.casefold())
-
-
-def _kind(rules: SyncRules, name: FieldName) -> FieldType:
-    return rules.fields[name].type if name in rules.fields else FieldType.TEXT
 
 
 def _note(
