@@ -8,17 +8,19 @@ It must not know: how the call was made.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from syncd.core.fields import FieldType, Unreadable, alike, as_set, elements, equal, is_blank
 from syncd.core.link import Link, LinkMember, LinkState
 from syncd.core.outcome import HoldKind, Operation
 from syncd.core.record import FieldName, Json, Micros, Record, RecordId, Ref
+from syncd.core.rules import SyncRules
 from syncd.core.translate import to_hub
 from syncd.flow.binding import bind_for
 from syncd.flow.engine import Engine
 from syncd.flow.likeness import arrived, made_of
-from syncd.flow.telling import tell_ours
+from syncd.flow.telling import tell_doubtful, tell_ours
 from syncd.store import holds, journal, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.holds import Question
@@ -63,7 +65,7 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
         observations.observe(tx, [look_at(engine, record, seen_at, settles=True)], others, "write")
         rules = bind_for(tx, engine.syncs[owed.sync], owed, record.fields)
         shown = to_hub(rules, engine.rule(owed.sync, owed.member), record.fields)
-        tell_ours(engine, tx, owed, record.ref, record)
+        tell_ours(engine, tx, owed, record.ref, record, beyond=_edited_since(engine.syncs[owed.sync], owed, shown))
         detail["shown"] = {
             name: "unreadable" if isinstance(value, Unreadable) else value
             for name, value in shown.items()
@@ -121,15 +123,12 @@ def _rebased(
     rules = engine.syncs[owed.sync]
     found_later = owed.operation is Operation.CREATE and owed.state is State.UNKNOWN
     base, agreed = dict(member.base), dict(member.agreed)
+    edited = _edited_since(rules, owed, shown)
     for name, value in owed.values.items():
         back = shown.get(name)
-        if name not in shown or isinstance(back, Unreadable) or name not in rules.fields:
+        if name not in shown or isinstance(back, Unreadable) or name not in rules.fields or name in edited:
             continue
         kind = rules.fields[name].type
-        foreign = is_blank(value) and not is_blank(back) and not equal(kind, back, owed.expected.get(name))
-        if foreign or (found_later and not arrived(kind, back, value)):
-            # Somebody edited it between our call and this look: it is that member's own word, and nothing is agreed.
-            continue
         base[name] = _set_base(owed.expected.get(name), value, back) if kind is FieldType.SET else back
         agreed[name] = value
         question = _not_stored(owed, name, back, value, _why_not_stored(kind, back, value, owed.expected.get(name)))
@@ -150,6 +149,21 @@ def _set_base(expected: Json, value: Json, back: Json) -> Json:
     stuck = {key: each for key, each in wanted.items() if key in before or key in shown}
     stayed = {key: each for key, each in before.items() if key not in wanted and key in shown}
     return as_set({**stuck, **stayed}.values())
+
+
+def _edited_since(rules: SyncRules, owed: Owed, shown: Mapping[FieldName, Json | Unreadable]) -> set[FieldName]:
+    """What somebody edited between our call and this look: it is that member's own word, and nothing is agreed."""
+    found_later = owed.operation is Operation.CREATE and owed.state is State.UNKNOWN
+    edited = set[FieldName]()
+    for name, value in owed.values.items():
+        back = shown.get(name)
+        if name not in shown or isinstance(back, Unreadable) or name not in rules.fields:
+            continue
+        kind = rules.fields[name].type
+        foreign = is_blank(value) and not is_blank(back) and not equal(kind, back, owed.expected.get(name))
+        if foreign or (found_later and not arrived(kind, back, value)):
+            edited.add(name)
+    return edited
 
 
 def _first_sight(
@@ -219,6 +233,7 @@ def settle_adopted(engine: Engine, tx: Connection, owed: Owed, record: Record, s
         return
     if not outbox.settle(tx, owed, State.DONE, now):
         return
+    tell_doubtful(engine, tx, owed, record.ref)
     outbox.overtake(tx, owed, now)
     known = link.members.get(owed.member)
     if known is None or known.ref is None or known.ref.id != record.ref.id:
@@ -231,6 +246,7 @@ def settle_gone(engine: Engine, tx: Connection, owed: Owed, ref: Ref) -> None:
     """A record that was made, seen, and is not there any more: the create is done, and what became of the record is found out like any absence."""
     now = engine.clock.now()
     if outbox.settle(tx, owed, State.DONE, now):
+        tell_doubtful(engine, tx, owed, ref)
         _note(engine, tx, owed, "write.done", {"key": owed.key, "how": "made, and gone since"}, ref.id, now)
         observations.suspect(tx, [ref], "not found after a doubtful create", now)
 
@@ -245,6 +261,7 @@ def settle_held(engine: Engine, tx: Connection, owed: Owed, reason: str, *candid
         return
     if not outbox.settle(tx, owed, State.DEAD, now, error=reason):
         return
+    tell_doubtful(engine, tx, owed)
     question = Question(
         sync=owed.sync,
         kind=HoldKind.UNKNOWN_CREATE,
@@ -262,6 +279,7 @@ def settle_dead(engine: Engine, tx: Connection, owed: Owed, error: str) -> None:
     """Given up: shown under failures until a person retries or skips it, or until the hub moves on."""
     now = engine.clock.now()
     if outbox.settle(tx, owed, State.DEAD, now, error=error):
+        tell_doubtful(engine, tx, owed)
         _note(engine, tx, owed, "write.failed", {"key": owed.key, "error": error, "values": dict(owed.values)}, owed.ref.id, now)
         journal.tally(tx, engine.run_id, owed.sync, [("failed", owed.operation.value)])
         _plan_again(tx, owed, now)
@@ -272,14 +290,15 @@ def settle_owed_still(engine: Engine, tx: Connection, owed: Owed, error: str | N
     now = engine.clock.now()
     if links.load(tx, [owed.link])[owed.link].revision > owed.revision:
         settle_moved(engine, tx, owed)
-    else:
-        outbox.settle(tx, owed, State.PENDING, now, error=error, due_at=now)
+    elif outbox.settle(tx, owed, State.PENDING, now, error=error, due_at=now):
+        tell_doubtful(engine, tx, owed)
 
 
 def settle_moved(engine: Engine, tx: Connection, owed: Owed) -> None:
     """The target is not what this write was decided upon: it is taken back and the link planned again."""
     now = engine.clock.now()
     if outbox.settle(tx, owed, State.CANCELLED, now, error="the target had moved; planned again"):
+        tell_doubtful(engine, tx, owed)
         link = links.load(tx, [owed.link])[owed.link]
         if owed.operation in (Operation.DELETE, Operation.ARCHIVE):
             # It was edited after its deletion was decided: the link is as it was before, and the edit is weighed against it.

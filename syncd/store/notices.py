@@ -17,6 +17,8 @@ from syncd.store import continuity
 from syncd.store.codec import pack, seal, unseal
 from syncd.store.database import Connection
 
+_COLUMNS = "id, kind, system, collection, record_id, sync, link_id, content, claims, at"
+
 
 class Kind(Enum):
     """What a notice is about."""
@@ -141,18 +143,29 @@ def _unsighted(tx: Connection, refs: Iterable[Ref]) -> set[Ref]:
     return {Ref(*row) for row in rows.fetchall()}
 
 
+def about(tx: Connection, ref: Ref) -> list[Notice]:
+    """What waits on the list about a record, or (where `ref.id` is empty) about any of its place, oldest first."""
+    rows = tx.execute(
+        f"SELECT {_COLUMNS} FROM to_notice WHERE kind = 'record' AND system = ?1 AND collection = ?2 AND (?3 = '' OR record_id = ?3) ORDER BY id",  # noqa: S608
+        (ref.system, ref.collection, ref.id),
+    )
+    return [_notice(tx, row) for row in rows.fetchall()]
+
+
 def settled(tx: Connection, ref: Ref, ours: Ours) -> None:
     """A write of a sync took effect: whatever of this record waits on the list came about while it was in the air, or by it."""
-    rows = tx.execute(
-        "SELECT id, claims FROM to_notice WHERE system = ? AND record_id = ? AND collection = ? AND kind = 'record'",
-        (ref.system, ref.id, ref.collection),
-    ).fetchall()
-    row = (Kind.RECORD.value, ref.system, ref.collection, ref.id, None, None)
-    told = [ours.sync, ours.link, ours.backfill, ours.made, dict(ours.values), dict(ours.fields)]
-    tx.executemany(
-        "UPDATE to_notice SET claims = ? WHERE id = ?",
-        [(seal(tx, [*(unseal(tx, claims, "to_notice", *row) or []), told], "to_notice", *row), number) for number, claims in rows],
-    )
+    lay(tx, [(each, ours) for each in about(tx, ref)])
+
+
+def lay(tx: Connection, shares: Iterable[tuple[Notice, Ours]]) -> None:
+    """Lays to these rows about records what a write of a sync may have done of them."""
+    told = []
+    for notice, ours in shares:
+        assert notice.ref is not None
+        row = (Kind.RECORD.value, notice.ref.system, notice.ref.collection, notice.ref.id, None, None)
+        claims = [[each.sync, each.link, each.backfill, each.made, dict(each.values), dict(each.fields)] for each in (*notice.ours, ours)]
+        told.append((seal(tx, claims, "to_notice", *row), notice.id))
+    tx.executemany("UPDATE to_notice SET claims = ? WHERE id = ?", told)
 
 
 def hub_moved(
@@ -203,8 +216,7 @@ def _add(
 def waiting(tx: Connection, limit: int, *, after: int = 0) -> list[Notice]:
     """The oldest rows of the list, behind the number `after`."""
     rows = tx.execute(
-        "SELECT id, kind, system, collection, record_id, sync, link_id, content, claims, at FROM to_notice WHERE id > ?"
-        " ORDER BY id LIMIT ?",
+        f"SELECT {_COLUMNS} FROM to_notice WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608
         (after, limit),
     )
     return [_notice(tx, row) for row in rows.fetchall()]

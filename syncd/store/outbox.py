@@ -259,6 +259,17 @@ def doubtful_creates(tx: Connection, sync: SyncName, member: MemberName) -> list
     return [_owed(tx, row) for row in rows]
 
 
+def lost_creates(tx: Connection, sync: SyncName, member: MemberName, before: Micros) -> list[Owed]:
+    """The creates of a member, sent before an instant, of which a person is asked what became of them."""
+    rows = tx.execute(
+        f"SELECT {_COLUMNS} FROM outbox AS o WHERE o.state = 'dead' AND o.sync = ? AND o.member = ? AND o.operation = 'create'"  # noqa: S608
+        " AND o.sent_at <= ? AND EXISTS (SELECT 1 FROM holds AS h WHERE h.link_id = o.link_id AND h.member = o.member"
+        " AND h.kind = 'unknown_create' AND h.state <> 'closed') ORDER BY o.id",
+        (sync, member, before),
+    )
+    return [_owed(tx, row) for row in rows.fetchall()]
+
+
 def doubt(tx: Connection, link: LinkId, member: MemberName, now: Micros) -> None:
     """A create that was given up as doubtful can be looked after now, since a record has turned up."""
     tx.execute(

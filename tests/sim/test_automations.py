@@ -107,3 +107,28 @@ def test_a_seed_is_the_same_world_with_and_without():
     assert "automations" not in plain.options
     assert plain.habits == more.habits
     assert {act.at for act in plain.acts} <= {act.at for act in more.acts}
+
+
+def test_a_doubtful_update_whose_record_moved_on():
+    """The answer of a write was lost, its value was seen, and a person edited the record before it was looked at: the value was told as a person's."""
+    lost = Strike(kind="timeout_after", at=100.793, until=190.793, rate=0.5, most=5, operation="update", amount=40.0, salt=753913821)
+    edits = (Act(kind="clear", at=113.597, system=2), Act(kind="edit", at=150.594, system=2))
+    script = story(
+        lost, *edits, habits=({}, {}, {"webhooks": "full"}), seed=3293, minutes=4.0, owner=1, backlog=True, carried=CARRIED,
+        automations=[told("first", "2", [call(2, "send", "first")], ("person",))],
+    )  # fmt: skip
+
+    assert run(script).failure is None
+
+
+@pytest.mark.parametrize("find", [True, False])
+@pytest.mark.parametrize("acts", [(), (Act(kind="edit", at=45.0, system=1),)])
+@pytest.mark.parametrize("what", ["created", "updated"])
+def test_a_doubtful_create_is_ours(find, acts, what):
+    """The answer of a create was lost: the record, looked for or simply turned up later, was told as one that a person made; an edit of it is a person's."""
+    lost = Strike(kind="timeout_after", at=0, until=3, rate=0.5, most=5, operation="create", salt=1034990315)
+    told_of = told("first", "1", [call(1, "send", "first")], ("person",), what=what)
+    report = run(story(lost, *acts, habits=({}, {"find": find}), start="one", people=4, delete="unlink", carried=CARRIED, automations=[told_of]))
+
+    assert report.failure is None
+    assert report.hits["timeout_after"] == 1
