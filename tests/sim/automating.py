@@ -345,7 +345,7 @@ class Automated:
             wrote = world.users.by_tag.get(tag)
             if rec is None or wrote is None or not self._is_agreed(rec.person, spec["field"], tag):
                 continue
-            known = [each for each in wrote.rec.versions if each.seq < wrote.version.seq and any(PATH in paths for _, paths in each.reads)]
+            known = [each for each in wrote.rec.versions if each.seq < wrote.version.seq and self._was_kept(each, PATH)]
             if not known or self._vt(wrote.version) < (settled[0] - LONG_AGO - self._shift) / SECOND + 30 or self._stopped(spec, f"#{link}", tag):
                 continue
             world.facts["automations due"] += 1
@@ -382,10 +382,14 @@ class Automated:
         tag = tag_of(value)
         since = self.listed_at.get(system, 1e9) + 5
         alone = [each for each in moves if tag_of(each[0]) == tag] == moves[-1:] and self.world.users.origins.get(tag, {system}) == {system}
-        before = [each for each in rec.versions if each.seq < version.seq and any(path in paths for _, paths in each.reads)]
+        before = [each for each in rec.versions if each.seq < version.seq and self._was_kept(each, path)]
         known = bool(before) and tag_of((before[-1].fields or {}).get(path)) != tag
         stood = [each for each in rec.versions if each.seq >= version.seq and any(path in paths for _, paths in each.reads)]
         return version.actor == "user" and bool(tag) and alone and known and bool(stood) and self._vt(version) > since
+
+    def _was_kept(self, version: Version, path: str) -> bool:
+        """Whether a reading showed this path, and nothing ended just then that would have kept what it showed."""
+        return any(path in paths and not any(at - 0.001 <= broke <= at + 10.0 for broke in self.world.breaks) for at, paths in version.reads)
 
     def _vt(self, version: Version) -> float:
         return (version.at - LONG_AGO - self._shift) / SECOND
