@@ -225,12 +225,12 @@ def _check_schedule(each: Automated, spec: Mapping[str, Any], calls: Sequence[Ar
     now = LONG_AGO + each.shift + int(world.loop.vt * SECOND)
     if any(moment % EVERY or moment > now for moment in told):
         world.fail("A15", f"{told} are not moments of the schedule")
-    began, gone = LONG_AGO + each.shift + 120 * SECOND, [*world.breaks, *(at for span in world.frozen for at in span)]
+    began, gone = LONG_AGO + each.shift + 120 * SECOND, [*((broke, broke) for broke in world.breaks), *world.frozen]
     world.facts["moments told"] += len(told)
     if world._down or world.script.has("stall"):
         return
     for moment in range((began // EVERY + 1) * EVERY, now - 3 * MINUTE, EVERY):
         at = (moment - LONG_AGO - each.shift) / SECOND
-        missed = any(at - 60 <= broke <= at + EVERY / SECOND for broke in gone)
+        missed = any(since <= at + EVERY / SECOND and until >= at - 60 for since, until in gone)
         if moment not in told and not missed and not each.is_stopped_about(spec, f"schedule {moment}"):
             world.fail("A15", f"the moment {moment} ({at:.0f} s) passed, and nothing came of it: {told}")
