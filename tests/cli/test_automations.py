@@ -200,6 +200,35 @@ do = [ { alert = { text = "{event.name}" } } ]
     assert f"warning: {told['warnings'][0]}" in shown.out
 
 
+def test_a_mailing_system_is_called_and_polled(world: World) -> None:
+    """Its operations are checked, called and polled like any other's: here everybody in a list goes into an automation, and tags are watched."""
+    world.edit_config('first_run = "review"', 'first_run = "auto"')
+    ids = world.do(lambda sandbox: {"list": sandbox.octopus.list_id, "automation": sandbox.octopus.automation_id})
+    more = f"""[automations.enrol]
+on = "octopus/contacts created"
+origins = ["backfill"]
+do = [ {{ call = "octopus.start-automation", with = {{ automation_id = "{ids["automation"]}", contact_id = "{{event.id}}" }} }} ]
+
+[automations.tags]
+poll = "octopus.list-tags"
+with = {{ list_id = "{ids["list"]}" }}
+do = [ {{ alert = {{ text = "{{event.tag}}" }} }} ]
+
+[daemon]"""
+    world.edit_config("[daemon]", more)
+    wrong = world.config.read_text().replace("contact_id =", "contact =")
+    (world.folder / "wrong.toml").write_text(wrong)
+
+    told = world.here("check", "--config", str(world.folder / "wrong.toml"))
+    assert 3 == told.code
+    assert 'start-automation takes no "contact"; did you mean `contact_id`?' in told.out
+    assert 0 == world.syncd("reconcile").code
+    began = world.do(lambda sandbox: (sandbox.octopus.campaigns.started[ids["automation"]], [each["id"] for each in sandbox.octopus.contacts()]))
+    assert began[0]
+    assert set(began[0]) <= set(began[1])
+    assert len(began[0]) == len(set(began[0]))
+
+
 def test_failures_show_runs(automated: World) -> None:
     """With the commands that answer them."""
     (failure,) = automated.here("failures", "--json").json
