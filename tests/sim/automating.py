@@ -327,7 +327,9 @@ class Automated:
         lives = 1 + sum(before.fields is None for before in rec.versions[:-1])
         if len(calls) > lives:
             self.world.fail("A2", f"{spec['name']}: {rec.id} came to be {lives} times, and was told of {len(calls)} times")
-        if lives == 1 and rec.versions[0].at < LONG_AGO - SECOND + self.shift:
+        # A listing that goes by numbers passes over somebody while others are edited, and finds them the next time.
+        by_number = self.world.vendors[SYSTEMS[int(spec["on"])]].habits.paging == "offset"
+        if lives == 1 and not by_number and rec.versions[0].at < LONG_AGO - SECOND + self.shift:
             self.world.fail("A5", f"{spec['name']}: {rec.id} was there before")
         if "sync" not in spec["origins"] and rec.born_by == "syncd" and lives == 1:
             self.world.fail("A4", f"{spec['name']}: {rec.id} was made by the sync")
