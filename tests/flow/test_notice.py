@@ -217,6 +217,35 @@ async def test_a_webhook_that_overtakes_the_answer_is_still_the_syncs(tmp_path: 
         assert ["sync", "sync"] == await found.origins()
 
 
+@pytest.mark.parametrize("operation", ["create", "update"])
+async def test_an_edit_of_what_a_doubtful_write_left_is_a_persons(tmp_path: Path, operation: str) -> None:
+    """Nobody heard what became of a write; it shows, and somebody edits it, before it is looked for: the one is the sync's, the other a person's."""
+    made = automation(on_record(MAIL, What.CREATED), message("made", MAIL), name="made")
+    renamed = automation(on_record(MAIL, What.UPDATED, "name"), message("{event.name}", MAIL), name="renamed")
+    async with automated(tmp_path, made, renamed) as found:
+        ada = found.world.crm.create_as_user(ADA)
+        if operation == "update":
+            await found.settle()
+            found.world.later(60)
+            found.world.crm.edit_as_user(ada, {"name": "Ada L"})
+        found.world.mail.faults.add(FaultKind.TIMEOUT_AFTER, operation)
+        await found.world.poll()
+        await found.world.plan()
+        await write_once(found.engine, MAIL)
+        await found.hear(MAIL)
+        found.world.mail.edit_as_user(next(iter(found.world.mail.records())), {"name": "Lady L"})
+        await found.hear(MAIL)
+        await found.told()
+        before = await found.runs()
+        found.world.later(120)
+        await found.settle()
+        await found.settle()
+
+        assert (operation == "update") == bool(before)
+        assert [run.cause.origin.value for run in await found.runs() if run.event["after"]["name"] == "Lady L"] == ["person"]
+        assert {"sync"} == {run.cause.origin.value for run in await found.runs() if run.event["after"]["name"] != "Lady L"}
+
+
 async def test_what_waits_keeps_only_its_own_waiting(tmp_path: Path) -> None:
     """While it is not known whose doing a change was, what came later about the same link waits too, and nobody else's does."""
     renamed = automation(on_record(CRM, What.UPDATED, "name"), message("now {event.name}"))
