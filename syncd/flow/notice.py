@@ -105,7 +105,7 @@ def _links_of(engine: Engine, tx: Connection, batch: list[Notice]) -> dict[int, 
 def _happenings(engine: Engine, tx: Connection, notice: Notice) -> list[Happening]:
     """What a row tells, a happening for each of those who had a part in it."""
     match notice.kind:
-        case Kind.RECORD:
+        case Kind.RECORD | Kind.UNCLEAR:
             causes = _of_record(engine, tx, notice)
         case Kind.HUB:
             causes = _of_hub(tx, notice)

@@ -163,6 +163,19 @@ def test_a_doubtful_create_is_ours(find, acts, what):
     assert report.hits["timeout_after"] == 1
 
 
+def test_an_answer_that_was_overtaken_is_no_change():
+    """The answer of a write took 40 s, and an edit made meanwhile was known by then: to what the write had left, and back again, was told as two changes."""
+    slow = Strike(kind="slow", at=104.867, until=194.867, rate=0.5, most=1, operation="update", amount=40.0, salt=186891586)
+    acts = (Act(kind="tag", at=104.928, system=0, salt=1038821689), Act(kind="edit", at=118.716, system=1, salt=934137634))
+    report = run(story(
+        slow, *acts, habits=({"webhooks": "full"}, {"webhooks": "full"}), seed=43110, minutes=4.0, carried=CARRIED,
+        automations=[told("first", "1", [call(1, "put-note", "first")])],
+    ))  # fmt: skip
+
+    assert report.failure is None
+    assert report.hits["slow"] == 1
+
+
 def test_a_call_whose_outcome_died_with_its_life_is_its_own_doing():
     """A slow call was under way when the process was killed: what it wrote showed after the start, before it was made again, and was told as a person's."""
     puts = told("mark", "0", [call(0, "put-field", "mark", note="{event.after.name}")])
