@@ -84,6 +84,7 @@ def test_a_record_whose_row_was_lost_is_nothing_new(tx):
     watched(tx)
     observe(tx, look(at=1))
     notices.done(tx, [each.id for each in notices.waiting(tx, 9)])
+    tx.execute("UPDATE observations SET fields = x'00'")
     damage.mend(tx, DamagedError("observations", ("a", "contacts", "1")), ROUTES, 9)
     observe(tx, look(at=10, fields={"name": "B"}))
     assert [] == told(tx)
