@@ -213,8 +213,7 @@ async def _run(settings: Settings, system: SystemName, prepared: Prepared, listi
                 async for answer in answers:
                     screen.show_json(answer.body, lines=True)
         except Unauthorized as error:
-            needed = " and ".join(prepared.row.scopes) or "a scope the vendor does not state"
-            error.hint = f"{error.hint}; {prepared.row.name} needs {needed}, and {call_reference.holder(prepared.row)}"
+            error.hint = f"{error.hint}; {prepared.row.name} needs {call_reference.admission(prepared.row)}"
             raise
 
 

@@ -100,12 +100,18 @@ def _conduct(row: Row) -> str:
 
 
 def _admission(row: Row) -> str:
+    return f"Needs {admission(row)}." + (f" API version {row.version}." if row.version else "")
+
+
+def admission(row: Row) -> str:
+    """What an operation is called with: the scope and whose token; or the account's key, where the vendor knows nothing else."""
+    if row.token == "key":  # noqa: S105 - a class of tokens
+        return "the account's key, which has no scopes"
     scopes = f"the scope {' and '.join(row.scopes)}" if row.scopes else "a scope that the vendor does not state"
-    return f"Needs {scopes}, and {holder(row)}." + (f" API version {row.version}." if row.version else "")
+    return f"{scopes}, and {_holder(row)}"
 
 
-def holder(row: Row) -> str:
-    """Whose token an operation takes."""
+def _holder(row: Row) -> str:
     if row.token == "not stated":  # noqa: S105 - a class of tokens
         return "a token of a class that the vendor does not state"
     return "the token of " + " or ".join(f"an {each}" if each[0] in "aeiou" else f"a {each}" for each in row.token.split(" or "))

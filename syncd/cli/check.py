@@ -29,6 +29,7 @@ from syncd.config.check import check as check_file
 from syncd.connectors.registry import KINDS
 from syncd.core.errors import SyncdError
 from syncd.core.record import Json
+from syncd.flow.consent import needed_scopes
 from syncd.flow.daemon import database_path
 from syncd.store.visiting import reading
 
@@ -51,16 +52,20 @@ def check(config: ConfigOption = None, ask_vendors: OnlineOption = False, as_jso
         quiet_log(report.settings)
         with online.progress(shown=screen.on_terminal()) as progress:
             looked = anyio.run(partial(online.look, report.settings, progress))
+    scopes = _scopes(report.settings)
     problems, notes = [*report.problems, *looked.problems], [*report.notes, *looked.notes]
     costs, quotas = _costs(report.settings), _quotas(report.settings)
     hidden = _unshown(report.settings)
     if as_json:
-        screen.show_json({**_as_json(problems, notes, looked, report.settings, costs), "unshown": hidden, **quotas.as_json()})
+        told = {**_as_json(problems, notes, looked, report.settings, costs), **quotas.as_json(), "unshown": hidden, "scopes": scopes}
+        screen.show_json(told)
     else:
         _show(problems, notes, looked, report.settings)
         _show_costs(costs, report.settings)
         for name, paths in hidden.items():
             screen.show(f"note: {sentence(name, paths)}")
+        for name, needed in scopes.items():
+            screen.show(f"{name}: its token must hold {', '.join(needed)}")
         for line in quotas.sentences():
             screen.show(line)
         for line in quotas.warnings():
@@ -118,6 +123,11 @@ def _quotas(settings: Settings | None) -> Spending:
         with suppress(SyncdError), reading(path) as read:
             return read(lambda tx: spending_of(settings, tx, time.time_ns() // 1_000))
     return spending_of(settings, None, 0)
+
+
+def _scopes(settings: Settings | None) -> dict[str, list[str]]:
+    """What a token must be granted for the syncs, and for every trigger and step of the automations, by system."""
+    return {} if settings is None else {name: found for name in settings.systems if (found := sorted(needed_scopes(settings, name)))}
 
 
 def _blind_spots(settings: Settings | None) -> dict[str, str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from rich.status import Status
 
 from syncd.cli import screen
+from syncd.cli.lost_fields import report_lost, watched_places
 from syncd.cli.text import counted, safe
 from syncd.config import Finding, Settings
 from syncd.config.findings import Findings
@@ -69,6 +70,7 @@ async def look(settings: Settings, report: Progress) -> Looked:
         schemas = await _discover(settings, connectors, looked)
         _report_lost_fields(settings, schemas, findings)
         _report_options(settings, schemas, findings)
+        report_lost(settings, schemas, findings)
         rules = {name: resolve(each, settings, schemas)[0] for name, each in settings.syncs.items()}
         for sync in rules.values():
             for member in sync.members.values():
@@ -80,7 +82,7 @@ async def look(settings: Settings, report: Progress) -> Looked:
 
 
 async def _discover(settings: Settings, connectors: Mapping[SystemName, Connector], looked: Looked) -> dict[Place, Schema]:
-    places = sorted({place for sync in settings.syncs.values() for place in sync.places})
+    places = sorted({place for sync in settings.syncs.values() for place in sync.places} | watched_places(settings))
     schemas: dict[Place, Schema] = {}
     for system, collection in places:
         try:

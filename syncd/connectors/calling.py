@@ -80,8 +80,8 @@ async def pages(
 
 
 def rows_of(row: Row, body: Json) -> list[Json]:
-    """The rows of a listing's answer."""
-    found = body if row.collection == "[]" else body.get(row.collection) if isinstance(body, dict) else None
+    """The rows of a listing's answer; a bare array is them, whatever they stand under elsewhere."""
+    found = body if row.collection == "[]" or isinstance(body, list) else body.get(row.collection) if isinstance(body, dict) else None
     return found if isinstance(found, list) else []
 
 

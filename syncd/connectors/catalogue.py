@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import quote
 
@@ -203,14 +203,7 @@ def prepare(catalogue: Catalogue, row: Row, given: Mapping[str, Json], known: Ma
         raise UserError(f"{row.name} was not called", problems=problems)
     return Prepared(
         row=row,
-        operation=Operation(
-            name=row.name,
-            method=row.operation.method,
-            path=path,
-            writes=row.operation.writes,
-            headers=row.operation.headers,
-            any_body=row.operation.any_body,
-        ),
+        operation=replace(row.operation, path=path),
         query=query,
         body={"": None, "object": body, "array": [body]}[row.body],
         filled=filled,
@@ -310,6 +303,7 @@ def _row(raw: Mapping[str, Json], headers: Callable[[str], Mapping[str, str]]) -
             writes=raw["writes"],
             headers=headers(raw.get("version", "")),
             any_body="media" in raw,
+            may_say_nothing=raw.get("silent", False),
         ),
         title=raw["name"],
         group=raw["group"],

@@ -131,6 +131,11 @@ def dealt_with(bulk: Bulk, answer: Json) -> set[str]:
     return found
 
 
+def _own(value: Json) -> str:
+    """An id as records have it, also where the vendor counts; empty where it is none."""
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+
+
 def subjects(row: Row, values: Mapping[str, Json], answer: Json, between: str) -> dict[str, bool]:
     """The ids of the records that a call was about, and whether it made or removed that very record."""
     found: dict[str, bool] = {}
@@ -138,13 +143,14 @@ def subjects(row: Row, values: Mapping[str, Json], answer: Json, between: str) -
     for each in row.parameters:
         if each.place is Place.PATH or each.name.casefold().endswith(("id", "ids", "contacts")):
             given = values.get(each.name)
-            found |= {one: False for one in (given if isinstance(given, list) else [given]) if isinstance(one, str)}
+            found |= {own: False for one in (given if isinstance(given, list) else [given]) if (own := _own(one))}
     if way and row.operation.method == "DELETE" and row.operation.path.endswith("}"):
         found[way[-1]] = True
     record = answer.get(row.object, answer) if row.object and isinstance(answer, dict) else answer
-    if isinstance(record, dict) and row.id and isinstance(record.get(row.id), str) and record[row.id] not in found:
-        way.append(record[row.id])
-        found[record[row.id]] = True
+    made = _own(record.get(row.id)) if isinstance(record, dict) and row.id else ""
+    if made and made not in found:
+        way.append(made)
+        found[made] = True
     if between:
         found |= {f"{parent}{between}{own}": found.get(own, False) for parent, own in pairwise(way)}
     return found

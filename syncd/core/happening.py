@@ -101,9 +101,15 @@ class Claim:
 def differences(
     before: Mapping[str, Json], after: Mapping[str, Json], types: Mapping[str, FieldType] | None = None
 ) -> frozenset[str]:
-    """The paths that came to another value. A path that was not shown before, or is not now, tells nothing."""
+    """The paths that came to another value. A path that was not shown before, or is not now, tells nothing.
+
+    Fields that somebody defines (``custom.plan``) are shown all together, those without a value too: one that appears among others of its kind was
+    defined since, and its first value is one that nobody had.
+    """
     known = types or {}
-    return frozenset(path for path in before.keys() & after.keys() if not same(before[path], after[path], known.get(path)))
+    kinds = {path.rpartition(".")[0] for path in before} - {""}
+    new = {path for path in after.keys() - before.keys() if path.rpartition(".")[0] in kinds}
+    return frozenset(path for path in before.keys() & after.keys() | new if not same(before.get(path), after[path], known.get(path)))
 
 
 def same(left: Json, right: Json, kind: FieldType | None = None) -> bool:

@@ -25,7 +25,7 @@ from syncd.core.rules import FieldRule, SyncRules
 from syncd.core.translate import from_hub, see, to_hub
 from syncd.flow.binding import bind
 from syncd.flow.engine import Engine
-from syncd.flow.settle import made_of
+from syncd.flow.likeness import made_of
 from syncd.store import drifts, holds, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.drifts import Spot

@@ -109,7 +109,9 @@ def recover(engine: Engine, tx: Connection, lane: str) -> int:
     now = engine.clock.now()
     steps = runs.recover(tx, lane)
     known = {run.id: run for run in runs.load(tx, {step.run for step in steps})}
+    rows = runs.steps_of(tx, known)
     for step in steps:
+        _claim_lost(engine, tx, known[step.run], {row.path: row for row in rows.get(step.run, ())}, step)
         if step.replay:
             runs.put(tx, replace(step, state=StepState.PENDING), now)
         else:
@@ -143,6 +145,8 @@ def _take(engine: Engine, tx: Connection, lane: str, now: Micros, until: Micros)
     for run in leased:
         rows = {row.path: row for row in known.get(run.id, ())}
         lost = next((row for row in rows.values() if row.state in (StepState.SENT, StepState.UNKNOWN)), None)
+        if lost is not None:
+            _claim_lost(engine, tx, run, rows, lost)
         if lost is not None and not lost.replay:
             # Whoever was making the call lost the lease over it.
             _park_unknown(engine, tx, run, lost, "nobody recorded what became of it")
@@ -155,6 +159,13 @@ def _take(engine: Engine, tx: Connection, lane: str, now: Micros, until: Micros)
         else:
             owed.append(found)
     return owed
+
+
+def _claim_lost(engine: Engine, tx: Connection, run: Run, rows: Mapping[str, StepRow], lost: StepRow) -> None:
+    """Nobody heard what became of a call: should what it was to write show, that is its doing."""
+    owed = _owed(engine, tx, run, {**rows, lost.path: replace(lost, state=StepState.PENDING)})
+    if owed is not None:
+        claim(engine, tx, owed, None)
 
 
 def _owed(engine: Engine, tx: Connection, run: Run, rows: Mapping[str, StepRow]) -> Owed | None:

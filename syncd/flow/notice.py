@@ -16,6 +16,7 @@ from syncd.core.record import DAY, HOUR, Json, Micros
 from syncd.flow.beginning import Told, keep_newest, report, tell
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
+from syncd.flow.telling import made_in_doubt
 from syncd.store import claims, links, notices, runs
 from syncd.store.claims import Key
 from syncd.store.database import Connection
@@ -64,7 +65,7 @@ def take_turn(engine: Engine, tx: Connection) -> Told:
         if ready:
             break
     for notice in ready:
-        for happening in _happenings(tx, notice):
+        for happening in _happenings(engine, tx, notice):
             tell(engine, tx, happening, told)
     keep_newest(engine, tx, told)
     notices.done(tx, [each.id for each in ready])
@@ -101,11 +102,11 @@ def _links_of(engine: Engine, tx: Connection, batch: list[Notice]) -> dict[int, 
     return found
 
 
-def _happenings(tx: Connection, notice: Notice) -> list[Happening]:
+def _happenings(engine: Engine, tx: Connection, notice: Notice) -> list[Happening]:
     """What a row tells, a happening for each of those who had a part in it."""
     match notice.kind:
-        case Kind.RECORD:
-            causes = _of_record(tx, notice)
+        case Kind.RECORD | Kind.UNCLEAR:
+            causes = _of_record(engine, tx, notice)
         case Kind.HUB:
             causes = _of_hub(tx, notice)
         case Kind.WEBHOOK:
@@ -137,7 +138,7 @@ def _known(notice: Notice) -> Cause | None:
     return None if notice.origin is None else Cause(Origin(notice.origin[0]), notice.origin[1], notice.origin[2])
 
 
-def _of_record(tx: Connection, notice: Notice) -> dict[Cause, frozenset[str]]:
+def _of_record(engine: Engine, tx: Connection, notice: Notice) -> dict[Cause, frozenset[str]]:
     """Who changed what of a record, or made or removed it. What an automation did is passed on to the hub that takes it over."""
     assert notice.ref is not None
     before, after = notice.before or {}, notice.after or {}
@@ -145,7 +146,9 @@ def _of_record(tx: Connection, notice: Notice) -> dict[Cause, frozenset[str]]:
     if (cause := _known(notice)) is not None:
         return {cause: changed} if changed or notice.what is not What.UPDATED else {}
     key = claims.of_record(notice.ref.system, notice.ref.id)
-    found = [*claims.load(tx, [key]).get(key, ()), *(claim for ours in notice.ours for claim in _claims_of(tx, ours))]
+    lost = made_in_doubt(engine, tx, notice)
+    settled = (*notice.ours, lost) if lost is not None else notice.ours
+    found = [*claims.load(tx, [key]).get(key, ()), *(claim for ours in settled for claim in _claims_of(tx, ours))]
     if notice.what is not What.UPDATED:
         made = [claim for claim in found if claim.made]
         causes = {made[-1].cause if made else PERSON: changed}

@@ -21,7 +21,9 @@ from syncd.flow.binding import bind_for
 from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.failing import record_failure
-from syncd.flow.settle import already_holds, differs_from_expected, look_at, settle_done, settle_moved
+from syncd.flow.likeness import already_holds, differs_from_expected
+from syncd.flow.settle import look_at, settle_done, settle_moved
+from syncd.flow.telling import tell_doubtful
 from syncd.store import cursors, inbox, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.observations import Look, Observation
@@ -183,6 +185,7 @@ async def vanished(engine: Engine, owed: Owed) -> None:
             # It waits until it is found out whether the target is really gone.
             observations.suspect(tx, [owed.ref], "not found when it was to be written", now)
             outbox.settle(tx, owed, State.PENDING, now, due_at=now)
+            tell_doubtful(engine, tx, owed)
         elif owed.operation is Operation.UPDATE:
             settle_moved(engine, tx, owed)
         else:

@@ -19,9 +19,8 @@ from syncd.core.translate import from_hub, to_hub
 from syncd.flow.binding import bind_for, bound_for
 from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
+from syncd.flow.likeness import could_be_ours, made_of
 from syncd.flow.settle import (
-    could_be_ours,
-    made_of,
     settle_adopted,
     settle_dead,
     settle_done,

@@ -8,31 +8,25 @@ It must not know: how the call was made.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from syncd.core.fields import FieldType, Unreadable, alike, as_set, elements, equal, is_blank
 from syncd.core.link import Link, LinkMember, LinkState
-from syncd.core.match import parts_of
 from syncd.core.outcome import HoldKind, Operation
 from syncd.core.record import FieldName, Json, Micros, Record, RecordId, Ref
 from syncd.core.rules import SyncRules
 from syncd.core.translate import to_hub
 from syncd.flow.binding import bind_for
 from syncd.flow.engine import Engine
-from syncd.flow.telling import tell_ours
+from syncd.flow.likeness import arrived, made_of
+from syncd.flow.telling import tell_doubtful, tell_ours
 from syncd.store import holds, journal, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.holds import Question
 from syncd.store.journal import Entry
 from syncd.store.observations import Look
 from syncd.store.outbox import Owed, State
-
-CUT_MIN = 8
-"""A text that a vendor cut short is at least this long."""
-PLACES_MAX = 7
-"""A number that a vendor rounded keeps fewer decimal places than this."""
-MINUTE_OF = len("2026-01-31T12:34")
-"""An instant that a vendor made coarser is still of the same minute."""
 
 
 def look_at(engine: Engine, record: Record, seen_at: Micros, *, settles: bool = False) -> Look:
@@ -71,7 +65,7 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
         observations.observe(tx, [look_at(engine, record, seen_at, settles=True)], others, "write")
         rules = bind_for(tx, engine.syncs[owed.sync], owed, record.fields)
         shown = to_hub(rules, engine.rule(owed.sync, owed.member), record.fields)
-        tell_ours(engine, tx, owed, record.ref, record)
+        tell_ours(engine, tx, owed, record.ref, record, beyond=_edited_since(engine.syncs[owed.sync], owed, shown))
         detail["shown"] = {
             name: "unreadable" if isinstance(value, Unreadable) else value
             for name, value in shown.items()
@@ -129,15 +123,12 @@ def _rebased(
     rules = engine.syncs[owed.sync]
     found_later = owed.operation is Operation.CREATE and owed.state is State.UNKNOWN
     base, agreed = dict(member.base), dict(member.agreed)
+    edited = _edited_since(rules, owed, shown)
     for name, value in owed.values.items():
         back = shown.get(name)
-        if name not in shown or isinstance(back, Unreadable) or name not in rules.fields:
+        if name not in shown or isinstance(back, Unreadable) or name not in rules.fields or name in edited:
             continue
         kind = rules.fields[name].type
-        foreign = is_blank(value) and not is_blank(back) and not equal(kind, back, owed.expected.get(name))
-        if foreign or (found_later and not _arrived(kind, back, value)):
-            # Somebody edited it between our call and this look: it is that member's own word, and nothing is agreed.
-            continue
         base[name] = _set_base(owed.expected.get(name), value, back) if kind is FieldType.SET else back
         agreed[name] = value
         question = _not_stored(owed, name, back, value, _why_not_stored(kind, back, value, owed.expected.get(name)))
@@ -158,6 +149,21 @@ def _set_base(expected: Json, value: Json, back: Json) -> Json:
     stuck = {key: each for key, each in wanted.items() if key in before or key in shown}
     stayed = {key: each for key, each in before.items() if key not in wanted and key in shown}
     return as_set({**stuck, **stayed}.values())
+
+
+def _edited_since(rules: SyncRules, owed: Owed, shown: Mapping[FieldName, Json | Unreadable]) -> set[FieldName]:
+    """What somebody edited between our call and this look: it is that member's own word, and nothing is agreed."""
+    found_later = owed.operation is Operation.CREATE and owed.state is State.UNKNOWN
+    edited = set[FieldName]()
+    for name, value in owed.values.items():
+        back = shown.get(name)
+        if name not in shown or isinstance(back, Unreadable) or name not in rules.fields:
+            continue
+        kind = rules.fields[name].type
+        foreign = is_blank(value) and not is_blank(back) and not equal(kind, back, owed.expected.get(name))
+        if foreign or (found_later and not arrived(kind, back, value)):
+            edited.add(name)
+    return edited
 
 
 def _first_sight(
@@ -227,6 +233,7 @@ def settle_adopted(engine: Engine, tx: Connection, owed: Owed, record: Record, s
         return
     if not outbox.settle(tx, owed, State.DONE, now):
         return
+    tell_doubtful(engine, tx, owed, record.ref)
     outbox.overtake(tx, owed, now)
     known = link.members.get(owed.member)
     if known is None or known.ref is None or known.ref.id != record.ref.id:
@@ -239,6 +246,7 @@ def settle_gone(engine: Engine, tx: Connection, owed: Owed, ref: Ref) -> None:
     """A record that was made, seen, and is not there any more: the create is done, and what became of the record is found out like any absence."""
     now = engine.clock.now()
     if outbox.settle(tx, owed, State.DONE, now):
+        tell_doubtful(engine, tx, owed, ref)
         _note(engine, tx, owed, "write.done", {"key": owed.key, "how": "made, and gone since"}, ref.id, now)
         observations.suspect(tx, [ref], "not found after a doubtful create", now)
 
@@ -253,6 +261,7 @@ def settle_held(engine: Engine, tx: Connection, owed: Owed, reason: str, *candid
         return
     if not outbox.settle(tx, owed, State.DEAD, now, error=reason):
         return
+    tell_doubtful(engine, tx, owed)
     question = Question(
         sync=owed.sync,
         kind=HoldKind.UNKNOWN_CREATE,
@@ -270,6 +279,7 @@ def settle_dead(engine: Engine, tx: Connection, owed: Owed, error: str) -> None:
     """Given up: shown under failures until a person retries or skips it, or until the hub moves on."""
     now = engine.clock.now()
     if outbox.settle(tx, owed, State.DEAD, now, error=error):
+        tell_doubtful(engine, tx, owed)
         _note(engine, tx, owed, "write.failed", {"key": owed.key, "error": error, "values": dict(owed.values)}, owed.ref.id, now)
         journal.tally(tx, engine.run_id, owed.sync, [("failed", owed.operation.value)])
         _plan_again(tx, owed, now)
@@ -280,14 +290,15 @@ def settle_owed_still(engine: Engine, tx: Connection, owed: Owed, error: str | N
     now = engine.clock.now()
     if links.load(tx, [owed.link])[owed.link].revision > owed.revision:
         settle_moved(engine, tx, owed)
-    else:
-        outbox.settle(tx, owed, State.PENDING, now, error=error, due_at=now)
+    elif outbox.settle(tx, owed, State.PENDING, now, error=error, due_at=now):
+        tell_doubtful(engine, tx, owed)
 
 
 def settle_moved(engine: Engine, tx: Connection, owed: Owed) -> None:
     """The target is not what this write was decided upon: it is taken back and the link planned again."""
     now = engine.clock.now()
     if outbox.settle(tx, owed, State.CANCELLED, now, error="the target had moved; planned again"):
+        tell_doubtful(engine, tx, owed)
         link = links.load(tx, [owed.link])[owed.link]
         if owed.operation in (Operation.DELETE, Operation.ARCHIVE):
             # It was edited after its deletion was decided: the link is as it was before, and the edit is weighed against it.
@@ -301,58 +312,6 @@ def _plan_again(tx: Connection, owed: Owed, now: Micros) -> None:
     """What waited for this doubt to end is planned without it. The same write is not owed again."""
     if owed.state is State.UNKNOWN:
         planning.enqueue(tx, links.items_of(links.load(tx, [owed.link])[owed.link])[:1], now, "write")
-
-
-def differs_from_expected(rules: SyncRules, owed: Owed, record: Record) -> bool:
-    """Whether the target shows, in any field of this write, something else than it did when the write was decided."""
-    shown = to_hub(rules, rules.members[owed.member], record.fields)
-    return any(
-        name in shown and (isinstance(shown[name], Unreadable) or not equal(_kind(rules, name), shown[name], expected))
-        for name, expected in owed.expected.items()
-    )
-
-
-def already_holds(rules: SyncRules, owed: Owed, record: Record) -> bool:
-    """Whether the target shows every value of this write already."""
-    shown = to_hub(rules, rules.members[owed.member], record.fields)
-    return all(
-        name in shown and not isinstance(shown[name], Unreadable) and equal(_kind(rules, name), shown[name], value)
-        for name, value in owed.values.items()
-    )
-
-
-def could_be_ours(rules: SyncRules, owed: Owed, record: Record) -> bool:
-    """Whether the record shows just what a vendor may make of this write: its values, tidied up or cut short.
-
-    Of a record that we made only the match keys need to be as sent: somebody may have edited the rest before it was found.
-    """
-    keys = {part for name in rules.match for part in parts_of(name)}
-    shown = to_hub(rules, rules.members[owed.member], record.fields)
-    return all(
-        name in shown and not isinstance(shown[name], Unreadable) and made_of(_kind(rules, name), shown[name], value)
-        for name, value in owed.values.items()
-        if owed.operation is not Operation.CREATE or name in keys
-    )
-
-
-def _arrived(kind: FieldType, shown: Json, sent: Json) -> bool:
-    """Whether a new record shows what it was made with; a set may have grown since."""
-    return elements(sent).keys() <= elements(shown).keys() if kind is FieldType.SET else made_of(kind, shown, sent)
-
-
-def made_of(kind: FieldType, shown: Json, sent: Json) -> bool:
-    """Whether a vendor may show this of a value that was sent: itself, tidied up, or cut short."""
-    if equal(kind, shown, sent) or alike(shown, sent):
-        return True
-    if isinstance(shown, (int, float)) and isinstance(sent, (int, float)):
-        return any(round(sent, places) == shown for places in range(PLACES_MAX))
-    if kind is FieldType.INSTANT:
-        return str(shown)[:MINUTE_OF] == str(sent)[:MINUTE_OF]
-    return isinstance(shown, str) and isinstance(sent, str) and len(shown) >= CUT_MIN and sent.casefold().startswith(shown.casefold())
-
-
-def _kind(rules: SyncRules, name: FieldName) -> FieldType:
-    return rules.fields[name].type if name in rules.fields else FieldType.TEXT
 
 
 def _note(

@@ -22,12 +22,12 @@ from syncd.flow.binding import bind_for, bound_for
 from syncd.flow.bus import Bell
 from syncd.flow.engine import LIVE, Engine
 from syncd.flow.failing import record_failure
+from syncd.flow.likeness import could_be_ours
 from syncd.flow.making import adopt, create_many
 from syncd.flow.pause import is_paused, pause_system, wait_while_paused
 from syncd.flow.prepare import Ready, begin, is_wanted, look_at_targets, native, vanished
 from syncd.flow.probe import is_there_already, probe_create
 from syncd.flow.settle import (
-    could_be_ours,
     look_at,
     settle_adopted,
     settle_dead,

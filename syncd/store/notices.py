@@ -8,7 +8,7 @@ It must not know: automations, or who caused what; it keeps what others need to 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from syncd.core.happening import What
@@ -17,11 +17,14 @@ from syncd.store import continuity
 from syncd.store.codec import pack, seal, unseal
 from syncd.store.database import Connection
 
+_COLUMNS = "id, kind, system, collection, record_id, sync, link_id, content, claims, at"
+
 
 class Kind(Enum):
-    """What a notice is about."""
+    """What a notice is about. UNCLEAR: a record, as a reading shows it of which only the next one tells whether it was the newest."""
 
     RECORD = "record"
+    UNCLEAR = "unclear"
     HUB = "hub"
     WEBHOOK = "webhook"
 
@@ -68,7 +71,7 @@ class Notice:
 class Sight:
     """A record that shows something new, by a reading that surely shows what was at `as_of` and ended at `at`.
 
-    `before` is None where it was not known, or gone.
+    `before` is None where it was not known, or gone. `unclear`: another reading, which overlapped this one, shows something else.
     """
 
     ref: Ref
@@ -76,6 +79,7 @@ class Sight:
     after: Mapping[str, Json] | None
     as_of: Micros
     at: Micros
+    unclear: bool = False
 
 
 def watch(tx: Connection, places: Iterable[tuple[SystemName, CollectionName]], at: Micros, *, recent: Micros, backlog: bool) -> None:
@@ -115,7 +119,14 @@ def sighted(tx: Connection, sights: Sequence[Sight], cause: str) -> None:
         return
     rebasing = continuity.rebasing(tx) is not None
     lost = _unsighted(tx, [each.ref for each in told if each.before is None])
+    unclear = {each.ref: each for each in _take_unclear(tx, [sight.ref for sight in told])}
     for sight in told:
+        earlier = unclear.get(sight.ref)
+        if earlier is not None:
+            # Whatever that reading showed was passed over: what was told before it is what this one is compared with.
+            sight = replace(sight, before=earlier.before)  # noqa: PLW2901
+            if sight.before == sight.after:
+                continue
         if sight.ref in lost and sight.after is not None:
             continue
         listed, wanted = places[sight.ref.system, sight.ref.collection]
@@ -124,7 +135,29 @@ def sighted(tx: Connection, sights: Sequence[Sight], cause: str) -> None:
             continue
         what = What.DELETED if sight.after is None else What.CREATED if sight.before is None else What.UPDATED
         content = {"what": what.value, "before": sight.before, "after": sight.after, "as_of": sight.as_of}
-        _add(tx, Kind.RECORD, content, at=sight.at, ref=sight.ref, origin=("backfill", 0, "") if backlog else None)
+        kind, ours = Kind.UNCLEAR if sight.unclear else Kind.RECORD, earlier.ours if earlier is not None else ()
+        _add(tx, kind, content, at=sight.at, ref=sight.ref, origin=("backfill", 0, "") if backlog else None, ours=ours)
+
+
+def confirmed(tx: Connection, refs: Iterable[Ref]) -> None:
+    """These records were read again and still show what they did: what was unclear about them is so."""
+    if tx.execute("SELECT 1 FROM to_notice LIMIT 1").fetchone() is None:
+        return
+    for each in _take_unclear(tx, refs):
+        content = {"what": each.what.value, "before": each.before, "after": each.after, "as_of": each.as_of}
+        _add(tx, Kind.RECORD, content, at=each.at, ref=each.ref, origin=each.origin, ours=each.ours)
+
+
+def _take_unclear(tx: Connection, refs: Iterable[Ref]) -> list[Notice]:
+    """What is unclear about these records, off the list."""
+    columns = ", ".join(f"n.{each}" for each in _COLUMNS.split(", "))
+    rows = tx.execute(
+        f"SELECT {columns} FROM json_each(?) AS wanted CROSS JOIN to_notice AS n ON n.system = wanted.value ->> 0"  # noqa: S608
+        " AND n.record_id = wanted.value ->> 2 AND n.collection = wanted.value ->> 1 AND n.kind = 'unclear' ORDER BY n.id",
+        (pack([[ref.system, ref.collection, ref.id] for ref in refs]).decode(),),
+    ).fetchall()
+    done(tx, [row[0] for row in rows])
+    return [_notice(tx, row) for row in rows]
 
 
 def lose_sight(tx: Connection, ref: Ref) -> None:
@@ -141,18 +174,28 @@ def _unsighted(tx: Connection, refs: Iterable[Ref]) -> set[Ref]:
     return {Ref(*row) for row in rows.fetchall()}
 
 
+def about(tx: Connection, ref: Ref) -> list[Notice]:
+    """What waits on the list about a record, or (where `ref.id` is empty) about any of its place, oldest first."""
+    rows = tx.execute(
+        f"SELECT {_COLUMNS} FROM to_notice WHERE kind IN ('record', 'unclear') AND system = ?1 AND collection = ?2 AND (?3 = '' OR record_id = ?3) ORDER BY id",  # noqa: S608
+        (ref.system, ref.collection, ref.id),
+    )
+    return [_notice(tx, row) for row in rows.fetchall()]
+
+
 def settled(tx: Connection, ref: Ref, ours: Ours) -> None:
     """A write of a sync took effect: whatever of this record waits on the list came about while it was in the air, or by it."""
-    rows = tx.execute(
-        "SELECT id, claims FROM to_notice WHERE system = ? AND record_id = ? AND collection = ? AND kind = 'record'",
-        (ref.system, ref.id, ref.collection),
-    ).fetchall()
-    row = (Kind.RECORD.value, ref.system, ref.collection, ref.id, None, None)
-    told = [ours.sync, ours.link, ours.backfill, ours.made, dict(ours.values), dict(ours.fields)]
-    tx.executemany(
-        "UPDATE to_notice SET claims = ? WHERE id = ?",
-        [(seal(tx, [*(unseal(tx, claims, "to_notice", *row) or []), told], "to_notice", *row), number) for number, claims in rows],
-    )
+    lay(tx, [(each, ours) for each in about(tx, ref)])
+
+
+def lay(tx: Connection, shares: Iterable[tuple[Notice, Ours]]) -> None:
+    """Lays to these rows about records what a write of a sync may have done of them."""
+    told = []
+    for notice, ours in shares:
+        assert notice.ref is not None
+        row = (notice.kind.value, notice.ref.system, notice.ref.collection, notice.ref.id, None, None)
+        told.append((_claims_in(tx, (*notice.ours, ours), row), notice.id))
+    tx.executemany("UPDATE to_notice SET claims = ? WHERE id = ?", told)
 
 
 def hub_moved(
@@ -192,27 +235,31 @@ def _add(
     sync: SyncName | None = None,
     link: LinkId | None = None,
     origin: tuple[str, int, str] | None = None,
+    ours: Sequence[Ours] = (),
 ) -> None:
     row = (kind.value, ref.system if ref else None, ref.collection if ref else None, ref.id if ref else None, sync, link)
     tx.execute(
-        "INSERT INTO to_notice (kind, system, collection, record_id, sync, link_id, content, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (*row, seal(tx, {**content, "origin": origin}, "to_notice", *row), at),
+        "INSERT INTO to_notice (kind, system, collection, record_id, sync, link_id, content, claims, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*row, seal(tx, {**content, "origin": origin}, "to_notice", *row), _claims_in(tx, ours, row) if ours else None, at),
     )
+
+
+def _claims_in(tx: Connection, ours: Iterable[Ours], row: tuple[Json, ...]) -> bytes:
+    return seal(tx, [[each.sync, each.link, each.backfill, each.made, dict(each.values), dict(each.fields)] for each in ours], "to_notice", *row)
 
 
 def waiting(tx: Connection, limit: int, *, after: int = 0) -> list[Notice]:
     """The oldest rows of the list, behind the number `after`."""
     rows = tx.execute(
-        "SELECT id, kind, system, collection, record_id, sync, link_id, content, claims, at FROM to_notice WHERE id > ?"
-        " ORDER BY id LIMIT ?",
+        f"SELECT {_COLUMNS} FROM to_notice WHERE id > ? AND kind <> 'unclear' ORDER BY id LIMIT ?",  # noqa: S608
         (after, limit),
     )
     return [_notice(tx, row) for row in rows.fetchall()]
 
 
 def any_waiting(tx: Connection) -> bool:
-    """Whether anything is on the list."""
-    return tx.execute("SELECT 1 FROM to_notice LIMIT 1").fetchone() is not None
+    """Whether anything is on the list that can be told."""
+    return tx.execute("SELECT 1 FROM to_notice WHERE kind <> 'unclear' LIMIT 1").fetchone() is not None
 
 
 def count_waiting(tx: Connection) -> int:

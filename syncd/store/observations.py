@@ -121,7 +121,7 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
         known[ref] = Observation(
             ref=ref, fields=fields, seen_at=look.as_of, read_at=look.read_at, modified_at=look.record.modified_at
         )
-    _tell(tx, [(look, fields, first.get(ref)) for ref, (look, fields, _) in fresh.items()], same, cause)
+    _tell(tx, [(look, fields, first.get(ref)) for ref, (look, fields, _) in fresh.items()], same, unclear, cause)
     _list(tx, looks)
     _touch(tx, same)
     _tell_apart(tx, unclear)
@@ -153,12 +153,24 @@ def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -
 
 
 def _tell(
-    tx: Connection, fresh: Sequence[tuple[Look, Mapping[str, Json], Observation | None]], same: Sequence[Look], cause: str
+    tx: Connection,
+    fresh: Sequence[tuple[Look, Mapping[str, Json], Observation | None]],
+    same: Sequence[Look],
+    unclear: Sequence[Look],
+    cause: str,
 ) -> None:
     """Automations are told what shows something new."""
     claims.unseen(tx, [(look.record.ref.system, look.record.ref.id, look.as_of) for look in same])
+    notices.confirmed(tx, [look.record.ref for look in same])
     sights = [
-        notices.Sight(ref=look.record.ref, before=before.fields if before is not None else None, after=fields, as_of=look.as_of, at=look.read_at)
+        notices.Sight(
+            ref=look.record.ref,
+            before=before.fields if before is not None else None,
+            after=fields,
+            as_of=look.as_of,
+            at=look.read_at,
+            unclear=look in unclear,
+        )
         for look, fields, before in fresh
     ]
     if sights:

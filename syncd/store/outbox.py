@@ -142,7 +142,7 @@ def owe(tx: Connection, intents: Sequence[Intent], at: Micros) -> list[Intent]:
         known = unseal(tx, payload, "outbox", *row)
         assert known[0] == unpack(pack(dict(keyed[key].write.values))), f"idempotency key {key} was used with other content"
         there.add(key)
-    new = {key: each for key, each in keyed.items() if key not in there}
+    new = _of_the_backlog(tx, {key: each for key, each in keyed.items() if key not in there})
     cancel(tx, [(each.link, each.write.member) for each in new.values()], at)
     tx.executemany("DELETE FROM outbox WHERE key = ?", taken_back)
     tx.executemany(
@@ -151,6 +151,25 @@ def owe(tx: Connection, intents: Sequence[Intent], at: Micros) -> list[Intent]:
         [_row(tx, key, each, at) for key, each in new.items()],
     )
     return list(new.values())
+
+
+def _of_the_backlog(tx: Connection, new: dict[str, Intent]) -> dict[str, Intent]:
+    """The same writes; one that takes the place of a less urgent one, and brings nothing more, is as little urgent: nobody has just made that change."""
+    waiting = {}
+    for priority, payload, *row in tx.execute(
+        f"SELECT priority, payload, {_SEALED} FROM (SELECT value FROM json_each(?)) AS wanted CROSS JOIN outbox AS o"  # noqa: S608
+        " ON o.link_id = wanted.value AND o.state IN ('pending', 'parked') WHERE priority > ?",
+        (pack(sorted({each.link for each in new.values()})).decode(), min((each.priority for each in new.values()), default=0)),
+    ).fetchall():
+        waiting[LinkId(row[1]), MemberName(row[2])] = (priority, unseal(tx, payload, "outbox", *row)[0])
+    if not waiting:
+        return new
+    out = {}
+    for key, each in new.items():
+        priority, values = waiting.get((each.link, each.write.member), (each.priority, None))
+        nothing_more = values is not None and unpack(pack(dict(each.write.values))).items() <= values.items()
+        out[key] = replace(each, priority=priority) if priority > each.priority and nothing_more else each
+    return out
 
 
 def _row(tx: Connection, key: str, each: Intent, at: Micros) -> tuple[Json, ...]:
@@ -257,6 +276,17 @@ def doubtful_creates(tx: Connection, sync: SyncName, member: MemberName) -> list
         (sync, member),
     ).fetchall()
     return [_owed(tx, row) for row in rows]
+
+
+def lost_creates(tx: Connection, sync: SyncName, member: MemberName, before: Micros) -> list[Owed]:
+    """The creates of a member, sent before an instant, of which a person is asked what became of them."""
+    rows = tx.execute(
+        f"SELECT {_COLUMNS} FROM outbox AS o WHERE o.state = 'dead' AND o.sync = ? AND o.member = ? AND o.operation = 'create'"  # noqa: S608
+        " AND o.sent_at <= ? AND EXISTS (SELECT 1 FROM holds AS h WHERE h.link_id = o.link_id AND h.member = o.member"
+        " AND h.kind = 'unknown_create' AND h.state <> 'closed') ORDER BY o.id",
+        (sync, member, before),
+    )
+    return [_owed(tx, row) for row in rows.fetchall()]
 
 
 def doubt(tx: Connection, link: LinkId, member: MemberName, now: Micros) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import orjson
 import pytest
 
-from tests.cli.world import World
+from tests.cli.world import World, make_world
 
 AUTOMATIONS = """
 [automations.greet]
@@ -27,14 +28,27 @@ do = [ { alert = { text = "good morning" } } ]
 [daemon]"""
 
 
-@pytest.fixture
-def automated(world: World) -> World:
-    """A world with automations, one of whose calls is refused."""
+def make_automated(world: World, refused: int = 1) -> World:
+    """Automations, the first of whose calls are refused, and one reconciliation."""
     world.edit_config('first_run = "review"', 'first_run = "auto"')
     world.edit_config("[daemon]", AUTOMATIONS.lstrip())
-    world.do(lambda sandbox: sandbox.ghl.faults.add("create-contact-note", "error_before", status=422, message="not today", count=1))
+    world.do(lambda sandbox: sandbox.ghl.faults.add("create-contact-note", "error_before", status=422, message="not today", count=refused))
     assert world.syncd("reconcile").code == 6
     return world
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with ExitStack() as stack:
+        yield make_automated(make_world(tmp_path_factory.mktemp("automated"), stack, 12))
+
+
+@pytest.fixture
+def ran(shared: World) -> Iterator[World]:
+    """A world in which automations ran, for tests that leave it as it was; its configuration is put back."""
+    written = shared.config.read_text()
+    yield shared
+    shared.config.write_text(written)
 
 
 def test_before_anything_ran(world: World) -> None:
@@ -45,22 +59,22 @@ def test_before_anything_ran(world: World) -> None:
     assert 1 == world.here("automations", "show", "1").code
 
 
-def test_the_list_the_runs_and_one_of_them(automated: World) -> None:
+def test_the_list_the_runs_and_one_of_them(ran: World) -> None:
     """With counts, states, what was sent and what was answered."""
-    greet, quiet = automated.here("automations", "--json").json
+    greet, quiet = ran.here("automations", "--json").json
     assert ({"done", "failed"}, 1) == (greet["runs"].keys(), greet["runs"]["failed"])
     assert greet["outcomes"] == {"fired": sum(greet["runs"].values())}
     assert (quiet["runs"], quiet["on"]) == ({}, "schedule daily")
-    assert "ghl/contacts created" in automated.here("automations").out
-    runs = automated.here("automations", "runs", "greet", "--json").json
+    assert "ghl/contacts created" in ran.here("automations").out
+    runs = ran.here("automations", "runs", "greet", "--json").json
     (failed,) = [each for each in runs if each["state"] == "failed"]
     done = next(each for each in runs if each["state"] == "done")
     assert "not today" in failed["error"]
-    assert f"{failed['run']}  greet" in automated.here("automations", "runs", "greet").out
-    shown = automated.here("automations", "show", str(done["run"]), "--json").json
+    assert f"{failed['run']}  greet" in ran.here("automations", "runs", "greet").out
+    shown = ran.here("automations", "show", str(done["run"]), "--json").json
     assert [("0", "noted", "done"), ("1", "", "done")] == [(each["path"], each["name"], each["state"]) for each in shown["steps"]]
     assert "hello" == shown["steps"][0]["sent"]["body"]
-    assert "ghl.create-contact-note (noted)  done" in automated.here("automations", "show", str(done["run"])).out
+    assert "ghl.create-contact-note (noted)  done" in ran.here("automations", "show", str(done["run"])).out
 
 
 TRIED = """
@@ -130,29 +144,29 @@ def test_a_trial_needs_an_event(world: World) -> None:
     assert "holds no event" in world.here("automations", "test", "greet", "--event", str(record)).err
 
 
-def test_the_newest_event_and_a_run_can_be_tried_out(automated: World) -> None:
+def test_the_newest_event_and_a_run_can_be_tried_out(ran: World) -> None:
     """Also after the condition was changed, and one that set nothing off; and what `show` printed is an event."""
-    runs = automated.here("automations", "runs", "greet", "--json").json
-    last = automated.here("automations", "test", "greet", "--last", "--json").json
-    file = automated.folder / "run.json"
-    file.write_text(automated.here("automations", "show", str(runs[0]["run"]), "--json").out)
-    again = automated.here("automations", "test", "greet", "--event", str(file), "--json").json
-    automated.edit_config('origins = ["person", "backfill"]', 'origins = ["person"]')
-    other = automated.here("automations", "test", "greet", "--last")
+    runs = ran.here("automations", "runs", "greet", "--json").json
+    last = ran.here("automations", "test", "greet", "--last", "--json").json
+    file = ran.folder / "run.json"
+    file.write_text(ran.here("automations", "show", str(runs[0]["run"]), "--json").out)
+    again = ran.here("automations", "test", "greet", "--event", str(file), "--json").json
+    ran.edit_config('origins = ["person", "backfill"]', 'origins = ["person"]')
+    other = ran.here("automations", "test", "greet", "--last")
 
     assert (True, "backfill") == (last["would_run"], last["event"]["origin"])
     assert last["event"]["id"] in [run["subject"].rpartition("/")[2] for run in runs]
     assert (True, runs[0]["subject"]) == (again["would_run"], f"ghl/contacts/{again['event']['id']}")
     assert "it would not run: the event is of an origin that is not meant" in other.out
-    assert len(runs) == len(automated.here("automations", "runs", "greet", "--json").json)
+    assert len(runs) == len(ran.here("automations", "runs", "greet", "--json").json)
 
 
-def test_a_run_is_shown_as_it_went(automated: World) -> None:
+def test_a_run_is_shown_as_it_went(ran: World) -> None:
     """What set it off, each step with its time, what was sent and answered, and how to go on with one that failed."""
-    runs = automated.here("automations", "runs", "greet", "--json").json
+    runs = ran.here("automations", "runs", "greet", "--json").json
     done, failed = (next(str(run["run"]) for run in runs if run["state"] == state) for state in ("done", "failed"))
-    shown, other = automated.here("automations", "show", done).out, automated.here("automations", "show", failed).out
-    (step, _) = automated.here("automations", "show", done, "--json").json["steps"]
+    shown, other = ran.here("automations", "show", done).out, ran.here("automations", "show", failed).out
+    (step, _) = ran.here("automations", "show", done, "--json").json["steps"]
 
     assert "created by a first listing" in shown
     assert 'sent      body: "hello"' in shown
@@ -162,10 +176,10 @@ def test_a_run_is_shown_as_it_went(automated: World) -> None:
     assert f"syncd automations retry {failed}, skip {failed} or give-up {failed}" in other
 
 
-def test_figures_of_automations(automated: World) -> None:
+def test_figures_of_automations(ran: World) -> None:
     """Every event is counted once; and what the runs of a day cost is told beside the vendor's daily limit."""
-    status = automated.here("status", "--json").json["automations"]
-    check = automated.here("check", "--json").json["automations"]
+    status = ran.here("status", "--json").json["automations"]
+    check = ran.here("check", "--json").json["automations"]
     greet = status["greet"]
 
     assert greet["events"] == greet["begun"] + sum(greet["set_nothing_off"].values()) > 1
@@ -173,7 +187,7 @@ def test_figures_of_automations(automated: World) -> None:
     assert {"runs_a_day": greet["begun"], "calls": {"least": greet["begun"], "most": greet["begun"], "daily_limit": 200_000}} == {
         "runs_a_day": check["greet"]["runs_a_day"], "calls": check["greet"]["calls_a_day"]["ghl"]
     }  # fmt: skip
-    assert "next: 1 run of automations failed: `syncd failures`" in automated.here("status").out
+    assert "next: 1 run of automations failed: `syncd failures`" in ran.here("status").out
 
 
 def test_what_takes_more_than_a_day_gives_is_warned_of(world: World) -> None:
@@ -200,44 +214,75 @@ do = [ { alert = { text = "{event.name}" } } ]
     assert f"warning: {told['warnings'][0]}" in shown.out
 
 
-def test_failures_show_runs(automated: World) -> None:
+def test_a_mailing_system_is_called_and_polled(world: World) -> None:
+    """Its operations are checked, called and polled like any other's: here everybody in a list goes into an automation, and tags are watched."""
+    world.edit_config('first_run = "review"', 'first_run = "auto"')
+    ids = world.do(lambda sandbox: {"list": sandbox.octopus.list_id, "automation": sandbox.octopus.automation_id})
+    more = f"""[automations.enrol]
+on = "octopus/contacts created"
+origins = ["backfill"]
+do = [ {{ call = "octopus.start-automation", with = {{ automation_id = "{ids["automation"]}", contact_id = "{{event.id}}" }} }} ]
+
+[automations.tags]
+poll = "octopus.list-tags"
+with = {{ list_id = "{ids["list"]}" }}
+do = [ {{ alert = {{ text = "{{event.tag}}" }} }} ]
+
+[daemon]"""
+    world.edit_config("[daemon]", more)
+    wrong = world.config.read_text().replace("contact_id =", "contact =")
+    (world.folder / "wrong.toml").write_text(wrong)
+
+    told = world.here("check", "--config", str(world.folder / "wrong.toml"))
+    assert 3 == told.code
+    assert 'start-automation takes no "contact"; did you mean `contact_id`?' in told.out
+    assert 0 == world.syncd("reconcile").code
+    began = world.do(lambda sandbox: (sandbox.octopus.campaigns.started[ids["automation"]], [each["id"] for each in sandbox.octopus.contacts()]))
+    assert began[0]
+    assert set(began[0]) <= set(began[1])
+    assert len(began[0]) == len(set(began[0]))
+
+
+def test_failures_show_runs(ran: World) -> None:
     """With the commands that answer them."""
-    (failure,) = automated.here("failures", "--json").json
-    shown = automated.here("failures")
+    (failure,) = ran.here("failures", "--json").json
+    shown = ran.here("failures")
 
     assert ("greet", None) == (failure["automation"], failure["number"])
     assert f"syncd automations retry {failure['run']}" in shown.out
     assert "1 run of automations failed" in shown.err
 
 
-@pytest.mark.parametrize(("choice", "state", "count"), [("retry", "done", 2), ("skip", "parked", 0), ("give-up", "skipped", 0)])
-def test_an_answer(automated: World, choice: str, state: str, count: int) -> None:
-    """Tried again, gone on without (whose result the next step misses), or given up."""
-    (failure,) = automated.here("failures", "--json").json
-    number = str(failure["run"])
-    assert automated.here("automations", choice, number).code == 0
-    automated.syncd("reconcile")
-    shown = automated.here("automations", "show", number, "--json").json
+def test_answers(world: World) -> None:
+    """Tried again, gone on without (whose result the next step misses), or given up: each of three failed runs has its own."""
+    make_automated(world, refused=3)
+    numbers = [str(each["run"]) for each in world.here("failures", "--json").json]
+    answers = dict(zip(("retry", "skip", "give-up"), numbers, strict=True))
+    assert [0, 0, 0] == [world.here("automations", choice, number).code for choice, number in answers.items()]
+    assert "missing_value" not in world.here("holds").out
+    world.syncd("reconcile")
+    shown = {choice: world.here("automations", "show", number, "--json").json for choice, number in answers.items()}
+    refused = world.here("automations", "retry", answers["retry"])
 
-    assert (state, count) == (shown["state"], len([each for each in shown["steps"] if each["state"] == "done"]))
-    assert ("parked" == state) == ("missing_value" in automated.here("holds").out)
-    assert [] == automated.here("failures", "--json").json
-    if state == "done":
-        refused = automated.here("automations", "retry", number)
-        assert (1, True) == (refused.code, "did not stop" in refused.err)
+    assert {"retry": ("done", 2), "skip": ("parked", 0), "give-up": ("skipped", 0)} == {
+        choice: (run["state"], len([each for each in run["steps"] if each["state"] == "done"])) for choice, run in shown.items()
+    }
+    assert 1 == world.here("holds").out.count("missing_value")
+    assert [] == world.here("failures", "--json").json
+    assert (1, True) == (refused.code, "did not stop" in refused.err)
 
 
-def test_a_pause_stays(automated: World) -> None:
+def test_a_pause_stays(ran: World) -> None:
     """Until it is taken back."""
-    assert "greet is paused" in automated.here("automations", "pause", "greet").out
-    assert "paused by an operator" in automated.here("automations").out
-    assert "greet goes on" in automated.here("automations", "resume", "greet").out
-    assert None is automated.here("automations", "--json").json[0]["paused"]
+    assert "greet is paused" in ran.here("automations", "pause", "greet").out
+    assert "paused by an operator" in ran.here("automations").out
+    assert "greet goes on" in ran.here("automations", "resume", "greet").out
+    assert None is ran.here("automations", "--json").json[0]["paused"]
 
 
-def test_the_journal_tells_of_runs(automated: World) -> None:
+def test_the_journal_tells_of_runs(ran: World) -> None:
     """In sentences, beside what the sync did."""
-    told = automated.here("events").out
+    told = ran.here("events").out
 
     assert "automation greet" in told
     assert "began: ghl/contacts/" in told

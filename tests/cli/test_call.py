@@ -276,11 +276,32 @@ def test_an_operation_explains_itself(vendors: World) -> None:
 
 def test_a_system_without_operations(vendors: World) -> None:
     """Says which kinds have some; an unknown system is named with those there are."""
-    none, unknown = vendors.here("call", "octopus", "--list"), vendors.here("call", "gohl", "--list")
+    unknown = vendors.here("call", "gohl", "--list")
+    text = vendors.config.read_text()
+    (vendors.folder / "hooks").write_text("{}")
+    vendors.config.write_text('[systems.hats]\nkind = "17hats"\nhooks = { file = "hooks" }\nsecret = { file = "ghl-token" }\n\n' + text)
+    none = vendors.here("call", "hats", "--list")
+    vendors.config.write_text(text)
 
     assert (1, 1) == (none.code, unknown.code)
-    assert "gohighlevel" in none.err
+    assert "activetrail, emailoctopus, gohighlevel" in none.err
     assert "ghl, octopus" in unknown.err
+
+
+def test_a_mailing_systems_operations(vendors: World) -> None:
+    """Listed, told of, read and written like any other's; a vendor that knows no scopes is not said to have some."""
+    listed = vendors.here("call", "octopus", "--list").out
+    told = vendors.here("call", "octopus", "start-automation", "--help").out
+    ids = vendors.do(lambda sandbox: {"list_id": sandbox.octopus.list_id, "automation_id": sandbox.octopus.automation_id})
+    found = vendors.here("call", "octopus", "list-contacts", "--data", json.dumps({"list_id": ids["list_id"], "limit": 1})).json["data"]
+    given = json.dumps({"automation_id": ids["automation_id"], "contact_id": found[0]["id"]})
+    started = [vendors.here("call", "octopus", "start-automation", "--yes", "--data", given) for _ in range(2)]
+
+    assert {"list-tags", "start-automation", "update-contact"} <= set(listed.split())
+    assert "Needs the account's key, which has no scopes." in " ".join(told.split())
+    assert [0, 1] == [each.code for each in started]
+    assert "been through this automation already" in started[1].err
+    assert [found[0]["id"]] == vendors.do(lambda sandbox: sandbox.octopus.campaigns.started[ids["automation_id"]])
 
 
 def test_help_without_an_operation(vendors: World) -> None:

@@ -85,6 +85,48 @@ def test_a_custom_field_that_is_not_there(world: World) -> None:
     ] == [(each["line"], each["where"], each["suggestion"]) for each in result.json["problems"]]
 
 
+def test_a_custom_field_of_an_automation_that_is_not_there(world: World) -> None:
+    """Watched, read by a condition or by a step, of the event or of a member: each at its line; one that is there is none."""
+    more = """[automations.gold]
+on = "ghl/contacts updated"
+fields = ["custom.plan", "custom.pln"]
+when = { field = "custom.paln", op = "exists" }
+do = [
+  { if = { field = "event.custom.plann", op = "exists" }, then = [ { alert = { text = "{event.before.custom.plam|none} {event.custom.plan}" } } ] },
+  { call = "ghl.create-contact-note", with = { contactId = "{event.id}", body = "{members.octopus.fields.FistName}" } },
+]
+
+[daemon]"""
+    world.edit_config("[daemon]", more)
+    assert 0 == world.syncd("check").code
+    result = world.syncd("check", "--online", "--json")
+
+    assert 3 == result.code
+    assert {
+        ("automations.gold.fields[1]", world.line("custom.pln"), "custom.plan"),
+        ("automations.gold.when", world.line("custom.paln"), "custom.plan"),
+        ("automations.gold.do[0].if", world.line("custom.plann"), "custom.plan"),
+        ("automations.gold.do[0].then[0].alert.text", world.line("custom.plam"), "custom.plan"),
+        ("automations.gold.do[1].with.body", world.line("FistName"), "fields.FirstName"),
+    } == {(each["where"], each["line"], each["suggestion"]) for each in result.json["problems"]}
+
+
+def test_the_scopes_that_are_needed(world: World) -> None:
+    """What the syncs need, and what each trigger and each step of the automations does, however deep; of a system that has scopes."""
+    before = world.syncd("check", "--json").json["scopes"]
+    more = """[automations.tagged]
+poll = "ghl.list-location-tags"
+do = [ { if = { field = "event.name", op = "exists" }, then = [ { call = "ghl.list-workflows" } ] } ]
+
+[daemon]"""
+    world.edit_config("[daemon]", more)
+    after = world.syncd("check", "--json").json["scopes"]
+
+    assert {"ghl"} == before.keys() == after.keys()
+    assert {"locations/tags.readonly", "workflows.readonly"} == {*after["ghl"]} - {*before["ghl"]}
+    assert f"ghl: its token must hold {', '.join(after['ghl'])}" in world.syncd("check").out
+
+
 def test_a_word_the_vendor_does_not_take(world: World) -> None:
     """A choice's own word must be one of the vendor's options."""
     world.edit_config('octopus = "Gold"', 'octopus = "Golden"')

@@ -148,6 +148,7 @@ MISTAKES = [
     ("on_field", 'on = "syncs/people paln changed"', DO, 'automations.greet.on: people has no field "paln"; did you mean `plan`?'),
     ("on_value", 'on = "syncs/people plan changed to glod"', DO, 'automations.greet.on: plan never is "glod"; did you mean `gold`?'),
     ("on_never_seen", 'on = "crm/companies deleted"', DO.replace("{link.crm.id}", "x"), "automations.greet.on: crm never shows that one of its companies was deleted"),
+    ("on_never_listed", 'on = "crm/whispers created"', DO.replace("{link.crm.id}", "x"), "automations.greet.on: crm cannot list its whispers, so what is new or changed there cannot be seen"),
     ("on_webhook_of_none", 'on = "mail webhook opened"', DO.replace("{link.crm.id}", "x"), "automations.greet.on: mailer sends no webhooks of different kinds"),
     ("fields_misspelt", 'on = "crm/contacts updated"\nfields = ["phne"]', DO, 'automations.greet.fields[0]: contacts have no field "phne"; did you mean `phone`?'),
     ("fields_hidden", 'on = "crm/contacts updated"\nfields = ["pin"]', DO, 'automations.greet.fields[0]: "pin" is never shown, so nobody sees it change'),

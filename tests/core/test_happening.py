@@ -42,6 +42,14 @@ def test_what_was_not_shown_is_no_difference():
     assert {"b"} == differences({"a": 1, "b": 1, "c": 1}, {"a": 1, "b": 2, "d": 1})
 
 
+def test_the_first_value_of_a_field_that_nobody_had_is_a_difference():
+    """A defined field that appears among others of its kind was defined since; where none was shown before, this is a first look at them all."""
+    before = {"name": "Ada", "custom.size": None, "fields.Plan": "gold"}
+
+    assert {"custom.plan", "fields.Town"} == differences(before, {**before, "custom.plan": "gold", "custom.none": None, "fields.Town": "London"})
+    assert set() == differences({"name": "Ada"}, {"name": "Ada", "custom.plan": "gold"})
+
+
 @pytest.mark.parametrize(
     ("claimed", "path", "before", "after", "fitting"),
     [

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from syncd.connectors.memory import FaultKind
+from syncd.connectors.memory import FIELDS, FaultKind
 from syncd.core.automation import WebhookTrigger
 from syncd.core.happening import Cause, Claim, Origin, What
 from syncd.core.record import HOUR, SECOND
@@ -96,6 +97,40 @@ async def test_changes_seen_before_anybody_was_told_are_each_told(tmp_path: Path
         assert [(ada, "renamed to B, once Ada"), (ada, "renamed to C, once B")] == found.sent
 
 
+async def test_a_first_value_is_a_change(tmp_path: Path) -> None:
+    """From blank to a value: of a record's field, of whatever changed of a record, and of a hub's."""
+    phone = "+15550001111"
+    automations = (
+        automation(on_record(CRM, What.UPDATED, "phone"), message("{event.phone}"), name="field"),
+        automation(on_record(CRM, What.UPDATED), message("any"), name="any"),
+        automation(on_hub(What.UPDATED, "phone", phone), message("hub", to="{link.crm.id}"), name="hub"),
+    )
+    async with automated(tmp_path, *automations) as found:
+        ada = found.world.crm.create_as_user(ADA)
+        await found.settle()
+        assert [] == found.sent
+        found.world.later(60)
+        found.world.crm.edit_as_user(ada, {"phone": phone})
+        await found.settle()
+
+        assert {(ada, "any"), (ada, "hub"), (ada, phone)} == set(found.sent)
+
+
+async def test_a_first_value_of_a_field_that_was_just_defined_is_a_change(tmp_path: Path) -> None:
+    """The vendor shows its own fields all together: one that turns up among the others was defined since."""
+    wanted = automation(on_record(CRM, What.UPDATED, "custom.size"), message("a size"))
+    async with automated(tmp_path, wanted) as found:
+        ada = found.world.crm.create_as_user(ADA)
+        found.world.crm.create_as_user({"email": "bob@example.com", "name": "Bob"})
+        await found.settle()
+        found.engine.connectors[CRM]._fields = {**FIELDS, "custom.size": replace(FIELDS["custom.plan"], path="custom.size")}
+        found.world.later(60)
+        found.world.crm.edit_as_user(ada, {"custom.size": "L"})
+        await found.settle()
+
+        assert [(ada, "a size")] == found.sent
+
+
 async def test_a_deletion_is_told(tmp_path: Path) -> None:
     """Once it is proven."""
     gone = automation(on_record(CRM, What.DELETED), {"alert": {"text": "{event.name} is gone"}})
@@ -180,6 +215,35 @@ async def test_a_webhook_that_overtakes_the_answer_is_still_the_syncs(tmp_path: 
         await found.settle()
 
         assert ["sync", "sync"] == await found.origins()
+
+
+@pytest.mark.parametrize("operation", ["create", "update"])
+async def test_an_edit_of_what_a_doubtful_write_left_is_a_persons(tmp_path: Path, operation: str) -> None:
+    """Nobody heard what became of a write; it shows, and somebody edits it, before it is looked for: the one is the sync's, the other a person's."""
+    made = automation(on_record(MAIL, What.CREATED), message("made", MAIL), name="made")
+    renamed = automation(on_record(MAIL, What.UPDATED, "name"), message("{event.name}", MAIL), name="renamed")
+    async with automated(tmp_path, made, renamed) as found:
+        ada = found.world.crm.create_as_user(ADA)
+        if operation == "update":
+            await found.settle()
+            found.world.later(60)
+            found.world.crm.edit_as_user(ada, {"name": "Ada L"})
+        found.world.mail.faults.add(FaultKind.TIMEOUT_AFTER, operation)
+        await found.world.poll()
+        await found.world.plan()
+        await write_once(found.engine, MAIL)
+        await found.hear(MAIL)
+        found.world.mail.edit_as_user(next(iter(found.world.mail.records())), {"name": "Lady L"})
+        await found.hear(MAIL)
+        await found.told()
+        before = await found.runs()
+        found.world.later(120)
+        await found.settle()
+        await found.settle()
+
+        assert (operation == "update") == bool(before)
+        assert [run.cause.origin.value for run in await found.runs() if run.event["after"]["name"] == "Lady L"] == ["person"]
+        assert {"sync"} == {run.cause.origin.value for run in await found.runs() if run.event["after"]["name"] != "Lady L"}
 
 
 async def test_what_waits_keeps_only_its_own_waiting(tmp_path: Path) -> None:

@@ -273,6 +273,8 @@ class SimConnector:
                 fields=row["fields"],
                 full=not deleted and self._capabilities.webhooks is News.FULL,
                 occurred_at=row["at"],
+                word=f"contact.{row['change']}",
+                told=row["fields"] or {},
             )
         ]
 

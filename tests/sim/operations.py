@@ -7,7 +7,7 @@ It must not know: who calls, or whether the call was to be made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,10 +33,16 @@ def _row(slug: str, call: str, replay: str, *body: str, **other: Json) -> Json:
 
 
 TOLD = ("by", "step", "key", "after", "origin")
+TAG = {"use": "tag-many", "collect": "id", "into": "ids", "with": {}, "most": 10, "done": "done", "id": "id", "mark": {}}
 TABLE: Final = orjson.dumps({
     "operations": [
-        _row("send", "POST /contacts/{id}/messages", "doubtful", *TOLD),
-        _row("put-note", "PUT /contacts/{id}/note", "safe", *TOLD),
+        _row("send", "POST /contacts/{id}/messages", "doubtful", *TOLD, "way"),
+        _row("put-note", "PUT /contacts/{id}/note", "safe", *TOLD, "way"),
+        _row("tag-one", "POST /contacts/{id}/tags", "safe", "by", bulk=TAG),
+        {**_row("tag-many", "POST /tags", "safe", "by", "ids"), "parameters": [
+            {"name": "by", "in": "body", "type": "string", "required": True}, {"name": "ids", "in": "body", "type": "array<string>", "required": True},
+        ]},
+        {**_row("list-contacts", "GET /contacts", "safe", collection="contacts", id="id"), "parameters": [], "writes": False},
         _row("put-field", "PUT /contacts/{id}", "safe", *TOLD, "note", object="contact", id="id"),
     ]
 })
@@ -57,6 +63,7 @@ class Arrived:
     subject: str
     after: Mapping[str, Json]
     origin: str
+    way: str = ""
 
     @property
     def call(self) -> tuple[str, str, str]:
@@ -77,18 +84,32 @@ class SimOperations:
 
     async def call(self, prepared: Prepared, leaving: Leaving) -> Json:
         await leaving()
-        name, record_id = prepared.row.name, prepared.operation.path.split("/")[2]
+        name, record_id = prepared.row.name, prepared.operation.path.split("/")[-1 if prepared.row.name == "tag-many" else 2]
         body: Any = prepared.body
+        if name in ("tag-one", "tag-many"):
+            return await self._connector._call(name, lambda: self._tag(body.get("ids", [record_id]), alone=name == "tag-one"), writes=True)
         answer = await self._connector._call(name, lambda: self._arrive(name, record_id, body), writes=True)
         if isinstance(answer, Rejected):
             raise answer
         return answer
 
     async def items(self, name: str, values: Mapping[str, Json]) -> Mapping[str, Json]:
-        raise AssertionError(f"{name} lists nothing")
+        found: Mapping[str, Json] = await self._connector._call(name, self._list)
+        self._world.automated.answered(self._connector.system)
+        return found
 
     def subjects(self, name: str, values: Mapping[str, Json], answer: Json) -> Mapping[str, bool]:
         return subjects(CATALOGUE.named(name), values, answer, "")
+
+    def _list(self) -> Mapping[str, Json]:
+        return {rec.id: {"id": rec.id, "name": (rec.now.fields or {}).get("name")} for rec in self._connector.vendor.live()}
+
+    def _tag(self, ids: Sequence[str], *, alone: bool) -> Json:
+        """Of many, some are now and then left out, and the answer says so."""
+        done = [each for number, each in enumerate(ids) if alone or (len(self._world.automated.tagged) + number) % 4]
+        self._world.automated.tagged += done
+        self._world.facts["tagged together"] += len(ids) > 1
+        return {"done": done}
 
     def _arrive(self, name: str, record_id: str, body: Mapping[str, Json]) -> Json | Rejected:
         vendor = self._connector.vendor
@@ -96,7 +117,7 @@ class SimOperations:
         if name == "put-field" and (rec is None or not rec.alive):
             return Rejected("there is no such contact", system=self._connector.system, status=404)
         # As text, so that what the event showed is no value that was written.
-        told = {each: body[each] for each in TOLD} | {"after": orjson.loads(body["after"].removeprefix("is "))}
+        told = {each: body[each] for each in TOLD} | {"way": body.get("way", "")} | {"after": orjson.loads(body["after"].removeprefix("is "))}
         self._world.automated.arrived(Arrived(at=self._world.loop.vt, system=vendor.name, operation=name, subject=record_id, **told))
         if name != "put-field":
             return {}

@@ -36,6 +36,11 @@ class Webhooks:
         for vendor in world.vendors.values():
             vendor.on_news = lambda rec, version, vendor=vendor: self._announce(vendor, rec, version)
 
+    def told_of(self, system: str, change: str) -> dict[str, str]:
+        """Whatever a system told of such a change: about which record, by the keys of the deliveries."""
+        rows = [orjson.loads(body) for name, body in self.sent if name == system]
+        return {row["key"]: row["id"] for row in rows if row["change"] == change}
+
     def again(self, copies: int = 1, *, new_keys: bool = False) -> None:
         """Everything that was ever sent is sent once more."""
         for number in range(copies):

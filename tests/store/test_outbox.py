@@ -96,6 +96,16 @@ def test_a_newer_plan_takes_the_place_of_what_waits(tx):
     assert ["Ben"] == [each.values["name"] for each in lease(tx, 0)]
 
 
+@pytest.mark.parametrize(("name", "priority"), [("Ada", 30), ("Ben", 10)])
+def test_what_takes_the_place_of_the_backlog_is_of_it(tx, name, priority):
+    """Planned again with nothing more in it, a write stays as little urgent as it was; one that brings somebody's change does not."""
+    link = linked(tx, "1")
+    owe(tx, link, priority=30)
+    owe(tx, link, revision=2, what=write(name=name), priority=10)
+
+    assert [priority] == [each.priority for each in lease(tx, 0)]
+
+
 def test_a_write_that_was_taken_back_can_be_owed_again(tx):
     """A plan that comes back to what it owed before owes it, afresh."""
     link = linked(tx, "1")

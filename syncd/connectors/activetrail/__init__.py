@@ -14,6 +14,7 @@ from typing import Final
 from syncd.connectors.activetrail import campaigns
 from syncd.connectors.activetrail.connector import CAMPAIGNS, CAPABILITIES, CONTACTS, READ_ONLY, ActiveTrail
 from syncd.connectors.activetrail.fields import CUSTOM, STANDARD
+from syncd.connectors.activetrail.operations import CATALOGUE
 from syncd.connectors.activetrail.settings import (
     ActiveTrailSettings,
     NoOptions,
@@ -56,6 +57,7 @@ KIND: Final = Kind(
     fields=_fields,
     open_prefixes=(CUSTOM,),
     resolve=_resolve,
+    operations=CATALOGUE,
     quota_key=quota_key,
     identity=lambda _settings: "",
     quota=quota,

@@ -12,6 +12,7 @@ from typing import Final
 from syncd.connectors.base import Schema
 from syncd.connectors.emailoctopus.connector import CAPABILITIES, EmailOctopus
 from syncd.connectors.emailoctopus.fields import FIELDS, STANDARD
+from syncd.connectors.emailoctopus.operations import CATALOGUE
 from syncd.connectors.emailoctopus.settings import (
     ContactsOptions,
     EmailOctopusSettings,
@@ -48,5 +49,6 @@ KIND: Final = Kind(
     session=session,
     connect=EmailOctopus,
     survey=survey,
+    operations=CATALOGUE,
     webhook_words=frozenset(CHANGES),
 )

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from syncd.sandbox.calls import Answer, Call, Refusal, Route
+from syncd.sandbox.emailoctopus.campaigns import Campaigns
 from syncd.sandbox.emailoctopus.contact import Contact, shown
 from syncd.sandbox.emailoctopus.listing import contacts_page, names_page
 from syncd.sandbox.emailoctopus.mailing_list import MailingList
@@ -25,14 +26,14 @@ from syncd.sandbox.truth import Actor, Author, Json
 class Endpoints:
     """The operations of one account."""
 
-    def __init__(self, options: EmailOctopusOptions, lists: Mapping[str, MailingList]) -> None:
-        self._options, self._lists = options, lists
+    def __init__(self, options: EmailOctopusOptions, lists: Mapping[str, MailingList], campaigns: Campaigns) -> None:
+        self._options, self._lists, self._campaigns = options, lists, campaigns
 
     def routes(self) -> Sequence[Route]:
         """The operations served; `batch` stands before the placeholder it would otherwise fill."""
         listing, read, write = Reach.LISTING, Reach.READ, Reach.WRITE
         contacts, one = "/lists/{list_id}/contacts", "/lists/{list_id}/contacts/{contact_id}"
-        tags, fields = "/lists/{list_id}/tags", "/lists/{list_id}/fields"
+        tags, fields, campaign = "/lists/{list_id}/tags", "/lists/{list_id}/fields", "/campaigns/{campaign_id}"
         table = (
             ("list-lists", "GET", "/lists", listing, self.list_lists),
             ("get-list", "GET", "/lists/{list_id}", read, self.get_list),
@@ -50,6 +51,12 @@ class Endpoints:
             ("create-field", "POST", fields, write, self.create_field),
             ("update-field", "PUT", fields + "/{tag}", write, self.update_field),
             ("delete-field", "DELETE", fields + "/{tag}", write, self.delete_field),
+            ("list-campaigns", "GET", "/campaigns", listing, self._campaigns.list_campaigns),
+            ("get-campaign", "GET", campaign, read, self._campaigns.get_campaign),
+            ("get-campaign-summary", "GET", campaign + "/reports/summary", read, self._campaigns.summary),
+            ("get-campaign-links", "GET", campaign + "/reports/links", read, self._campaigns.links),
+            ("list-campaign-contacts", "GET", campaign + "/reports", listing, self._campaigns.report),
+            ("start-automation", "POST", "/automations/{automation_id}/queue", write, self._campaigns.start),
         )
         return [
             Route(operation=operation, method=method, path=path, reach=reach, handler=handler)

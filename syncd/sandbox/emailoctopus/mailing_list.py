@@ -82,11 +82,14 @@ class MailingList:
 
     def get(self, name: str, *, stale: bool = False) -> Contact:
         """The contact with this uuid or digest; a stale look shows the version before the current one."""
-        contact_id = self._id_by_digest.get(name.lower(), name)
-        contact = self._previous.get(contact_id) if stale else self._contacts.get(contact_id)
+        contact = self._previous.get(self._id_by_digest.get(name.lower(), name)) if stale else self.find(name)
         if contact is None:
             raise refuse(404)
         return contact
+
+    def find(self, name: str) -> Contact | None:
+        """The contact with this id or digest, if there is one."""
+        return self._contacts.get(self._id_by_digest.get(name.lower(), name))
 
     def create(self, changes: Changes, author: Author, *, at: float | None = None, silent: bool = False) -> Contact:
         """Add a contact; `at` back-dates it, a silent one is announced to nobody."""

@@ -11,6 +11,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from syncd.sandbox.calls import Answer, Call
+from syncd.sandbox.emailoctopus.campaigns import Campaigns
 from syncd.sandbox.emailoctopus.contact import Contact
 from syncd.sandbox.emailoctopus.endpoints import Endpoints
 from syncd.sandbox.emailoctopus.events import Envelopes
@@ -41,7 +42,10 @@ class EmailOctopus(Vendor):
         self._clock, self._random = clock, random
         self._bucket = TokenBucket(options.burst, options.per_second) if quotas else None
         self.list_id = self.add_list(options.list_name)
-        self.offer(Endpoints(options, self._lists).routes())
+        # Numbers of its own, so that whoever is there has the same id whether or not there are campaigns.
+        self.campaigns = Campaigns(options, clock, Random(self.list_id), self._find)  # noqa: S311 - repeatable on purpose
+        self.automation_id = self.campaigns.add_automation()
+        self.offer(Endpoints(options, self._lists, self.campaigns).routes())
 
     def add_list(self, name: str) -> str:
         """A further list with the same fields and tags; returns its id."""
@@ -124,6 +128,10 @@ class EmailOctopus(Vendor):
             "list_id": self.list_id,
             "webhook_secret": self.options.webhook_secret,
         }
+
+    def _find(self, name: str) -> Contact | None:
+        found = (mailing_list.find(name) for mailing_list in self._lists.values())
+        return next((contact for contact in found if contact is not None), None)
 
     def _list(self, list_id: str | None) -> MailingList:
         return self._lists[list_id or self.list_id]
