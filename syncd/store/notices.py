@@ -150,9 +150,8 @@ def confirmed(tx: Connection, refs: Iterable[Ref]) -> None:
 
 def _take_unclear(tx: Connection, refs: Iterable[Ref]) -> list[Notice]:
     """What is unclear about these records, off the list."""
-    columns = ", ".join(f"n.{each}" for each in _COLUMNS.split(", "))
     rows = tx.execute(
-        f"SELECT {columns} FROM json_each(?) AS wanted CROSS JOIN to_notice AS n ON n.system = wanted.value ->> 0"  # noqa: S608
+        f"SELECT {_COLUMNS} FROM (SELECT value FROM json_each(?)) AS wanted CROSS JOIN to_notice AS n ON n.system = wanted.value ->> 0"  # noqa: S608
         " AND n.record_id = wanted.value ->> 2 AND n.collection = wanted.value ->> 1 AND n.kind = 'unclear' ORDER BY n.id",
         (pack([[ref.system, ref.collection, ref.id] for ref in refs]).decode(),),
     ).fetchall()
