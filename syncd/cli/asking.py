@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import SystemRandom
+from typing import NoReturn
 
 import anyio
 from anyio.abc import TaskStatus
@@ -27,6 +28,7 @@ from syncd.flow.applying import PlanMoved
 from syncd.flow.assemble import assemble
 from syncd.flow.daemon import STOP_GRACE_S, database_path, stages
 from syncd.flow.engine import Engine
+from syncd.flow.requests import answer_one
 from syncd.store import control
 from syncd.store.control import Request
 from syncd.store.database import Connection, is_owned, open_database, owning
@@ -46,8 +48,14 @@ async def ask_daemon(
     settings: Settings, kind: str, arguments: Mapping[str, Json], *, timeout_s: float | None, follow: Follow | None = None
 ) -> Json:
     """Leaves a request with the running daemon; its result. Raises UserError in the daemon's words, NotNow after `timeout_s`."""
-    path, clock = database_path(settings), SystemClock()
-    number = leave(path, lambda tx: control.ask(tx, kind, arguments, clock.now()))
+    clock = SystemClock()
+    number = leave(database_path(settings), lambda tx: control.ask(tx, kind, arguments, clock.now()))
+    return await follow_daemon(settings, number, timeout_s=timeout_s, follow=follow)
+
+
+async def follow_daemon(settings: Settings, number: int, *, timeout_s: float | None, follow: Follow | None = None) -> Json:
+    """Follows a request that was left with the running daemon; its result. Raises as `ask_daemon` does."""
+    path = database_path(settings)
     try:
         with anyio.fail_after(timeout_s):
             while True:
@@ -108,6 +116,25 @@ async def ask_here(
         if request is None:
             raise Interrupted("stopped", hint="what was done is kept; run it again, or start the daemon")
     return _result(request)
+
+
+async def attend_here(settings: Settings, number: int, *, timeout_s: float | None, log: FilteringBoundLogger) -> Json:
+    """Does what a request asks for in this process, and nothing else. One that is not done in time, or at a signal, stays to be gone on with."""
+    path = database_path(settings)
+    is_over = False
+    with owning(path):
+        async with told_to_stop() as told, open_database(path) as database:
+            with told.scope(), anyio.move_on_after(timeout_s):
+                async with assemble(settings, database, clock=SystemClock(), random=SystemRandom(), log=log, reason="request") as assembled:
+                    await answer_one(assembled.engine, number)
+                    is_over = True
+    if told.stopped and not is_over:
+        raise Interrupted("stopped", hint="what was done is kept; the daemon goes on with it, and so does the same command")
+    return _result(_look(path, number)) if is_over else _not_yet(number, timeout_s)
+
+
+def _not_yet(number: int, timeout_s: float | None) -> NoReturn:
+    raise NotNow(f"request {number} is not done after {timeout_s:.0f} s", hint="the daemon goes on with it, and so does the same command")
 
 
 async def _followed(engine: Engine, number: int, told: Told, timeout_s: float | None, follow: Follow) -> Request | None:

@@ -22,10 +22,11 @@ from syncd.flow.forgetting import forget, overwrite
 from syncd.flow.pause import resume_system
 from syncd.flow.planfile import from_json
 from syncd.flow.putting_back import put_back
+from syncd.flow.removing import begin_removing, remove_all
 from syncd.flow.running import answer_run, answer_timer
 from syncd.flow.undoing import Undoing, draft
 from syncd.flow.work import Backlog, backlog, begin_run, outcome_sums
-from syncd.store import control, cursors, drifts, persons
+from syncd.store import control, cursors, drifts, persons, removals
 from syncd.store.control import Request
 from syncd.store.cursors import PassMode
 from syncd.store.database import Connection
@@ -54,6 +55,13 @@ async def answer_once(engine: Engine) -> None:
     """Answers what is open now, one after the other; a reconcile goes on until there is nothing left to do."""
     for request in await engine.database.read(control.open_requests):
         await _attend(engine, request)
+
+
+async def answer_one(engine: Engine, number: int) -> None:
+    """Answers one request to its end."""
+    request = await engine.database.read(lambda tx: control.get_request(tx, number))
+    assert request is not None, "a request row was removed"
+    await _attend(engine, request)
 
 
 async def _attend(engine: Engine, request: Request) -> None:
@@ -94,6 +102,8 @@ async def _answer(engine: Engine, request: Request) -> Json:
             await resume_system(engine, SystemName(str(arguments["system"])))
             said = f"{arguments['system']} is used again"
         case "forget":
+            if arguments.get("at_vendors") or await engine.database.read(lambda tx: removals.is_begun(tx, request.id)):
+                return await _forget_everywhere(engine, request)
             said = await _forget(engine, request)
         case "apply":
             return await _apply(engine, request)
@@ -119,6 +129,18 @@ async def _forget(engine: Engine, request: Request) -> str:
 
     said = await engine.database.write(commit)
     return said + ("" if await overwrite(engine.database) else "; their pages are overwritten at the next start")
+
+
+async def _forget_everywhere(engine: Engine, request: Request) -> Json:
+    """Erases somebody, has their records deleted at the systems, and erases what was needed for that. Goes on where a stop cut it short."""
+    if not await engine.database.read(lambda tx: removals.is_begun(tx, request.id)):
+        refs, numbers = [Ref(*each) for each in request.arguments["refs"]], [LinkId(int(each)) for each in request.arguments["links"]]
+        left = {Ref(*ref): str(why) for ref, why in request.arguments["left"]}
+        await engine.database.write(lambda tx: begin_removing(engine, tx, request.id, refs, numbers, left))
+        await overwrite(engine.database)
+    result = await remove_all(engine, request.id)
+    is_overwritten = await overwrite(engine.database)
+    return result if is_overwritten else {**result, "said": f"{result['said']}; the pages are overwritten at the next start"}
 
 
 async def _reconcile(engine: Engine, request: Request) -> Json:

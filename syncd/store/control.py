@@ -61,6 +61,14 @@ def get_request(tx: Connection, number: int) -> Request | None:
     return None if row is None else _request(tx, row)
 
 
+def newest_request(tx: Connection, kind: str) -> Request | None:
+    """The newest request of a kind."""
+    row = tx.execute(
+        "SELECT id, kind, arguments, state, progress, result FROM requests WHERE kind = ? ORDER BY id DESC LIMIT 1", (kind,)
+    ).fetchone()
+    return None if row is None else _request(tx, row)
+
+
 def report(
     tx: Connection, number: int, state: str, *, progress: Json = None, result: Json = None, at: Micros | None = None
 ) -> None:
