@@ -8,6 +8,8 @@ It must not know: how a command shows its progress.
 
 from __future__ import annotations
 
+import os
+import pwd
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -25,6 +27,7 @@ from syncd.connectors.clock import SystemClock
 from syncd.core.errors import UserError
 from syncd.core.record import Json
 from syncd.flow.applying import PlanMoved
+from syncd.flow.asked import note_asked
 from syncd.flow.assemble import assemble
 from syncd.flow.daemon import STOP_GRACE_S, database_path, stages
 from syncd.flow.engine import Engine
@@ -39,6 +42,15 @@ ANSWER_S = 120.0
 Follow = Callable[[Request], None]
 
 
+def me() -> str:
+    """The account that runs this process."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = "nobody known"
+    return f"{name} ({os.getuid()})"
+
+
 def daemon_runs(settings: Settings) -> bool:
     """Whether a daemon serves this configuration's state now."""
     return is_owned(database_path(settings))
@@ -49,7 +61,7 @@ async def ask_daemon(
 ) -> Json:
     """Leaves a request with the running daemon; its result. Raises UserError in the daemon's words, NotNow after `timeout_s`."""
     clock = SystemClock()
-    number = leave(database_path(settings), lambda tx: control.ask(tx, kind, arguments, clock.now()))
+    number = leave(database_path(settings), lambda tx: control.ask(tx, kind, arguments, clock.now(), me()))
     return await follow_daemon(settings, number, timeout_s=timeout_s, follow=follow)
 
 
@@ -106,7 +118,7 @@ async def ask_here(
                 async with assemble(settings, database, clock=clock, random=SystemRandom(), log=log, reason=kind) as assembled:
                     # Asked before anything runs, so that all that is done counts as done for it.
                     with anyio.CancelScope(shield=True):
-                        number = await database.write(lambda tx: control.ask(tx, kind, arguments, clock.now()))
+                        number = await database.write(lambda tx: control.ask(tx, kind, arguments, clock.now(), me()))
                     try:
                         async with stages(assembled) as (tasks, _address):
                             request = await _followed(assembled.engine, number, told, timeout_s, follow)
@@ -240,5 +252,9 @@ async def answer(
     if daemon_runs(settings):
         result = await ask_daemon(settings, kind, arguments, timeout_s=ANSWER_S)
         return str(result["said"])
+    def commit(tx: Connection) -> str:
+        note_asked(engine, tx, me(), kind, arguments)
+        return offline(engine, tx)
+
     async with engine_without_network(settings, log) as engine:
-        return await engine.database.write(lambda tx: offline(engine, tx))
+        return await engine.database.write(commit)

@@ -30,6 +30,7 @@ from syncd.flow.auditing import audit as compare
 from syncd.flow.daemon import database_path
 from syncd.flow.rehearse import rehearse
 from syncd.store import chain, drifts
+from syncd.store.chain_head import HeadFile
 from syncd.store.control import Request
 from syncd.store.database import open_database, owning
 from syncd.store.visiting import reading
@@ -55,14 +56,17 @@ def start(context: typer.Context, config: ConfigOption = None, as_json: JsonOpti
 def verify_journal(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Verify the journal: name every row that was changed, removed or put in by anybody else than syncd. Ends with 6 where there is one.
 
-    Rows that were cut off at the very end cannot be missed: keep a copy of the state directory, the key file beside the database apart.
+    Rows cut off at the very end are missed by the file beside the database, as long as that is not exchanged too.
     """
     settings = read_settings(config, secrets=False)
     path = database_path(settings)
     if not path.exists():
         raise UserError("there is no journal yet", hint="`syncd run` or `syncd reconcile` makes it")
+    key = chain.key_beside(path)
+    # Read before the snapshot: a commit in between is no row that is missing.
+    mark = HeadFile(path, key).read()
     with reading(path) as read:
-        found = read(lambda tx: chain.verify(tx, chain.key_beside(path)))
+        found = read(lambda tx: chain.verify(tx, key, mark))
     if as_json:
         screen.show_json(asdict(found))
     else:

@@ -25,6 +25,7 @@ from syncd.connectors.registry import KINDS
 from syncd.core.errors import UserError
 from syncd.core.record import Json, Ref
 from syncd.flow import forgetting
+from syncd.flow.asked import note_asked
 from syncd.flow.daemon import database_path
 from syncd.flow.schemas import known_rules
 from syncd.store import control, persons
@@ -116,8 +117,13 @@ async def _carry_out(settings: Settings, person: Person) -> str:
     if asking.daemon_runs(settings):
         result = await asking.ask_daemon(settings, "forget", arguments, timeout_s=asking.ANSWER_S)
         return str(result["said"])
+
+    def commit(tx: Connection) -> str:
+        note_asked(engine, tx, asking.me(), "forget", arguments)
+        return forgetting.forget(engine, tx, person.refs, person.links)
+
     async with asking.engine_without_network(settings, quiet_log(settings)) as engine:
-        said = await engine.database.write(lambda tx: forgetting.forget(engine, tx, person.refs, person.links))
+        said = await engine.database.write(commit)
         return said + ("" if await forgetting.overwrite(engine.database) else "; their pages are overwritten at the next start")
 
 
@@ -128,7 +134,7 @@ def _named(person: Person) -> dict[str, Json]:
 def _everywhere(settings: Settings, person: Person, left: dict[Ref, str]) -> dict[str, Json]:
     """Leaves the request, which outlives this command, and follows it."""
     arguments = {**_named(person), "at_vendors": True, "left": [[[ref.system, ref.collection, ref.id], why] for ref, why in left.items()]}
-    number = leave(database_path(settings), lambda tx: control.ask(tx, "forget", arguments, SystemClock().now()))
+    number = leave(database_path(settings), lambda tx: control.ask(tx, "forget", arguments, SystemClock().now(), asking.me()))
     return _follow(settings, number)
 
 

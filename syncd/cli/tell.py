@@ -37,6 +37,9 @@ def tell(entry: Entry) -> str:
             return f"{member} waits for you: {detail.get('reason')}"
         case "write.failed":
             return f"{member} refused {_values(detail.get('values') or {})}: {detail.get('error')}"
+        case "person.asked":
+            said = ", ".join(f"{name} {value(held)}" for name, held in detail.items() if name not in ("by", "asked"))
+            return f"{detail.get('by')} asked: {detail.get('asked')}" + (f" ({said})" if said else "")
         case kind if kind.startswith("automation."):
             return _automated(entry)
         case _:
@@ -46,7 +49,7 @@ def tell(entry: Entry) -> str:
 def line(entry: Entry, run_kind: str = "") -> str:
     """The row in a line: when, which link, what happened."""
     about = f"{entry.sync} link {entry.link}" if entry.link is not None else entry.sync
-    return f"{moment(entry.at)}  #{entry.id}  {about}  {tell(entry)}" + (f"  [{run_kind}]" if run_kind else "")
+    return f"{moment(entry.at)}  #{entry.id}  {about or 'syncd'}  {tell(entry)}" + (f"  [{run_kind}]" if run_kind else "")
 
 
 def entry_as_json(entry: Entry) -> dict[str, Json]:

@@ -15,6 +15,7 @@ from syncd.core.errors import StoreError, UserError
 from syncd.core.record import Json, LinkId, Micros, Ref, SyncName, SystemName
 from syncd.flow.answering import answer_failures, answer_hold
 from syncd.flow.applying import PlanMoved, let_go, result_of
+from syncd.flow.asked import note_asked
 from syncd.flow.auditing import as_json, audit
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
@@ -65,6 +66,8 @@ async def answer_one(engine: Engine, number: int) -> None:
 
 
 async def _attend(engine: Engine, request: Request) -> None:
+    if request.state == "new":
+        await engine.database.write(lambda tx: note_asked(engine, tx, request.by, request.kind, request.arguments))
     try:
         result = await _answer(engine, request)
     except (UserError, StoreError) as error:

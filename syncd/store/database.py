@@ -27,6 +27,7 @@ import anyio
 from syncd.core.errors import StoreError, UserError
 from syncd.store import forgotten, legacy
 from syncd.store.chain import Chain, make_key
+from syncd.store.chain_head import HeadFile
 from syncd.store.connection import Connection as Connection  # noqa: PLC0414 (whoever has a job names it from here)
 from syncd.store.master import source_of
 from syncd.store.vault import Vault
@@ -235,8 +236,12 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
         async with aiosqlite.connect(path, isolation_level=None, cached_statements=STATEMENTS, factory=Connection) as reader:
             reading = ThreadEngine(reader)
             await reading.call(lambda connection: _prepare_reader(equip(connection, path)))
-            async with over_engines(engine, reading, path, Chain(make_key(path))) as database:
-                yield database
+            chain = Chain(key := make_key(path), HeadFile(path, key))
+            try:
+                async with over_engines(engine, reading, path, chain) as database:
+                    yield database
+            finally:
+                chain.close()
 
 
 def _make_private(path: Path) -> None:
