@@ -50,8 +50,8 @@ def test_the_journal_is_verified(world: World) -> None:
 def test_the_journal_tells_who_asked(world: World) -> None:
     """Through a daemon and without one: the account, and what it asked for, before what followed from it; of a person nothing is told."""
     assert 7 == world.syncd("reconcile").code
-    (number,) = [each["id"] for each in world.here("holds", "--json").json if each["kind"] == "first_run"]
-    assert 0 == world.here("holds", "ignore", str(number)).code
+    (number,) = [each["number"] for each in world.here("holds", "--json").json if each["kind"] == "first_run"]
+    assert 0 == world.here("holds", "approve", str(number)).code
     with world.daemon():
         assert 0 == world.here("resume", "ghl").code
     with reading(world.database) as read:
@@ -60,5 +60,5 @@ def test_the_journal_tells_who_asked(world: World) -> None:
 
     assert ["reconcile", "hold", "resume"] == [each["asked"] for each in rows]
     assert {me} == {each["by"] for each in rows}
-    assert ("ignore", "ghl") == (rows[1]["choice"], rows[2]["system"])
+    assert ("approve", "ghl") == (rows[1]["choice"], rows[2]["system"])
     assert f"{me} asked: hold" in world.here("events", "--run", "1").out + world.here("events").out
