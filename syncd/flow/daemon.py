@@ -27,7 +27,7 @@ from syncd.flow.auditing import audit_forever
 from syncd.flow.automate import advance_forever, automate_forever
 from syncd.flow.clocks import watch_clocks_forever
 from syncd.flow.engine import Clock, Engine
-from syncd.flow.listen import listening
+from syncd.flow.listen import Queue, listening
 from syncd.flow.notice import notice_forever
 from syncd.flow.poll import poll_forever
 from syncd.flow.rebase import FileMark, mark_forever
@@ -119,9 +119,16 @@ class _Daemon:
         self._clock = clock
         self._random = random
         self._log = log
+        self._queue = Queue()
 
     async def run(self, settings: Settings) -> None:
         """Until told to stop. Settings that turn out unusable at a reload give way to those that were proven before."""
+        try:
+            await self._serve_all(settings)
+        finally:
+            self._queue.close()
+
+    async def _serve_all(self, settings: Settings) -> None:
         proven: Settings | None = None
         while not self._told.stop:
             try:
@@ -141,7 +148,7 @@ class _Daemon:
                 assemble(
                     settings, self._database, clock=self._clock, random=self._random, log=self._log, reason="live"
                 ) as assembled,
-                stages(assembled, settings) as (tasks, address),
+                stages(assembled, settings, self._queue) as (tasks, address),
             ):
                 self._told.starting = None
                 self._log.info(
@@ -180,8 +187,8 @@ def _check_same_home(old: Settings, new: Settings) -> None:
 
 
 @asynccontextmanager
-async def stages(assembled: Assembled, settings: Settings | None = None) -> AsyncIterator[tuple[TaskGroup, str]]:
-    """All stages, running for the length of the block; without settings, or with `listen` off, no webhooks are taken.
+async def stages(assembled: Assembled, settings: Settings | None = None, queue: Queue | None = None) -> AsyncIterator[tuple[TaskGroup, str]]:
+    """All stages, running for the length of the block; without settings, or with `listen` off, no webhooks are taken. Callers queue in `queue`.
 
     Gives the task group and the address it listens on.
     """
@@ -210,9 +217,11 @@ async def stages(assembled: Assembled, settings: Settings | None = None) -> Asyn
                 tasks.start_soon(_keep_going, engine, audit_forever, engine, settings.daemon.audit_every)
             tasks.start_soon(_keep_going, engine, alert_forever, engine, assembled.quotas, settings.alerts)
         if listen is None:
+            if queue is not None:
+                queue.close()
             yield tasks, "off"
         else:
-            async with listening(engine, listen.host, listen.port, proxies=proxies) as (host, port):
+            async with listening(engine, listen.host, listen.port, proxies=proxies, queue=queue) as (host, port):
                 yield tasks, f"{host}:{port}"
 
 
