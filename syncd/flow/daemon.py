@@ -7,6 +7,7 @@ It must not know: what any stage does.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -226,7 +227,7 @@ async def stages(assembled: Assembled, settings: Settings | None = None, queue: 
 
 
 async def _keep_going(engine: Engine, stage: Callable[..., Awaitable[None]], *arguments: object) -> None:
-    """Runs a stage; while nothing can be committed (a full disk, say) it rests, and goes on by itself when it can be again."""
+    """Runs a stage; while nothing can be committed (a full disk, say), or files or memory are wanting, it rests, and goes on by itself."""
     rest_s = REST_S
     while True:
         began = anyio.current_time()
@@ -237,12 +238,21 @@ async def _keep_going(engine: Engine, stage: Callable[..., Awaitable[None]], *ar
             damaged = [error for error in _leaves(group) if isinstance(error, DamagedError)]
         except* StoreError as group:
             engine.log.error("store.failed", stage=stage.__name__, error=str(_leaves(group)[0]), retry_s=rest_s)  # noqa: TRY400
+        except* (OSError, MemoryError) as group:
+            if not all(map(_is_want, _leaves(group))):
+                raise
+            engine.log.error("stage.starved", stage=stage.__name__, error=str(_leaves(group)[0]), retry_s=rest_s)  # noqa: TRY400
         if await _mend(engine, damaged):
             continue
         if anyio.current_time() - began > REST_MAX_S:
             rest_s = REST_S
         await anyio.sleep(rest_s)
         rest_s = min(REST_MAX_S, rest_s * 2)
+
+
+def _is_want(error: BaseException) -> bool:
+    """Whether something failed for want of files or memory, which others may give back."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM))
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

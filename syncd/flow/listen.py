@@ -150,7 +150,9 @@ class Listener:
         except _NotTakenError as error:
             return self._refused(system, error.reason, error.response, source)
         except StoreError as error:
-            return self._not_stored(system, error)
+            return self._not_stored(system, error.message)
+        except MemoryError:
+            return self._not_stored(system, "there is no memory to be had")
 
     def _health(self, word: str) -> web.Response:
         if word == "livez":
@@ -252,9 +254,9 @@ class Listener:
         self._engine.log.warning("webhook.refused", system=system, reason=reason, source=source, **about)
         return response
 
-    def _not_stored(self, system: SystemName, error: StoreError) -> web.Response:
+    def _not_stored(self, system: SystemName, error: str) -> web.Response:
         """Nothing is acknowledged that is not committed: the vendor delivers it again."""
-        self._engine.log.error("webhook.not_stored", system=system, error=error.message)
+        self._engine.log.error("webhook.not_stored", system=system, error=error)
         return answer(self._terms(system).webhook_retry_status, Retry_After="30")
 
     def _note_key(self, system: SystemName, events: Sequence[Event]) -> None:

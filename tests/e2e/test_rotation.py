@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import signal
 import time
 from collections import Counter
@@ -11,11 +10,10 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import aiohttp
-import orjson
 import pytest
 
 from tests.cli.world import Daemon, World, make_world
-from tests.flow.doors import JSON
+from tests.flow.doors import signed_with
 
 PER_S = 100
 STAGE_S = 1.5
@@ -32,9 +30,7 @@ class Sender:
 
     async def send(self, client: aiohttp.ClientSession, secret: str) -> int | str:
         self._number += 1
-        event = {"type": "contact.updated", "id": f"event-{self._number}", "list_id": self.list_id, "contact_id": f"c{self._number}", "contact_email_address": "a@b.co"}
-        body = orjson.dumps([event])
-        headers = {**JSON, "EmailOctopus-Signature": "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()}
+        headers, body = signed_with(secret, self.list_id, self._number)
         began = time.monotonic()
         try:
             async with client.post(self.url, data=body, headers=headers) as answer:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import time
 import urllib.request
@@ -178,6 +179,18 @@ def stall(seen: Seen) -> None:
     run("systemctl", "stop", "syncd")
 
 
+def deadlock(seen: Seen) -> None:
+    """The writer's thread hangs for ever, everything else goes round, webhooks are heard: only that nothing is planned tells; then the loop itself hangs."""
+    drop_in("watchdog", f"[Service]\nWatchdogSec={WATCHDOG_S}\n")
+    for name, number in (("deadlock", signal.SIGUSR1), ("busy loop", signal.SIGUSR2)):
+        run("systemctl", "start", "syncd")
+        time.sleep(2)
+        before = int(prop("NRestarts"))
+        os.kill(pid(), number)
+        seen[name] = {"seconds": wait_for(lambda before=before: back(before + 1), 40), "result": prop("Result")}
+        run("systemctl", "stop", "syncd")
+
+
 def refuse(seen: Seen) -> None:
     """A start that no restart can mend."""
     good = CONFIG.read_text()
@@ -191,7 +204,7 @@ def refuse(seen: Seen) -> None:
 def main() -> None:
     seen: Seen = {}
     try:
-        for chapter in (install, start, sync, kill, reload, stop, stall, refuse):
+        for chapter in (install, start, sync, kill, reload, stop, stall, deadlock, refuse):
             seen["chapter"] = chapter.__name__
             chapter(seen)
         seen["chapter"] = "the end"
