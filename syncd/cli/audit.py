@@ -19,6 +19,7 @@ from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
 from syncd.cli.online import Progress, progress
 from syncd.cli.options import ConfigOption, JsonOption, not_before_command, read_settings
+from syncd.cli.redacting import RedactOption
 from syncd.cli.text import counted, moment, value
 from syncd.config import Settings
 from syncd.connectors.clock import SystemClock
@@ -41,7 +42,7 @@ _SHOWN_MAX = 200
 
 
 @app.callback(epilog="Example: syncd audit --json | jq .drifts")
-def start(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def start(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False, _redact: RedactOption = False) -> None:
     """Compare everything with everything now, and name each difference that nothing explains (or verify the journal).
 
     Lists every record (within the quota, behind other work) through the running daemon or here; nothing is written. Ends with 6 where

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from syncd.cli import redacting
 from syncd.cli.text import iso, moment, value
 from syncd.core.record import Json
 from syncd.store.journal import Entry
@@ -114,7 +115,7 @@ def _automated(entry: Entry) -> str:
         case "automation.step":
             return f"{about} did {detail.get('did')}"
         case "automation.alert":
-            return f"{about}: {detail.get('text')}"
+            return f"{about}: {redacting.value(detail.get('text'))}"
         case "automation.cut":
             return f"{about} was not set off by {detail.get('subject')}: {detail.get('depth')} automations led to it, the last of them {detail.get('by')}"
         case "automation.done":

@@ -140,8 +140,8 @@ def boot(stage: Path, *command: str) -> subprocess.CompletedProcess[str]:
     probe = subprocess.run(["unshare", "--mount", "--pid", "--fork", "--uts", "--ipc", "--net", "--cgroup", "true"], capture_output=True, text=True, check=False)
     if probe.returncode:
         pytest.skip(f"no namespaces may be made here: {probe.stderr.strip()}")
-    environment = {**os.environ, "BOOT_SECONDS": "150"}
-    result = subprocess.run([RUNNER, stage, *command], env=environment, capture_output=True, text=True, timeout=180, check=False)
+    environment = {**os.environ, "BOOT_SECONDS": "240"}
+    result = subprocess.run([RUNNER, stage, *command], env=environment, capture_output=True, text=True, timeout=270, check=False)
     if result.returncode == 125:
         pytest.skip(f"systemd does not boot in namespaces here: {result.stderr.strip()[-600:]}")
     return result
