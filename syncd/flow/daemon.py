@@ -46,7 +46,7 @@ STOP_GRACE_S = 2.5
 REST_S, REST_MAX_S = 1.0, 15.0
 """How long a stage rests when nothing can be committed: first, and at most while it goes on."""
 STALLED_S = 15.0
-"""The reconcile stage comes round at least every second; this long without it, and the engine is stuck."""
+"""The reconcile stage comes round at least every second, and a commit takes less; this long without it, and the engine is stuck."""
 
 
 async def run(
@@ -293,13 +293,21 @@ async def _keep_tally(engine: Engine) -> None:
 
 
 async def _feed_watchdog(engine: Engine) -> None:
-    """Tells systemd we are alive as long as plans come round and commits succeed."""
+    """Tells systemd we are alive as long as plans come round and commits come to an end."""
     every_s = notify.watchdog_interval_s()
     while every_s is not None:
         await anyio.sleep(every_s)
-        turned = engine.progress.turns.get("reconcile")
-        stalled = turned is not None and engine.clock.monotonic() - turned > STALLED_S
-        if stalled:
-            engine.log.error("engine.stalled", stage="reconcile")
-        else:
+        if (stage := _stalled(engine)) is None:
             notify.watchdog()
+        else:
+            engine.log.error("engine.stalled", stage=stage)
+
+
+def _stalled(engine: Engine) -> str | None:
+    """What has made no progress for too long; nothing while the file is written anew, which everything waits for."""
+    turned, began_s = engine.progress.turns.get("reconcile"), engine.database.commit_began_s
+    if engine.database.is_shrinking:
+        return None
+    if began_s is not None and anyio.current_time() - began_s > STALLED_S:
+        return "commit"
+    return "reconcile" if turned is not None and engine.clock.monotonic() - turned > STALLED_S else None

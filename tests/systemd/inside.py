@@ -6,6 +6,7 @@ It must not know: syncd's modules. It is a stranger with systemctl, run by the s
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -19,6 +20,7 @@ STAGE = pathlib.Path("/stage")
 UNIT = pathlib.Path("/etc/systemd/system/syncd.service")
 CONFIG = pathlib.Path("/etc/syncd/syncd.toml")
 WATCHDOG_S = 3
+LISTENS = "127.0.0.1:8787"
 
 Seen = dict[str, Any]
 
@@ -187,6 +189,9 @@ def deadlock(seen: Seen) -> None:
         time.sleep(2)
         before = int(prop("NRestarts"))
         os.kill(pid(), number)
+        with contextlib.suppress(OSError):
+            # Something to commit: that a stranger came by is counted.
+            urllib.request.urlopen(urllib.request.Request(f"http://{LISTENS}/hooks/ghl", b"{}"), timeout=5)
         seen[name] = {"seconds": wait_for(lambda before=before: back(before + 1), 40), "result": prop("Result")}
         run("systemctl", "stop", "syncd")
 
