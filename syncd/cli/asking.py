@@ -8,11 +8,14 @@ It must not know: how a command shows its progress.
 
 from __future__ import annotations
 
+import os
+import pwd
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import SystemRandom
+from typing import NoReturn
 
 import anyio
 from anyio.abc import TaskStatus
@@ -24,9 +27,11 @@ from syncd.connectors.clock import SystemClock
 from syncd.core.errors import UserError
 from syncd.core.record import Json
 from syncd.flow.applying import PlanMoved
+from syncd.flow.asked import note_asked
 from syncd.flow.assemble import assemble
 from syncd.flow.daemon import STOP_GRACE_S, database_path, stages
 from syncd.flow.engine import Engine
+from syncd.flow.requests import answer_one
 from syncd.store import control
 from syncd.store.control import Request
 from syncd.store.database import Connection, is_owned, open_database, owning
@@ -35,6 +40,15 @@ from syncd.store.visiting import leave, reading
 FOLLOW_S = 0.15
 ANSWER_S = 120.0
 Follow = Callable[[Request], None]
+
+
+def me() -> str:
+    """The account that runs this process."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = "nobody known"
+    return f"{name} ({os.getuid()})"
 
 
 def daemon_runs(settings: Settings) -> bool:
@@ -46,8 +60,14 @@ async def ask_daemon(
     settings: Settings, kind: str, arguments: Mapping[str, Json], *, timeout_s: float | None, follow: Follow | None = None
 ) -> Json:
     """Leaves a request with the running daemon; its result. Raises UserError in the daemon's words, NotNow after `timeout_s`."""
-    path, clock = database_path(settings), SystemClock()
-    number = leave(path, lambda tx: control.ask(tx, kind, arguments, clock.now()))
+    clock = SystemClock()
+    number = leave(database_path(settings), lambda tx: control.ask(tx, kind, arguments, clock.now(), me()))
+    return await follow_daemon(settings, number, timeout_s=timeout_s, follow=follow)
+
+
+async def follow_daemon(settings: Settings, number: int, *, timeout_s: float | None, follow: Follow | None = None) -> Json:
+    """Follows a request that was left with the running daemon; its result. Raises as `ask_daemon` does."""
+    path = database_path(settings)
     try:
         with anyio.fail_after(timeout_s):
             while True:
@@ -98,7 +118,7 @@ async def ask_here(
                 async with assemble(settings, database, clock=clock, random=SystemRandom(), log=log, reason=kind) as assembled:
                     # Asked before anything runs, so that all that is done counts as done for it.
                     with anyio.CancelScope(shield=True):
-                        number = await database.write(lambda tx: control.ask(tx, kind, arguments, clock.now()))
+                        number = await database.write(lambda tx: control.ask(tx, kind, arguments, clock.now(), me()))
                     try:
                         async with stages(assembled) as (tasks, _address):
                             request = await _followed(assembled.engine, number, told, timeout_s, follow)
@@ -108,6 +128,25 @@ async def ask_here(
         if request is None:
             raise Interrupted("stopped", hint="what was done is kept; run it again, or start the daemon")
     return _result(request)
+
+
+async def attend_here(settings: Settings, number: int, *, timeout_s: float | None, log: FilteringBoundLogger) -> Json:
+    """Does what a request asks for in this process, and nothing else. One that is not done in time, or at a signal, stays to be gone on with."""
+    path = database_path(settings)
+    is_over = False
+    with owning(path):
+        async with told_to_stop() as told, open_database(path) as database:
+            with told.scope(), anyio.move_on_after(timeout_s):
+                async with assemble(settings, database, clock=SystemClock(), random=SystemRandom(), log=log, reason="request") as assembled:
+                    await answer_one(assembled.engine, number)
+                    is_over = True
+    if told.stopped and not is_over:
+        raise Interrupted("stopped", hint="what was done is kept; the daemon goes on with it, and so does the same command")
+    return _result(_look(path, number)) if is_over else _not_yet(number, timeout_s)
+
+
+def _not_yet(number: int, timeout_s: float | None) -> NoReturn:
+    raise NotNow(f"request {number} is not done after {timeout_s:.0f} s", hint="the daemon goes on with it, and so does the same command")
 
 
 async def _followed(engine: Engine, number: int, told: Told, timeout_s: float | None, follow: Follow) -> Request | None:
@@ -213,5 +252,9 @@ async def answer(
     if daemon_runs(settings):
         result = await ask_daemon(settings, kind, arguments, timeout_s=ANSWER_S)
         return str(result["said"])
+    def commit(tx: Connection) -> str:
+        note_asked(engine, tx, me(), kind, arguments)
+        return offline(engine, tx)
+
     async with engine_without_network(settings, log) as engine:
-        return await engine.database.write(lambda tx: offline(engine, tx))
+        return await engine.database.write(commit)

@@ -19,6 +19,7 @@ from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
 from syncd.cli.online import Progress, progress
 from syncd.cli.options import ConfigOption, JsonOption, not_before_command, read_settings
+from syncd.cli.redacting import RedactOption
 from syncd.cli.text import counted, moment, value
 from syncd.config import Settings
 from syncd.connectors.clock import SystemClock
@@ -30,6 +31,7 @@ from syncd.flow.auditing import audit as compare
 from syncd.flow.daemon import database_path
 from syncd.flow.rehearse import rehearse
 from syncd.store import chain, drifts
+from syncd.store.chain_head import HeadFile
 from syncd.store.control import Request
 from syncd.store.database import open_database, owning
 from syncd.store.visiting import reading
@@ -40,7 +42,7 @@ _SHOWN_MAX = 200
 
 
 @app.callback(epilog="Example: syncd audit --json | jq .drifts")
-def start(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def start(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False, _redact: RedactOption = False) -> None:
     """Compare everything with everything now, and name each difference that nothing explains (or verify the journal).
 
     Lists every record (within the quota, behind other work) through the running daemon or here; nothing is written. Ends with 6 where
@@ -55,14 +57,17 @@ def start(context: typer.Context, config: ConfigOption = None, as_json: JsonOpti
 def verify_journal(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Verify the journal: name every row that was changed, removed or put in by anybody else than syncd. Ends with 6 where there is one.
 
-    Rows that were cut off at the very end cannot be missed: keep a copy of the state directory, the key file beside the database apart.
+    Rows cut off at the very end are missed by the file beside the database, as long as that is not exchanged too.
     """
     settings = read_settings(config, secrets=False)
     path = database_path(settings)
     if not path.exists():
         raise UserError("there is no journal yet", hint="`syncd run` or `syncd reconcile` makes it")
+    key = chain.key_beside(path)
+    # Read before the snapshot: a commit in between is no row that is missing.
+    mark = HeadFile(path, key).read()
     with reading(path) as read:
-        found = read(lambda tx: chain.verify(tx, chain.key_beside(path)))
+        found = read(lambda tx: chain.verify(tx, key, mark))
     if as_json:
         screen.show_json(asdict(found))
     else:

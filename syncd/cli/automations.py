@@ -18,6 +18,7 @@ import typer
 from syncd.cli import asking, screen, timeline, trying
 from syncd.cli.logs import quiet_log
 from syncd.cli.options import ConfigOption, JsonOption, not_before_command, read_settings
+from syncd.cli.redacting import RedactOption
 from syncd.cli.text import counted, iso, masked, moment, value
 from syncd.config import Settings
 from syncd.config.findings import suggest
@@ -66,7 +67,7 @@ def list_automations(config: ConfigOption = None, as_json: JsonOption = False) -
 
 
 @app.command("runs", epilog="Example: syncd automations runs onboard")
-def list_runs(name: NameArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def list_runs(name: NameArgument, config: ConfigOption = None, as_json: JsonOption = False, _redact: RedactOption = False) -> None:
     """List the runs of an automation, the newest first."""
     settings = read_settings(config, secrets=False)
     _check_name(settings, name)
@@ -80,7 +81,7 @@ def list_runs(name: NameArgument, config: ConfigOption = None, as_json: JsonOpti
 
 
 @app.command(epilog="Example: syncd automations show 12")
-def show(number: RunArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def show(number: RunArgument, config: ConfigOption = None, as_json: JsonOption = False, _redact: RedactOption = False) -> None:
     """Show one run as it went: what set it off, and when each step did what, with what was sent and answered."""
     settings = read_settings(config, secrets=False)
     found: tuple[list[Run], list[StepRow]] = _read(
@@ -105,6 +106,7 @@ def try_out(
     last: Annotated[bool, typer.Option("--last", help="The newest event that it was told of, whether it set it off or not.")] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
+    _redact: RedactOption = False,
 ) -> None:
     """Show what an automation would do about an event, and why; nothing is called and nothing is written."""
     if (event is None) != last:

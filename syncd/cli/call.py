@@ -17,10 +17,11 @@ import anyio
 import orjson
 import typer
 
-from syncd.cli import call_reference, screen
+from syncd.cli import call_reference, redacting, screen
 from syncd.cli.exits import Code
 from syncd.cli.options import WORK, ConfigOption, JsonOption, read_settings
 from syncd.cli.quotas import quota_of
+from syncd.cli.redacting import RedactOption
 from syncd.cli.text import as_json as text_of
 from syncd.cli.text import masked
 from syncd.config import Settings
@@ -64,6 +65,7 @@ def call(
     ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
+    _redact: RedactOption = False,
 ) -> None:
     """Call any operation of a vendor by its name."""
     if help_wanted and (system is None or operation is None):
@@ -211,7 +213,7 @@ async def _run(settings: Settings, system: SystemName, prepared: Prepared, listi
                 return
             async with aclosing(pages(opened.session, *listing)) as answers:
                 async for answer in answers:
-                    screen.show_json(answer.body, lines=True)
+                    screen.show_json(redacting.value(answer.body), lines=True)
         except Unauthorized as error:
             error.hint = f"{error.hint}; {prepared.row.name} needs {call_reference.admission(prepared.row)}"
             raise
@@ -230,7 +232,7 @@ def _show(body: Json) -> None:
     if body is None:
         screen.say("done; the vendor answered with nothing")
     elif not isinstance(body, bytes):
-        screen.show_json(body)
+        screen.show_json(redacting.value(body))
     elif sys.stdout.isatty():
         raise UserError(f"the answer is a file of {len(body):,} bytes", hint="send it to one: syncd call … > FILE")
     else:

@@ -19,7 +19,8 @@ from syncd.core.record import Json
 _ADDRESS = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _NUMBER = re.compile(r"\+?\d[\d ()./-]{6,}\d")
 _CONTENTS = frozenset(
-    {"value", "values", "expected", "fields", "base", "agreed", "losers", "shown", "before", "after", "sides", "label", "asked", "changed", "hub", "about", "shows"}
+    {"value", "values", "expected", "fields", "base", "agreed", "losers", "shown", "before", "after", "sides", "label", "asked", "changed", "hub", "about", "shows",
+     "event", "sent", "answered", "would", "templates", "read", "now", "then", "found", "text"}
 )
 """Keys beneath which every text is of a record."""
 

@@ -13,6 +13,7 @@ import typer
 
 from syncd.cli import screen
 from syncd.cli.options import WATCH, ConfigOption, JsonOption, read_settings
+from syncd.cli.redacting import RedactOption
 from syncd.cli.tell import entry_as_json, line
 from syncd.cli.text import counted, duration, iso, moment
 from syncd.config import Settings
@@ -35,6 +36,7 @@ def runs(
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many runs, the newest first.")] = 20,
     config: ConfigOption = None,
     as_json: JsonOption = False,
+    _redact: RedactOption = False,
 ) -> None:
     """List the runs: when, what came of them, what was written; or tell what one did.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from syncd.cli import redacting
 from syncd.cli.text import iso, moment, value
 from syncd.core.record import Json
 from syncd.store.journal import Entry
@@ -37,6 +38,9 @@ def tell(entry: Entry) -> str:
             return f"{member} waits for you: {detail.get('reason')}"
         case "write.failed":
             return f"{member} refused {_values(detail.get('values') or {})}: {detail.get('error')}"
+        case "person.asked":
+            said = ", ".join(f"{name} {value(held)}" for name, held in detail.items() if name not in ("by", "asked"))
+            return f"{detail.get('by')} asked: {detail.get('asked')}" + (f" ({said})" if said else "")
         case kind if kind.startswith("automation."):
             return _automated(entry)
         case _:
@@ -46,7 +50,7 @@ def tell(entry: Entry) -> str:
 def line(entry: Entry, run_kind: str = "") -> str:
     """The row in a line: when, which link, what happened."""
     about = f"{entry.sync} link {entry.link}" if entry.link is not None else entry.sync
-    return f"{moment(entry.at)}  #{entry.id}  {about}  {tell(entry)}" + (f"  [{run_kind}]" if run_kind else "")
+    return f"{moment(entry.at)}  #{entry.id}  {about or 'syncd'}  {tell(entry)}" + (f"  [{run_kind}]" if run_kind else "")
 
 
 def entry_as_json(entry: Entry) -> dict[str, Json]:
@@ -111,7 +115,7 @@ def _automated(entry: Entry) -> str:
         case "automation.step":
             return f"{about} did {detail.get('did')}"
         case "automation.alert":
-            return f"{about}: {detail.get('text')}"
+            return f"{about}: {redacting.value(detail.get('text'))}"
         case "automation.cut":
             return f"{about} was not set off by {detail.get('subject')}: {detail.get('depth')} automations led to it, the last of them {detail.get('by')}"
         case "automation.done":

@@ -15,12 +15,13 @@ from typing import Annotated
 import anyio
 import typer
 
-from syncd.cli import asking, screen
+from syncd.cli import asking, redacting, screen
 from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
 from syncd.cli.online import progress
 from syncd.cli.options import ANSWER, ConfigOption, JsonOption, read_settings
 from syncd.cli.owed import label_of
+from syncd.cli.redacting import RedactOption
 from syncd.cli.text import counted, value
 from syncd.config import Settings
 from syncd.config.durations import parse_duration
@@ -56,6 +57,7 @@ def undo(
     yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
+    _redact: RedactOption = False,
 ) -> None:
     """Put back what a run or a stretch of time did.
 
@@ -139,7 +141,9 @@ def _as_json(tx: Connection, settings: Settings, found: Undoing) -> dict[str, Js
     labels = {number: label_of(settings.syncs.get(link.sync), link.values()) for number, link in links.load(tx, numbers).items()}
 
     def about(link: LinkId | None) -> str:
-        return labels.get(link) or f"link {link}" if link is not None else ""
+        if link is None:
+            return ""
+        return str(redacting.value(labels[link])) if labels.get(link) else f"link {link}"
 
     return {
         "from": found.first,

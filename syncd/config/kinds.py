@@ -24,6 +24,8 @@ class Deed(StrEnum):
     DELETE = "delete"
     ARCHIVE = "archive"
     READ = "read"
+    ERASE = "erase"
+    """To delete for good; to put away is not enough."""
 
 
 class Abilities(Protocol):
@@ -132,7 +134,7 @@ class KindFacts(Protocol):
     def fields(self, collection: str, /) -> Mapping[str, FieldFacts]: ...
 
     def unable(self, settings: BaseModel, collection: str, deed: Deed, /) -> str | None:
-        """Why, with these settings, a record of this (full) collection cannot be read, deleted or archived; None where it can, or nobody can tell."""
+        """Why, with these settings, a record of this (full) collection cannot be read, deleted, erased or archived; None where it can, or nobody can tell."""
         ...
 
 

@@ -51,6 +51,7 @@ class PassCost:
 class Capabilities:
     """What one collection of one vendor can truly do.
 
+    `can_erase`, where it can delete, says that nothing of the record is left there then, rather than that it is put away.
     `incremental` means `page(since=…)` works; `windowed` that it then looks at a part of the records only, chosen by something else than
     the time of change, so that it is no look at all of them. `pass_cost` is what a complete listing costs, where that is known, and
     `pass_every` how often it is made unless the operator says otherwise (None: as often as polls come, or as complete passes of all do).
@@ -70,6 +71,7 @@ class Capabilities:
     can_create: bool = True
     can_update: bool = True
     can_delete: bool = True
+    can_erase: bool = True
     incremental: bool = False
     windowed: bool = False
     pass_cost: PassCost | None = None

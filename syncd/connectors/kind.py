@@ -127,8 +127,8 @@ class Kind:
     session the credential that replaces them, for the length of a block, and `consent` is how the first ones are had. `scopes` are those
     that reading a collection needs, and those that writing it needs besides. `introduce` asks the vendor who we are, and
     `survey` what the account has besides records.
-    `unable` says why these settings do not let a record of a collection be deleted (``delete``) or marked instead (``archive``); None
-    where they do, or where that cannot be told.
+    `unable` says why these settings do not let a record of a collection be deleted (``delete``; ``erase``: for good) or marked instead
+    (``archive``); None where they do, or where that cannot be told.
     `webhook_words` are what it
     calls its webhooks, as far as that is known (None: its webhooks have no kinds, or there are none). `between` stands between a parent's id and a
     record's own in the ids of records that are addressed by both.

@@ -1,8 +1,8 @@
 """Reading the JSON that others send.
 
 `read` decodes the body of a verified webhook within bounds of size, depth, width, length and number, `is_deeper` bounds depth alone; `moment` reads a vendor's ISO time.
-The rule that keeps it true: a body is either read whole within the bounds or not at all, no string has a NUL in it, and nothing here ever
-raises.
+The rule that keeps it true: a body is either read whole within the bounds or not at all, no string has a NUL in it, and nothing here
+raises but for want of memory.
 It must not know: signatures, vendors, or what the body means.
 """
 
@@ -22,6 +22,7 @@ STRING_MAX = 64 * 1024
 _NUMBER_MAX = 2**53
 """Beyond it a number is no longer exact everywhere, so it would be another one elsewhere."""
 _NUL = "\0"
+_NO_ROOM = "Not enough memory"
 
 
 class _Unreadable:
@@ -37,7 +38,10 @@ def read(body: bytes, *, string_max: int = STRING_MAX) -> Json | _Unreadable:
         return UNREADABLE
     try:
         value = orjson.loads(body)
-    except orjson.JSONDecodeError:
+    except orjson.JSONDecodeError as error:
+        if error.msg.startswith(_NO_ROOM):
+            # That is nobody's fault but ours: it is to be sent again.
+            raise MemoryError(error.msg) from error
         return UNREADABLE
     if not _is_bounded(value, string_max):
         return UNREADABLE

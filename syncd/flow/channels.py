@@ -9,11 +9,8 @@ sent. It must not know: what there is to tell, or when.
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Mapping
 
-import aiohttp
-import anyio
 import orjson
 from structlog.typing import FilteringBoundLogger
 
@@ -23,10 +20,11 @@ from syncd.connectors.bridge.signing import signed
 from syncd.connectors.keys import Key
 from syncd.core.alert import Notice
 from syncd.core.record import Json, Micros
+from syncd.flow import sending
+from syncd.flow.sending import NotSent
 
 LOG, WEBHOOK, COMMAND = "log", "webhook", "command"
 TELL_S = 10.0
-_SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class NotTold(Exception):  # noqa: N818 (named for what it says)
@@ -70,38 +68,15 @@ async def tell(channel: str, message: Mapping[str, Json], alerts: AlertSettings,
 async def _post(message: Mapping[str, Json], alerts: AlertSettings, now: Micros) -> None:
     assert alerts.webhook is not None
     body = orjson.dumps(dict(message))
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": f"syncd/{__version__}",
-        **signed(Key("secret", alerts.secret.encode()), message_id=message["id"], at=now, body=body),
-    }
+    headers = {"User-Agent": f"syncd/{__version__}", **signed(Key("secret", alerts.secret.encode()), message_id=message["id"], at=now, body=body)}
     try:
-        timeout = aiohttp.ClientTimeout(total=TELL_S)
-        async with (
-            aiohttp.ClientSession(timeout=timeout, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()) as session,
-            session.post(alerts.webhook, data=body, headers=headers, allow_redirects=False) as answer,
-        ):
-            status = answer.status
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise NotTold(f"the webhook cannot be reached ({type(error).__name__})") from error
-    if not 200 <= status < 300:
-        raise NotTold(f"the webhook answered {status}")
+        await sending.post(alerts.webhook, body, headers=headers, timeout_s=TELL_S)
+    except NotSent as error:
+        raise NotTold(f"the webhook {error}") from error
 
 
 async def _run(message: Mapping[str, Json], alerts: AlertSettings) -> None:
     try:
-        with anyio.fail_after(TELL_S):
-            done = await anyio.run_process(
-                alerts.command,
-                input=orjson.dumps(dict(message)) + b"\n",
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={"PATH": _SAFE_PATH},
-                check=False,
-            )
-    except TimeoutError as error:
-        raise NotTold(f"the command did not end within {TELL_S:.0f} s") from error
-    except (OSError, anyio.BrokenResourceError) as error:
-        raise NotTold(f"the command cannot be run ({type(error).__name__})") from error
-    if done.returncode:
-        raise NotTold(f"the command ended with {done.returncode}")
+        await sending.run(alerts.command, orjson.dumps(dict(message)) + b"\n", timeout_s=TELL_S)
+    except NotSent as error:
+        raise NotTold(f"the command {error}") from error

@@ -14,9 +14,10 @@ from syncd.core.alert import Condition
 from syncd.core.outcome import HoldKind
 from syncd.core.record import DAY, HOUR, Micros, SystemName
 from syncd.flow.engine import Engine
-from syncd.store import bridge, control, drifts, holds, overview
+from syncd.store import bridge, control, drifts, holds, overview, runs
 from syncd.store.database import Connection
 from syncd.store.holds import HoldState
+from syncd.store.runs import RunState
 
 SILENT_AFTER: Micros = DAY
 """A bridge whose flows said nothing for so long is not known to be what it was."""
@@ -31,6 +32,7 @@ def conditions(engine: Engine, tx: Connection, quotas: Mapping[SystemName, Quota
         *_paused(tx),
         *_tripped(tx),
         *_failed(tx),
+        *_stopped(tx),
         *_spent(quotas),
         *_unverified(engine, tx),
         *_drifted(tx, engine.clock.now() - drift_after),
@@ -71,6 +73,26 @@ def _failed(tx: Connection) -> Iterator[Condition]:
     for system, count in overview.dead_by_system(tx).items():
         writes = "a write" if count == 1 else f"{count:,} writes"
         yield Condition(kind="dead_letters", subject=system, sentence=f"{writes} to {system} failed for good", mend="syncd failures")
+
+
+def _stopped(tx: Connection) -> Iterator[Condition]:
+    """Automations of which runs were given up or wait for a person; and those that set themselves off."""
+    for name, found in runs.stopped(tx).items():
+        failed, parked = found.get(RunState.FAILED, 0), found.get(RunState.PARKED, 0)
+        said = [f"{_runs(failed)} failed for good" if failed else "", f"{_runs(parked)} {'waits' if parked == 1 else 'wait'} for you" if parked else ""]
+        yield Condition(
+            kind="automation",
+            subject=name,
+            sentence=f"{name}: {' and '.join(each for each in said if each)}",
+            mend=f"syncd automations runs {name}" + ("; syncd holds" if parked else ""),
+        )
+    for held in holds.select(tx, [HoldState.OPEN], limit=_HELD_MAX, kinds={HoldKind.AUTOMATION_LOOP}):
+        if held.sides.get("run") is None:
+            yield Condition(kind="automation", subject=f"{held.kind.value} {held.key}", sentence=f"{held.sync} was stopped: it sets itself, or others, off", mend=f"syncd holds approve {held.id}")
+
+
+def _runs(count: int) -> str:
+    return "a run" if count == 1 else f"{count:,} runs"
 
 
 def _drifted(tx: Connection, before: Micros) -> Iterator[Condition]:

@@ -7,6 +7,7 @@ It must not know: what any stage does.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,7 +28,7 @@ from syncd.flow.auditing import audit_forever
 from syncd.flow.automate import advance_forever, automate_forever
 from syncd.flow.clocks import watch_clocks_forever
 from syncd.flow.engine import Clock, Engine
-from syncd.flow.listen import listening
+from syncd.flow.listen import Queue, listening
 from syncd.flow.notice import notice_forever
 from syncd.flow.poll import poll_forever
 from syncd.flow.rebase import FileMark, mark_forever
@@ -45,7 +46,7 @@ STOP_GRACE_S = 2.5
 REST_S, REST_MAX_S = 1.0, 15.0
 """How long a stage rests when nothing can be committed: first, and at most while it goes on."""
 STALLED_S = 15.0
-"""The reconcile stage comes round at least every second; this long without it, and the engine is stuck."""
+"""The reconcile stage comes round at least every second, and a commit takes less; this long without it, and the engine is stuck."""
 
 
 async def run(
@@ -119,9 +120,16 @@ class _Daemon:
         self._clock = clock
         self._random = random
         self._log = log
+        self._queue = Queue()
 
     async def run(self, settings: Settings) -> None:
         """Until told to stop. Settings that turn out unusable at a reload give way to those that were proven before."""
+        try:
+            await self._serve_all(settings)
+        finally:
+            self._queue.close()
+
+    async def _serve_all(self, settings: Settings) -> None:
         proven: Settings | None = None
         while not self._told.stop:
             try:
@@ -141,7 +149,7 @@ class _Daemon:
                 assemble(
                     settings, self._database, clock=self._clock, random=self._random, log=self._log, reason="live"
                 ) as assembled,
-                stages(assembled, settings) as (tasks, address),
+                stages(assembled, settings, self._queue) as (tasks, address),
             ):
                 self._told.starting = None
                 self._log.info(
@@ -180,8 +188,8 @@ def _check_same_home(old: Settings, new: Settings) -> None:
 
 
 @asynccontextmanager
-async def stages(assembled: Assembled, settings: Settings | None = None) -> AsyncIterator[tuple[TaskGroup, str]]:
-    """All stages, running for the length of the block; without settings, or with `listen` off, no webhooks are taken.
+async def stages(assembled: Assembled, settings: Settings | None = None, queue: Queue | None = None) -> AsyncIterator[tuple[TaskGroup, str]]:
+    """All stages, running for the length of the block; without settings, or with `listen` off, no webhooks are taken. Callers queue in `queue`.
 
     Gives the task group and the address it listens on.
     """
@@ -210,14 +218,16 @@ async def stages(assembled: Assembled, settings: Settings | None = None) -> Asyn
                 tasks.start_soon(_keep_going, engine, audit_forever, engine, settings.daemon.audit_every)
             tasks.start_soon(_keep_going, engine, alert_forever, engine, assembled.quotas, settings.alerts)
         if listen is None:
+            if queue is not None:
+                queue.close()
             yield tasks, "off"
         else:
-            async with listening(engine, listen.host, listen.port, proxies=proxies) as (host, port):
+            async with listening(engine, listen.host, listen.port, proxies=proxies, queue=queue) as (host, port):
                 yield tasks, f"{host}:{port}"
 
 
 async def _keep_going(engine: Engine, stage: Callable[..., Awaitable[None]], *arguments: object) -> None:
-    """Runs a stage; while nothing can be committed (a full disk, say) it rests, and goes on by itself when it can be again."""
+    """Runs a stage; while nothing can be committed (a full disk, say), or files or memory are wanting, it rests, and goes on by itself."""
     rest_s = REST_S
     while True:
         began = anyio.current_time()
@@ -228,12 +238,21 @@ async def _keep_going(engine: Engine, stage: Callable[..., Awaitable[None]], *ar
             damaged = [error for error in _leaves(group) if isinstance(error, DamagedError)]
         except* StoreError as group:
             engine.log.error("store.failed", stage=stage.__name__, error=str(_leaves(group)[0]), retry_s=rest_s)  # noqa: TRY400
+        except* (OSError, MemoryError) as group:
+            if not all(map(_is_want, _leaves(group))):
+                raise
+            engine.log.error("stage.starved", stage=stage.__name__, error=str(_leaves(group)[0]), retry_s=rest_s)  # noqa: TRY400
         if await _mend(engine, damaged):
             continue
         if anyio.current_time() - began > REST_MAX_S:
             rest_s = REST_S
         await anyio.sleep(rest_s)
         rest_s = min(REST_MAX_S, rest_s * 2)
+
+
+def _is_want(error: BaseException) -> bool:
+    """Whether something failed for want of files or memory, which others may give back."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM))
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
@@ -274,13 +293,21 @@ async def _keep_tally(engine: Engine) -> None:
 
 
 async def _feed_watchdog(engine: Engine) -> None:
-    """Tells systemd we are alive as long as plans come round and commits succeed."""
+    """Tells systemd we are alive as long as plans come round and commits come to an end."""
     every_s = notify.watchdog_interval_s()
     while every_s is not None:
         await anyio.sleep(every_s)
-        turned = engine.progress.turns.get("reconcile")
-        stalled = turned is not None and engine.clock.monotonic() - turned > STALLED_S
-        if stalled:
-            engine.log.error("engine.stalled", stage="reconcile")
-        else:
+        if (stage := _stalled(engine)) is None:
             notify.watchdog()
+        else:
+            engine.log.error("engine.stalled", stage=stage)
+
+
+def _stalled(engine: Engine) -> str | None:
+    """What has made no progress for too long; nothing while the file is written anew, which everything waits for."""
+    turned, began_s = engine.progress.turns.get("reconcile"), engine.database.commit_began_s
+    if engine.database.is_shrinking:
+        return None
+    if began_s is not None and anyio.current_time() - began_s > STALLED_S:
+        return "commit"
+    return "reconcile" if turned is not None and engine.clock.monotonic() - turned > STALLED_S else None

@@ -30,6 +30,12 @@ def forget(engine: Engine, tx: Connection, refs: Iterable[Ref], numbers: Iterabl
     return f"{sum(gone.values())} rows of {len(person.refs)} records were erased"
 
 
+def forget_rest(engine: Engine, tx: Connection, refs: Iterable[Ref]) -> None:
+    """Erases what was still needed of somebody who was forgotten, until their records were deleted at the systems, and what came in since."""
+    for ref, number in forgotten.numbers_of(tx, refs).items():
+        persons.erase(tx, persons.gather(tx, [ref], []), engine.routes, {}, engine.clock.now(), known_as=number)
+
+
 async def forget_again(engine: Engine) -> None:
     """At the start: erases whom an older database that was put back has brought back."""
 

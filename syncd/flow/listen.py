@@ -47,18 +47,56 @@ _SMALL_BYTES = 64 * 1024
 """A body of no more is taken however much others send: so many connections of it fit in."""
 
 
+_HEARD_OUT_S = 0.5
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+
+
+class Queue:
+    """Where callers queue, held open from one configuration to the next: nobody is refused in between."""
+
+    def __init__(self) -> None:
+        self._address: tuple[str, int] | None = None
+        self._held: socket.socket | None = None
+
+    def at(self, host: str, port: int) -> socket.socket:
+        """The queue at an address; any other is given up."""
+        if self._held is None or self._address != (host, port):
+            self.close()
+            self._held, self._address = _bound(host, port), (host, port)
+        return self._held.dup()
+
+    def close(self) -> None:
+        """Nobody queues any more."""
+        if self._held is not None:
+            self._held.close()
+        self._held = self._address = None
+
+
 @asynccontextmanager
 async def listening(
-    engine: Engine, host: str, port: int, *, proxies: Networks = (), limits: Limits | None = None, wrong: Buckets | None = None
+    engine: Engine,
+    host: str,
+    port: int,
+    *,
+    proxies: Networks = (),
+    limits: Limits | None = None,
+    wrong: Buckets | None = None,
+    queue: Queue | None = None,
 ) -> AsyncIterator[tuple[str, int]]:
-    """Serves webhooks for the length of the block; gives the address really used. `proxies` are believed about whom they speak for."""
+    """Serves webhooks for the length of the block; gives the address really used. `proxies` are believed about whom they speak for.
+
+    With a `queue`, whoever calls after the block waits for the next one.
+    """
     limits = limits or Limits(spared=(*Limits().spared, *proxies))
     server = Server(Listener(engine, proxies, limits, wrong).respond, limits, engine.log)
     runner = web.ServerRunner(server, shutdown_timeout=1.0)
     await runner.setup()
     try:
         async with server.watching():
-            line = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+            line = _bound(host, port) if queue is None else queue.at(host, port)
             await web.SockSite(runner, line, backlog=_AT_A_TURN).start()
             line.listen(_QUEUE)
             bound = runner.addresses[0]
@@ -66,6 +104,10 @@ async def listening(
             yield str(bound[0]), int(bound[1])
     finally:
         with anyio.move_on_after(2.0, shield=True):
+            for site in list(runner.sites):
+                await site.stop()
+            # Whoever was let in is heard out, if he has begun to speak or is about to.
+            await server.quiet(_HEARD_OUT_S)
             await runner.cleanup()
 
 
@@ -108,7 +150,9 @@ class Listener:
         except _NotTakenError as error:
             return self._refused(system, error.reason, error.response, source)
         except StoreError as error:
-            return self._not_stored(system, error)
+            return self._not_stored(system, error.message)
+        except MemoryError:
+            return self._not_stored(system, "there is no memory to be had")
 
     def _health(self, word: str) -> web.Response:
         if word == "livez":
@@ -210,9 +254,9 @@ class Listener:
         self._engine.log.warning("webhook.refused", system=system, reason=reason, source=source, **about)
         return response
 
-    def _not_stored(self, system: SystemName, error: StoreError) -> web.Response:
+    def _not_stored(self, system: SystemName, error: str) -> web.Response:
         """Nothing is acknowledged that is not committed: the vendor delivers it again."""
-        self._engine.log.error("webhook.not_stored", system=system, error=error.message)
+        self._engine.log.error("webhook.not_stored", system=system, error=error)
         return answer(self._terms(system).webhook_retry_status, Retry_After="30")
 
     def _note_key(self, system: SystemName, events: Sequence[Event]) -> None:

@@ -15,6 +15,7 @@ from syncd.core.errors import StoreError, UserError
 from syncd.core.record import Json, LinkId, Micros, Ref, SyncName, SystemName
 from syncd.flow.answering import answer_failures, answer_hold
 from syncd.flow.applying import PlanMoved, let_go, result_of
+from syncd.flow.asked import note_asked
 from syncd.flow.auditing import as_json, audit
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
@@ -22,10 +23,11 @@ from syncd.flow.forgetting import forget, overwrite
 from syncd.flow.pause import resume_system
 from syncd.flow.planfile import from_json
 from syncd.flow.putting_back import put_back
+from syncd.flow.removing import begin_removing, remove_all
 from syncd.flow.running import answer_run, answer_timer
 from syncd.flow.undoing import Undoing, draft
 from syncd.flow.work import Backlog, backlog, begin_run, outcome_sums
-from syncd.store import control, cursors, drifts, persons
+from syncd.store import control, cursors, drifts, persons, removals
 from syncd.store.control import Request
 from syncd.store.cursors import PassMode
 from syncd.store.database import Connection
@@ -56,7 +58,16 @@ async def answer_once(engine: Engine) -> None:
         await _attend(engine, request)
 
 
+async def answer_one(engine: Engine, number: int) -> None:
+    """Answers one request to its end."""
+    request = await engine.database.read(lambda tx: control.get_request(tx, number))
+    assert request is not None, "a request row was removed"
+    await _attend(engine, request)
+
+
 async def _attend(engine: Engine, request: Request) -> None:
+    if request.state == "new":
+        await engine.database.write(lambda tx: note_asked(engine, tx, request.by, request.kind, request.arguments))
     try:
         result = await _answer(engine, request)
     except (UserError, StoreError) as error:
@@ -94,6 +105,8 @@ async def _answer(engine: Engine, request: Request) -> Json:
             await resume_system(engine, SystemName(str(arguments["system"])))
             said = f"{arguments['system']} is used again"
         case "forget":
+            if arguments.get("at_vendors") or await engine.database.read(lambda tx: removals.is_begun(tx, request.id)):
+                return await _forget_everywhere(engine, request)
             said = await _forget(engine, request)
         case "apply":
             return await _apply(engine, request)
@@ -119,6 +132,18 @@ async def _forget(engine: Engine, request: Request) -> str:
 
     said = await engine.database.write(commit)
     return said + ("" if await overwrite(engine.database) else "; their pages are overwritten at the next start")
+
+
+async def _forget_everywhere(engine: Engine, request: Request) -> Json:
+    """Erases somebody, has their records deleted at the systems, and erases what was needed for that. Goes on where a stop cut it short."""
+    if not await engine.database.read(lambda tx: removals.is_begun(tx, request.id)):
+        refs, numbers = [Ref(*each) for each in request.arguments["refs"]], [LinkId(int(each)) for each in request.arguments["links"]]
+        left = {Ref(*ref): str(why) for ref, why in request.arguments["left"]}
+        await engine.database.write(lambda tx: begin_removing(engine, tx, request.id, refs, numbers, left))
+        await overwrite(engine.database)
+    result = await remove_all(engine, request.id)
+    is_overwritten = await overwrite(engine.database)
+    return result if is_overwritten else {**result, "said": f"{result['said']}; the pages are overwritten at the next start"}
 
 
 async def _reconcile(engine: Engine, request: Request) -> Json:

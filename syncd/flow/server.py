@@ -17,11 +17,13 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from aiohttp import web
+from anyio import move_on_after
 from structlog.typing import FilteringBoundLogger
 
 from syncd.flow.sources import Networks, is_among
 
 _LOOK_S = 0.25
+_QUIET_S = 0.01
 OWN_MACHINE: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 Respond = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -98,6 +100,14 @@ class Server(web.Server):
             yield
         finally:
             task.cancel()
+
+    async def quiet(self, patience_s: float) -> None:
+        """Returns when no request is on its way or at work, or after so long."""
+        with move_on_after(patience_s):
+            # Who was let in at the last moment has his connection made a few turns of the loop later.
+            await asyncio.sleep(_QUIET_S)
+            while any(isinstance(each, Connection) and each.is_open and each.stage is not Stage.IDLE for each in self.connections):  # noqa: ASYNC110 (nobody rings at a change of stage)
+                await asyncio.sleep(_QUIET_S)
 
     async def _watch(self) -> None:
         while True:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from syncd.core.errors import UserError
-from syncd.store import packing
+from syncd.store import chain_head, packing
 from syncd.store.database import Connection, connect, migrations
 from syncd.store.master import Source, hand_over, source_of, sync_directory, write_key
 from syncd.store.vault import forget_masters
@@ -185,6 +185,7 @@ def _set_aside(path: Path) -> None:
             old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     for suffix in ("-wal", "-shm", "-journal"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+    chain_head.forget(path)
 
 
 @contextmanager

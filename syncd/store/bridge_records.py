@@ -92,7 +92,8 @@ def show(tx: Connection, system: SystemName, said: Said, now: Micros, *, record_
     known_id = record_id or find_id(tx, system, said)
     known = None if known_id is None else get(tx, system, said.collection, known_id)
     chosen = known_id or new_id(tx, system, said)
-    if _is_forgotten(tx, system, said, chosen):
+    if _is_forgotten(tx, system, said, chosen) and not (said.gone and known is not None):
+        # That it is gone is wanted to be known, where it is kept only until then.
         return chosen
     late = known is not None and is_older(said, known)
     fields = _laid_over(said, known, late=late)

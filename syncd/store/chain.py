@@ -2,7 +2,8 @@
 
 The key lies in a file beside the database (0600): who edits the database alone cannot make the chain fit again.
 The rule that keeps it true: a row is chained in the transaction that wrote it; what was put in by anybody else is chained as such, so an
-edited, a removed and an inserted row are all found and named. Rows cut off at the end together with their links are not: keep a copy.
+edited, a removed and an inserted row are all found and named. Rows cut off at the end together with their links are missed by the file of
+`chain_head`.
 It must not know: what a row tells.
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from syncd.core.errors import StoreError
 from syncd.core.record import Json, Micros
+from syncd.store.chain_head import Cut, HeadFile, Mark
 from syncd.store.codec import pack
 from syncd.store.connection import Connection as OurConnection
 from syncd.store.master import sync_directory
@@ -90,15 +92,20 @@ class _Head:
 class Chain:
     """Chains what each commit of one writer brings."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, file: HeadFile | None = None) -> None:
         self._key = key
         self._key_id = key_id(key)
+        self._file = file
         self._head: _Head | None = None
         self._next: _Head | None = None
+        self._is_marked = False
 
     def begin(self, connection: Connection) -> None:
-        """At the start of a transaction: what is there and not chained was put in by somebody else, or is of before."""
-        self._next = head = self._head or _head(connection)
+        """At the start of a transaction: what is there and not chained was put in by somebody else, or is of before; what is not there was cut off."""
+        if self._head is None:
+            self._head = _head(connection)
+            self._miss(connection, self._head)
+        self._next = head = self._head
         if _newest(connection) > head.last_id:
             is_old = head.last_id == 0 or _has(connection, BEFORE, head.last_id)
             self._next = self._add(connection, head, BEFORE if is_old else FOREIGN, BACKLOG)
@@ -111,11 +118,27 @@ class Chain:
 
     def committed(self) -> None:
         """The transaction was committed."""
+        assert self._next is not None
+        if self._file is not None and (self._next != self._head or not self._is_marked):
+            self._file.write(self._next.last_id, self._next.hash)
+            self._is_marked = True
         self._head = self._next
 
     def forget(self) -> None:
         """The transaction was undone: where the chain ends is looked up anew."""
         self._head = None
+
+    def close(self) -> None:
+        """Lets go of the file beside the database."""
+        if self._file is not None:
+            self._file.close()
+
+    def _miss(self, connection: Connection, head: _Head) -> None:
+        """Keeps, before its trace is overwritten, that the chain once went further than it does now."""
+        mark = self._file.read() if self._file is not None else None
+        cut = None if mark is None else _cut(connection, head, mark)
+        if self._file is not None and cut is not None:
+            self._file.note(cut)
 
     def _add(self, connection: Connection, head: _Head, origin: str, limit: int) -> _Head:
         rows = connection.execute(f"SELECT {_ROW} FROM journal WHERE id > ? ORDER BY id LIMIT ?", (head.last_id, limit)).fetchall()  # noqa: S608
@@ -134,6 +157,20 @@ class Chain:
 def _head(connection: Connection) -> _Head:
     row = connection.execute("SELECT last_id, hash FROM journal_chain ORDER BY last_id DESC LIMIT 1").fetchone()
     return _Head(0, b"") if row is None else _Head(row[0], row[1])
+
+
+def _cut(connection: Connection, head: _Head, mark: Mark) -> Cut | None:
+    """What is missing at the end, by what was marked; None where nothing is, or where the mark tells nothing."""
+    if mark.hash is None:
+        return None
+    if mark.last_id > head.last_id:
+        return Cut(first=head.last_id + 1, last=mark.last_id)
+    row = connection.execute("SELECT hash FROM journal_chain WHERE last_id = ?", (mark.last_id,)).fetchone()
+    if row is not None and row[0] == mark.hash:
+        return None
+    (begins,) = connection.execute("SELECT coalesce(min(last_id), 0) FROM journal_chain").fetchone()
+    (before,) = connection.execute("SELECT coalesce(max(last_id), 0) FROM journal_chain WHERE last_id < ?", (mark.last_id,)).fetchone()
+    return Cut(first=before + 1, last=mark.last_id) if mark.last_id > begins else None
 
 
 def _newest(connection: Connection) -> int:
@@ -168,8 +205,8 @@ def link_hash(key: bytes, before: bytes, first: int, last: int, origin: str, sum
     return hashlib.blake2b(b"%b|%d|%d|%b|%b" % (before, first, last, origin.encode(), sums), key=key, digest_size=HASH_BYTES).digest()
 
 
-def verify(tx: Connection, key: bytes) -> Verified:
-    """Recomputes the whole chain and names what does not fit."""
+def verify(tx: Connection, key: bytes, mark: Mark | None = None) -> Verified:
+    """Recomputes the whole chain and names what does not fit; by a `mark` of before this snapshot, also what is missing at the end."""
     amended = dict(tx.execute("SELECT id, sum FROM journal_amends").fetchall())
     faults: list[Fault] = []
     before, expected, counted, mended, from_row = b"", 1, 0, 0, 0
@@ -195,7 +232,20 @@ def verify(tx: Connection, key: bytes) -> Verified:
     (early,) = tx.execute("SELECT count(*) FROM journal WHERE id < ?", (from_row,)).fetchone()
     if early:
         faults.append(Fault(row=0, what=f"{early} rows were put in before the journal's beginning"))
+    faults += _missing(tx, mark, from_row) if mark is not None else []
     return Verified(rows=counted, amended=mended, open=int(left), from_row=from_row, faults=tuple(faults))
+
+
+def _missing(tx: Connection, mark: Mark, from_row: int) -> list[Fault]:
+    """The faults that the file beside the database tells of."""
+    if mark.hash is None:
+        return [Fault(row=0, what="the file that tells where the journal ends is not what was written: rows cut off there cannot be missed")]
+    now = _cut(tx, _head(tx), mark)
+    cuts = dict.fromkeys([*(each for each in mark.cuts if each.last >= from_row), *([now] if now is not None else [])])
+    return [
+        Fault(row=each.first, what=f"rows {each.first} to {each.last} were cut off at the end, or an older copy of the database was put back")
+        for each in cuts
+    ]
 
 
 def _compare(tx: Connection, key: bytes, first: int, last: int, sums: bytes, amended: dict[int, bytes]) -> tuple[int, int, list[Fault]]:

@@ -24,6 +24,8 @@ class Request:
     state: str
     progress: Json
     result: Json
+    by: str = ""
+    """The account that asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +39,12 @@ class SystemRow:
     updated_at: Micros
 
 
-def ask(tx: Connection, kind: str, arguments: Mapping[str, Json], at: Micros) -> int:
-    """Adds a request; answers its number."""
+def ask(tx: Connection, kind: str, arguments: Mapping[str, Json], at: Micros, by: str = "") -> int:
+    """Adds a request of an account; answers its number."""
     (number,) = tx.execute("SELECT coalesce(max(id), 0) + 1 FROM requests").fetchone()
     tx.execute(
-        "INSERT INTO requests (id, kind, arguments, state, created_at) VALUES (?, ?, ?, 'new', ?)",
-        (number, kind, seal(tx, arguments, "requests", number), at),
+        "INSERT INTO requests (id, kind, arguments, state, created_at, asked_by) VALUES (?, ?, ?, 'new', ?, ?)",
+        (number, kind, seal(tx, arguments, "requests", number), at, by),
     )
     return int(number)
 
@@ -50,14 +52,22 @@ def ask(tx: Connection, kind: str, arguments: Mapping[str, Json], at: Micros) ->
 def open_requests(tx: Connection) -> list[Request]:
     """Requests not dealt with, oldest first."""
     rows = tx.execute(
-        "SELECT id, kind, arguments, state, progress, result FROM requests WHERE state IN ('new', 'running') ORDER BY id"
+        "SELECT id, kind, arguments, state, progress, result, asked_by FROM requests WHERE state IN ('new', 'running') ORDER BY id"
     )
     return [_request(tx, row) for row in rows]
 
 
 def get_request(tx: Connection, number: int) -> Request | None:
     """One request."""
-    row = tx.execute("SELECT id, kind, arguments, state, progress, result FROM requests WHERE id = ?", (number,)).fetchone()
+    row = tx.execute("SELECT id, kind, arguments, state, progress, result, asked_by FROM requests WHERE id = ?", (number,)).fetchone()
+    return None if row is None else _request(tx, row)
+
+
+def newest_request(tx: Connection, kind: str) -> Request | None:
+    """The newest request of a kind."""
+    row = tx.execute(
+        "SELECT id, kind, arguments, state, progress, result, asked_by FROM requests WHERE kind = ? ORDER BY id DESC LIMIT 1", (kind,)
+    ).fetchone()
     return None if row is None else _request(tx, row)
 
 
@@ -204,4 +214,5 @@ def _request(tx: Connection, row: tuple[Json, ...]) -> Request:
         state=row[3],
         progress=unseal(tx, row[4], "requests", row[0]),
         result=unseal(tx, row[5], "requests", row[0]),
+        by=row[6],
     )

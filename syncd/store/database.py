@@ -27,6 +27,7 @@ import anyio
 from syncd.core.errors import StoreError, UserError
 from syncd.store import forgotten, legacy
 from syncd.store.chain import Chain, make_key
+from syncd.store.chain_head import HeadFile
 from syncd.store.connection import Connection as Connection  # noqa: PLC0414 (whoever has a job names it from here)
 from syncd.store.master import source_of
 from syncd.store.vault import Vault
@@ -93,6 +94,10 @@ class Database:
         """How many rows this connection has changed so far."""
         self.trouble: str | None = None
         """Why the last commit failed; None while commits succeed."""
+        self.commit_began_s: float | None = None
+        """When the commit that is under way began, on the event loop's clock."""
+        self.is_shrinking = False
+        """Whether the file is written anew, which takes its time, and everything waits for it."""
 
     async def write(self, job: Callable[[Connection], T]) -> T:
         """Runs `job` in a transaction and returns its result once that is committed.
@@ -117,7 +122,11 @@ class Database:
 
     async def shrink(self) -> None:
         """Overwrites what was erased, where that was asked for. Raises StoreError where it could not be done now."""
-        await self._writer.call(lambda connection: shrink(connection) if must_shrink(connection) else None)
+        self.is_shrinking = True
+        try:
+            await self._writer.call(lambda connection: shrink(connection) if must_shrink(connection) else None)
+        finally:
+            self.is_shrinking = False
 
     async def version(self) -> int:
         """A number that changes whenever another process commits."""
@@ -140,12 +149,15 @@ class Database:
 
     async def _commit_some(self) -> None:
         jobs, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+        self.commit_began_s = anyio.current_time()
         try:
             failure, self.changes = await self._writer.call(lambda connection: (_commit(connection, jobs, self._chain), connection.total_changes))
         except BaseException:
             # Nobody may take a commit that we did not see for one that happened.
             _fail(jobs, "whether this was written is not known")
             raise
+        finally:
+            self.commit_began_s = None
         self.trouble = None if failure is None else failure.message
         self.commits += 1
         for job in jobs:
@@ -235,8 +247,12 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
         async with aiosqlite.connect(path, isolation_level=None, cached_statements=STATEMENTS, factory=Connection) as reader:
             reading = ThreadEngine(reader)
             await reading.call(lambda connection: _prepare_reader(equip(connection, path)))
-            async with over_engines(engine, reading, path, Chain(make_key(path))) as database:
-                yield database
+            chain = Chain(key := make_key(path), HeadFile(path, key))
+            try:
+                async with over_engines(engine, reading, path, chain) as database:
+                    yield database
+            finally:
+                chain.close()
 
 
 def _make_private(path: Path) -> None:

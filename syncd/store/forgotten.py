@@ -47,6 +47,12 @@ def among(tx: Connection, marks: Iterable[str]) -> dict[str, int]:
     ).fetchall())
 
 
+def numbers_of(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, int]:
+    """Those of these records that belong to somebody who was forgotten, with the number of whom."""
+    marks = {mark_of_ref(tx, ref): ref for ref in refs}
+    return {marks[mark]: number for mark, number in among(tx, marks).items()}
+
+
 def count_kept_out(tx: Connection, marks: Iterable[str]) -> None:
     """Counts that these would have been taken in."""
     tx.executemany("UPDATE forgotten SET kept_out = kept_out + 1 WHERE mark = ?", [(mark,) for mark in marks])
@@ -94,8 +100,7 @@ def returned(tx: Connection) -> dict[Ref, int]:
     )
     found: dict[Ref, int] = {}
     while batch := [Ref(SystemName(system), CollectionName(collection), RecordId(number)) for system, collection, number in rows.fetchmany(1000)]:
-        marks = {mark_of_ref(tx, ref): ref for ref in batch}
-        found |= {marks[mark]: number for mark, number in among(tx, marks).items()}
+        found |= numbers_of(tx, batch)
     return found
 
 

@@ -98,8 +98,10 @@ def after(tx: Connection, number: int, limit: int = 500) -> list[Entry]:
 
 
 def last_number(tx: Connection) -> int:
-    """The newest row's number; 0 when there is none."""
-    (number,) = tx.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()
+    """The newest row's number, also where that row was let go since: no number is given twice. 0 when there was none."""
+    (number,) = tx.execute(
+        "SELECT max(coalesce((SELECT max(id) FROM journal), 0), coalesce((SELECT max(last_id) FROM journal_chain), 0))"
+    ).fetchone()
     return int(number)
 
 

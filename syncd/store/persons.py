@@ -29,6 +29,10 @@ _BY_RUN = (
     f"({_BY_LINK} OR EXISTS (SELECT 1 FROM json_each(:refs) AS ref WHERE subject = (ref.value ->> 0) || '/' || (ref.value ->> 2)"  # noqa: S608 (constants)
     " OR subject = (ref.value ->> 0) || '/' || (ref.value ->> 1) || '/' || (ref.value ->> 2)))"
 )
+_OWED_THERE = (
+    "(system, collection, record_id) IN (SELECT system, collection, record_id FROM removals WHERE state = 'owed')"
+)
+"""What a bridge knows of a record is needed until the record is deleted there."""
 _KEPT: Final = {
     "events": _BY_REF,
     "suspects": _BY_REF,
@@ -56,8 +60,15 @@ _KEPT: Final = {
     " AND ref.value ->> 2 = named.value)",
     "bridge_keys": _BY_REF,
     "bridge_records": _BY_REF,
+    "removals": _BY_REF,
 }
 """Which rows of a table are kept of a person; in the order in which they can be erased."""
+_ERASED: Final = {
+    table: f"({where}) AND NOT {_OWED_THERE}" if table in ("bridge_handoffs", "bridge_keys", "bridge_records") else where
+    for table, where in _KEPT.items()
+    if table != "removals"
+}
+"""Of these, what is erased: what is to be deleted at a system itself stays noted until that is answered."""
 NOBODY: Final = frozenset(
     {"meta", "cursors", "runs", "outcomes", "requests", "systems", "syncs", "tokens", "heard", "pauses", "vault_keys", "forgotten", "watched_places",
      "automations", "automation_rules", "automation_outcomes", "automation_newest", "polled_items",
@@ -121,7 +132,7 @@ def erase(
         raise UserError("a record of this person is just being written", hint="try again in a minute")
     forgotten.add(tx, _marks(tx, person, terms, first_keys), known_as or forgotten.next_number(tx), at)
     told = [number for (number,) in tx.execute(f"SELECT id FROM journal WHERE {_KEPT['journal']}", terms)]  # noqa: S608
-    gone = {table: tx.execute(f"DELETE FROM {table} WHERE {where}", terms).rowcount for table, where in _KEPT.items()}  # noqa: S608
+    gone = {table: tx.execute(f"DELETE FROM {table} WHERE {where}", terms).rowcount for table, where in _ERASED.items()}  # noqa: S608
     chain.amend_ours(tx, told, at)
     # The sums over the index are taken anew; requests that were answered may tell of anybody. The newest's number must not be given again.
     tx.execute("DELETE FROM meta WHERE key LIKE 'match\\_keys %' ESCAPE '\\'")

@@ -273,6 +273,16 @@ def counts(tx: Connection) -> dict[str, dict[str, int]]:
     return found
 
 
+def stopped(tx: Connection) -> dict[str, dict[RunState, int]]:
+    """How many runs of each automation were given up, and how many wait for a person; whatever the number of those that went well."""
+    found: dict[str, dict[RunState, int]] = {}
+    for state, automation, count in tx.execute(
+        "SELECT state, automation, count(*) FROM automation_runs WHERE state IN ('failed', 'parked') GROUP BY state, automation"
+    ):
+        found.setdefault(automation, {})[RunState(state)] = count
+    return dict(sorted(found.items()))
+
+
 def reopen(tx: Connection, run: int, at: Micros, state: RunState = RunState.RUNNING) -> None:
     """A run that was parked or failed goes on, or ends, on a person's word."""
     done_at = at if state is RunState.SKIPPED else None

@@ -27,7 +27,7 @@ def test_after_a_number(synced: World) -> None:
     after = [json.loads(line) for line in synced.here("events", "--since", "10", "--limit", "3", "--json").out.splitlines()]
 
     assert everything[10:13] == after
-    assert {"field.decided", "link.joined", "link.created", "write.done"} == {each["kind"] for each in everything}
+    assert {"person.asked", "field.decided", "link.joined", "link.created", "write.done"} == {each["kind"] for each in everything}
 
 
 def test_it_reads_well(synced: World) -> None:

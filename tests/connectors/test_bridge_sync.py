@@ -15,9 +15,10 @@ from syncd.core.outcome import Operation
 from syncd.core.record import SECOND, FieldName, MemberName
 from syncd.core.rules import ConflictRule, DeleteRule, FieldRule, Guards, MemberField
 from syncd.flow.poll import run_pass
+from syncd.flow.requests import answer_one
 from syncd.flow.reread import reread_once
 from syncd.flow.write import write_once
-from syncd.store import bridge, control, inbox
+from syncd.store import bridge, control, inbox, persons
 from syncd.store.cursors import PassMode
 from syncd.store.inbox import Arrival
 from syncd.store.outbox import State
@@ -379,6 +380,31 @@ async def test_a_deletion_is_sent_only_where_a_hook_was_declared(tmp_path, deeds
         assert ([] if "delete" in deeds else [Operation.DELETE]) == [each.operation for each in dead]
         assert "delete" in deeds or "by hand" in str(dead[0].error)
         assert {"b@b.co", "c@b.co"} <= story.hats_rows().keys()
+
+
+@pytest.mark.parametrize("deeds", [("create", "update"), ("create", "update", "delete")])
+async def test_whom_syncd_is_to_forget_there_too_is_deleted_by_the_flow(tmp_path, deeds):
+    """Handed off once, and waited for; without a hook for it, it is listed as somebody's own task. Nothing of them stays, nobody else goes."""
+    async with telling(tmp_path, deeds=deeds) as story:
+        for each in "ab":
+            story.crm.create_as_user({"email": f"{each}@b.co", "name": each})
+        await story.sync(2)
+        link = next(number for number, each in enumerate(await story.world.links(), start=1) if each[CRM] == story.crm_id("a@b.co"))
+        person = await story.world.read(lambda tx: persons.gather(tx, [], [link]))
+        refs = [[each.system, each.collection, each.id] for each in sorted(person.refs)]
+        arguments = {"at_vendors": True, "refs": refs, "links": [link], "left": []}
+        number = await story.world.engine.database.write(lambda tx: control.ask(tx, "forget", arguments, story.world.clock.now()))
+        await answer_one(story.world.engine, number)
+        request = await story.world.read(lambda tx: control.get_request(tx, number))
+        await story.sync(2)
+
+        assert ("done", 2 if "delete" in deeds else 1) == (request.state, request.result["deleted"])
+        assert ("delete" in deeds) is ([] == request.result["left"])
+        assert ("delete" in deeds) is ("a@b.co" not in story.hats_rows())
+        assert {"b@b.co"} == story.crm_rows().keys()
+        assert "b@b.co" in story.hats_rows()
+        kept = await story.world.read(lambda tx: [tx.execute(f"SELECT count(*) FROM {each}").fetchone()[0] for each in ("bridge_records", "links")])
+        assert [1, 1] == kept
 
 
 async def test_a_flow_that_cannot_do_it_says_so(tmp_path):

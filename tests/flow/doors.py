@@ -63,6 +63,13 @@ def from_octopus(*numbers: int, **other) -> tuple[dict[str, str], bytes]:
     return signed(orjson.dumps(events))
 
 
+def signed_with(secret: str, list_id: str, number: int, **other: str) -> tuple[dict[str, str], bytes]:
+    """One delivery of one event of a list, under a secret."""
+    event = {"type": "contact.updated", "id": f"event-{number}", "list_id": list_id, "contact_id": f"c{number}", "contact_email_address": "ada@example.com"}
+    body = orjson.dumps([{**event, **other}])
+    return {**JSON, "EmailOctopus-Signature": "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()}, body
+
+
 def signed(body: bytes) -> tuple[dict[str, str], bytes]:
     return {**JSON, "EmailOctopus-Signature": "sha256=" + hmac.digest(SECRET.encode(), body, "sha256").hex()}, body
 

@@ -16,16 +16,23 @@ from aiohttp import web
 from syncd.config import AlertSettings
 from syncd.connectors.bridge.signing import verify
 from syncd.connectors.keys import Key
+from syncd.connectors.memory import FaultKind
+from syncd.core.automation import AutomationName
 from syncd.core.errors import StoreError, Unauthorized
+from syncd.core.happening import What
 from syncd.core.outcome import HoldKind
-from syncd.core.record import MINUTE, SECOND, CollectionName
+from syncd.core.record import MINUTE, SECOND, CollectionName, RecordId
 from syncd.flow import channels
 from syncd.flow.alarms import Teller
 from syncd.flow.channels import NotTold, tell
 from syncd.flow.conditions import conditions
+from syncd.flow.holding import owner
 from syncd.flow.pause import pause_system, resume_system
-from syncd.store import alerts, holds
+from syncd.flow.running import answer_run
+from syncd.store import alerts, holds, runs
 from syncd.store.holds import Question
+from syncd.store.runs import RunState
+from tests.flow.automating import automated, automation, message, on_record
 from tests.flow.world import CONTACTS, CRM, MAIL, S, World, opened, rules
 
 MESSAGE = {"id": "one", "type": "alert.test", "kind": "test", "subject": "test", "sentence": "a test", "next": "", "since": 1, "over_at": None, "held_back": 0}
@@ -167,6 +174,45 @@ async def test_a_database_that_cannot_be_written_is_told(tmp_path: Path) -> None
 
     assert ({}, ["database"]) == (kept, raised)
     assert ["over"] == [each.said for each in after.values()]
+
+
+async def test_an_automation_that_fails_is_told_of(tmp_path: Path) -> None:
+    """Once for the first run that stops, with the next command to type; what follows within the window is told together after it; and the end."""
+    greet = automation(on_record(CRM, What.CREATED), message("hello"))
+    async with automated(tmp_path, greet) as found:
+        world, teller = found.world, Teller(found.engine, AlertSettings(every=15 * MINUTE))
+        await found.settle()
+        for number, kind in enumerate((FaultKind.REJECTED, FaultKind.TIMEOUT_AFTER, FaultKind.REJECTED)):
+            world.crm.faults.add(kind, "send-message")
+            world.crm.create_as_user({"email": f"a{number}@b.co", "name": "A"})
+            await found.settle()
+            await turn(world, teller)
+        assert [("automation", "greet", "greet: a run failed for good", "syncd automations runs greet")] == told_in(world)
+        world.later(15 * 60 + 1)
+        await turn(world, teller)
+        await turn(world, teller)
+        stopped = await world.read(lambda tx: runs.select(tx, [RunState.FAILED, RunState.PARKED]))
+        for each in stopped:
+            await found.engine.database.write(lambda tx, each=each: answer_run(found.engine, tx, each.id, "give-up"))
+        await turn(world, teller)
+
+    assert ("automation", "greet", "greet: 2 runs failed for good and a run waits for you", "syncd automations runs greet; syncd holds") == told_in(world)[1]
+    assert (2, 1) == (len(told_in(world)), len(world.log("alert.resolved")))
+
+
+async def test_an_automation_that_sets_itself_off_is_told_of(tmp_path: Path) -> None:
+    """Its run may be over; the hold is told of with the command that lets it go."""
+    async with opened(tmp_path) as world:
+        asked = Question(sync=owner(AutomationName("greet")), kind=HoldKind.AUTOMATION_LOOP, record_id=RecordId("crm/1"), reason="ada", sides={})
+        await world.engine.database.write(lambda tx: holds.ask(tx, [asked], 1))
+        (said,) = await world.read(lambda tx: conditions(world.engine, tx, {}))
+
+    assert ("automation", "automation greet was stopped: it sets itself, or others, off", "syncd holds approve 1") == (said.kind, said.sentence, said.mend)
+
+
+def told_in(world: World) -> list[tuple[str, ...]]:
+    """What was told to the log to be so."""
+    return [tuple(each[key] for key in ("kind", "subject", "sentence", "next")) for each in world.log("alert.raised")]
 
 
 async def test_what_is_told_of(tmp_path: Path) -> None:

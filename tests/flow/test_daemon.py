@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from contextlib import asynccontextmanager
 
@@ -226,3 +227,23 @@ async def test_a_damaged_row_is_told_and_does_no_harm(tmp_path, table, column):
         await until(told)
 
         assert {"Ada", "Ada L"} >= {each["name"] for each in (*world.crm.records().values(), *world.mail.records().values())}
+
+
+async def test_a_commit_that_does_not_end_is_no_progress(tmp_path, monkeypatch):
+    """The thread that writes hangs: it is known after a while, and is over with it; a file that is written anew is waited for."""
+    monkeypatch.setattr(daemon, "STALLED_S", 0.2)
+    held, begun = threading.Event(), threading.Event()
+    async with opened(tmp_path) as world, anyio.create_task_group() as tasks:
+        assert daemon._stalled(world.engine) is None
+        tasks.start_soon(world.engine.database.write, lambda _tx: (begun.set(), held.wait(30)))
+        try:
+            with anyio.fail_after(20):
+                while daemon._stalled(world.engine) is None:
+                    await anyio.sleep(0.02)
+            said = daemon._stalled(world.engine)
+            world.engine.database.is_shrinking = True
+            shrinking = daemon._stalled(world.engine)
+            world.engine.database.is_shrinking = False
+        finally:
+            held.set()
+    assert ("commit", None, None, True) == (said, shrinking, daemon._stalled(world.engine), begun.is_set())

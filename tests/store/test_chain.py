@@ -14,6 +14,7 @@ from syncd.core.errors import StoreError
 from syncd.core.record import LinkId, SyncName
 from syncd.store import chain, journal, persons, rotating
 from syncd.store.chain import Verified, key_beside
+from syncd.store.chain_head import HeadFile
 from syncd.store.database import Database, connect, open_database
 from syncd.store.journal import Entry
 from syncd.store.persons import Person
@@ -65,7 +66,7 @@ async def test_what_was_written_fits(tmp_path: Path) -> None:
         ("UPDATE journal SET at = 2 WHERE id = 2", 2, "not what was written"),
         ("UPDATE journal SET member = 'x' WHERE id = 6", 6, "not what was written"),
         ("DELETE FROM journal WHERE id = 3", 3, "it was removed"),
-        ("DELETE FROM journal WHERE id = 6", 6, "not what was written"),
+        ("DELETE FROM journal WHERE id = 6", 6, "it was removed"),
         ("INSERT INTO journal (at, sync, kind, detail) VALUES (1, 'contacts', 'x', x'7b7d')", 7, "put in by somebody else"),
         ("DELETE FROM journal_chain WHERE last_id = 4", 5, "the chain is broken before row 5"),
         ("UPDATE journal_chain SET rows = zeroblob(8) WHERE last_id = 4", 4, "the chain is broken before row 4"),
@@ -195,3 +196,90 @@ async def test_what_syncd_changes_itself_is_no_fault(tmp_path: Path) -> None:
 
     assert (6, 6, ()) == (turned.rows + turned.amended, turned.amended, turned.faults)
     assert (6, ()) == (forgotten.amended, forgotten.faults)
+
+
+async def test_a_journal_that_was_let_go_altogether_goes_on(tmp_path: Path) -> None:
+    """No number is given a second time, and what is written then fits."""
+    path = tmp_path / "syncd.db"
+    await made(path)
+    async with open_database(path) as database:
+        await database.write(lambda tx: chain.prune(tx, 2))
+        await wrote(database, 8, at=3)
+        numbers = await database.read(lambda tx: tx.execute("SELECT id FROM journal").fetchall())
+
+    assert [(7,)] == numbers
+    assert Verified(rows=1, amended=0, open=0, from_row=7, faults=()) == await verified(path)
+
+
+async def verified_at_its_end(path: Path) -> list[tuple[int, str]]:
+    key = key_beside(path)
+    mark = HeadFile(path, key).read()
+    with closing(connect(path)) as tx:
+        return [(each.row, each.what) for each in chain.verify(tx, key, mark).faults]
+
+
+CUT = ("DELETE FROM journal WHERE id > 4", "DELETE FROM journal_chain WHERE last_id > 4")
+
+
+async def test_rows_cut_off_at_the_end_are_missed(tmp_path: Path) -> None:
+    """With their links; also once syncd has gone on writing under the same numbers, in this life and the next, until they would be gone anyway."""
+    path = tmp_path / "syncd.db"
+    await made(path)
+    whole = await verified_at_its_end(path)
+    for each in CUT:
+        tampered(path, each)
+    at_once = await verified_at_its_end(path)
+    for numbers in ((7, 8, 9), (10,)):
+        async with open_database(path) as database:
+            await wrote(database, *numbers)
+    later = await verified_at_its_end(path)
+    async with open_database(path) as database:
+        await database.write(lambda tx: chain.prune(tx, 2))
+        await wrote(database, 11, at=3)
+
+    assert [] == whole
+    assert [5] == [row for row, what in at_once if "rows 5 to 6 were cut off" in what]
+    assert [5] == [row for row, what in later if "rows 5 to 6 were cut off" in what]
+    assert [] == await verified_at_its_end(path)
+    assert 0o600 == stat.S_IMODE((tmp_path / "syncd.journal-head").stat().st_mode)
+
+
+async def test_a_tail_that_was_written_anew_is_missed(tmp_path: Path) -> None:
+    """A cut that is filled up by others' rows before anybody looks: the chain does not lead where it had been."""
+    path = tmp_path / "syncd.db"
+    await made(path)
+    head = (tmp_path / "syncd.journal-head").read_bytes()
+    for each in CUT:
+        tampered(path, each)
+    (tmp_path / "syncd.journal-head").unlink()
+    async with open_database(path) as database:
+        await wrote(database, 7, 8, 9)
+    (tmp_path / "syncd.journal-head").write_bytes(head)
+
+    assert [5] == [row for row, what in await verified_at_its_end(path) if "were cut off" in what]
+
+
+async def test_the_file_of_the_end_is_proved(tmp_path: Path) -> None:
+    """Another number in it is no word of ours; and without the file nothing is missed, as at the first start of this syncd."""
+    path, file = tmp_path / "syncd.db", tmp_path / "syncd.journal-head"
+    await made(path)
+    for each in CUT:
+        tampered(path, each)
+    file.write_text(file.read_text().replace("6 ", "4 ", 1))
+    forged = await verified_at_its_end(path)
+    file.unlink()
+
+    assert [(0, True)] == [(row, "not what was written" in what) for row, what in forged]
+    assert [] == await verified_at_its_end(path)
+
+
+async def test_a_commit_that_the_file_did_not_hear_of_is_no_fault(tmp_path: Path) -> None:
+    """Killed between the commit and the line: the file lags, which tells nothing wrong."""
+    path, file = tmp_path / "syncd.db", tmp_path / "syncd.journal-head"
+    await made(path)
+    before = file.read_bytes()
+    async with open_database(path) as database:
+        await wrote(database, 7)
+    file.write_bytes(before)
+
+    assert [] == await verified_at_its_end(path)

@@ -6,9 +6,11 @@ It must not know: syncd's modules. It is a stranger with systemctl, run by the s
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import time
 import urllib.request
@@ -18,6 +20,7 @@ STAGE = pathlib.Path("/stage")
 UNIT = pathlib.Path("/etc/systemd/system/syncd.service")
 CONFIG = pathlib.Path("/etc/syncd/syncd.toml")
 WATCHDOG_S = 3
+LISTENS = "127.0.0.1:8787"
 
 Seen = dict[str, Any]
 
@@ -178,6 +181,21 @@ def stall(seen: Seen) -> None:
     run("systemctl", "stop", "syncd")
 
 
+def deadlock(seen: Seen) -> None:
+    """The writer's thread hangs for ever, everything else goes round, webhooks are heard: only that nothing is planned tells; then the loop itself hangs."""
+    drop_in("watchdog", f"[Service]\nWatchdogSec={WATCHDOG_S}\n")
+    for name, number in (("deadlock", signal.SIGUSR1), ("busy loop", signal.SIGUSR2)):
+        run("systemctl", "start", "syncd")
+        time.sleep(2)
+        before = int(prop("NRestarts"))
+        os.kill(pid(), number)
+        with contextlib.suppress(OSError):
+            # Something to commit: that a stranger came by is counted.
+            urllib.request.urlopen(urllib.request.Request(f"http://{LISTENS}/hooks/ghl", b"{}"), timeout=5)
+        seen[name] = {"seconds": wait_for(lambda before=before: back(before + 1), 40), "result": prop("Result")}
+        run("systemctl", "stop", "syncd")
+
+
 def refuse(seen: Seen) -> None:
     """A start that no restart can mend."""
     good = CONFIG.read_text()
@@ -191,7 +209,7 @@ def refuse(seen: Seen) -> None:
 def main() -> None:
     seen: Seen = {}
     try:
-        for chapter in (install, start, sync, kill, reload, stop, stall, refuse):
+        for chapter in (install, start, sync, kill, reload, stop, stall, deadlock, refuse):
             seen["chapter"] = chapter.__name__
             chapter(seen)
         seen["chapter"] = "the end"

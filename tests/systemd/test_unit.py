@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from syncd.flow.daemon import STALLED_S
+
 HERE = Path(__file__).resolve().parent
 UNITS = HERE.parent.parent / "systemd"
 UNIT = UNITS / "syncd.service"
@@ -26,6 +29,23 @@ RUNNER = HERE / "run_in_systemd.sh"
 
 # What the service can do without: tools of the build and of the tests, by far the heaviest part of an environment.
 NOT_RUNTIME = ("mypy", "hypothesis", "pip", "setuptools", "_pytest", "grimp", "librt")
+
+WATCHDOG_S = 3
+PROGRAM = """#!/opt/syncd/bin/python -I
+# The program as it is, and two ways to have it hang, for nobody but the test: its writer's thread (SIGUSR1), its loop (SIGUSR2).
+import signal, sys, threading, time
+from syncd.__main__ import main
+from syncd.store import database
+stuck, commit = threading.Event(), database._commit
+def held(*arguments):
+    if stuck.is_set():
+        threading.Event().wait()
+    return commit(*arguments)
+database._commit = held
+signal.signal(signal.SIGUSR1, lambda *_: stuck.set())
+signal.signal(signal.SIGUSR2, lambda *_: time.sleep(600))
+sys.exit(main())
+"""
 
 CONFIGURATION = """
 [daemon]
@@ -124,8 +144,8 @@ def boot(stage: Path, *command: str) -> subprocess.CompletedProcess[str]:
     probe = subprocess.run(["unshare", "--mount", "--pid", "--fork", "--uts", "--ipc", "--net", "--cgroup", "true"], capture_output=True, text=True, check=False)
     if probe.returncode:
         pytest.skip(f"no namespaces may be made here: {probe.stderr.strip()}")
-    environment = {**os.environ, "BOOT_SECONDS": "90"}
-    result = subprocess.run([RUNNER, stage, *command], env=environment, capture_output=True, text=True, timeout=120, check=False)
+    environment = {**os.environ, "BOOT_SECONDS": "240"}
+    result = subprocess.run([RUNNER, stage, *command], env=environment, capture_output=True, text=True, timeout=270, check=False)
     if result.returncode == 125:
         pytest.skip(f"systemd does not boot in namespaces here: {result.stderr.strip()[-600:]}")
     return result
@@ -154,7 +174,7 @@ def lay_out(stage: Path) -> None:
     assert spec is not None and spec.origin is not None
     shutil.copytree(Path(spec.origin).parent, packages / "syncd", dirs_exist_ok=True, ignore=left_out)
     program = opt / "bin" / "syncd"
-    program.write_text("#!/opt/syncd/bin/python -I\nimport sys\nfrom syncd.__main__ import main\nsys.exit(main())\n")
+    program.write_text(PROGRAM)
     program.chmod(0o755)
     for file in (UNIT, UNITS / "credentials.conf.example", HERE / "inside.py"):
         shutil.copy(file, stage)
@@ -239,6 +259,20 @@ def test_the_watchdog_restarts_a_stalled_process(seen: dict[str, Any]) -> None:
     assert "0" == seen["stall"]["restarts before"]
     assert "1" == seen["stall"]["restarts"]
     assert seen["stall"]["seconds"] is not None and seen["stall"]["seconds"] <= 8
+
+
+@pytest.mark.parametrize("how", ["deadlock", "busy loop"])
+def test_the_watchdog_restarts_what_makes_no_progress(seen: dict[str, Any], how: str) -> None:
+    """A thread that hangs while the rest goes round, and a loop that does not go round: the process is another one in time."""
+    assert seen[how]["seconds"] is not None
+    assert seen[how]["seconds"] <= STALLED_S + WATCHDOG_S + 10
+
+
+def test_no_progress_is_ended_within_35_seconds() -> None:
+    """What the engine waits before it says so and what the unit waits after that come to no more together."""
+    (written,) = re.findall(r"^WatchdogSec=(\d+)$", UNIT.read_text(), re.MULTILINE)
+
+    assert STALLED_S + int(written) <= 35
 
 
 def test_an_invalid_configuration_is_not_retried(seen: dict[str, Any]) -> None:

@@ -34,7 +34,7 @@ def _resolve(schema: Schema, path: str) -> str | None:
 
 
 def _unable(settings: ActiveTrailSettings, _collection: str, deed: str) -> str | None:
-    return None if deed != "delete" or settings.allow_delete else "a deletion is for ever there, and `allow_delete` is not set"
+    return None if deed not in ("delete", "erase") or settings.allow_delete else "a deletion is for ever there, and `allow_delete` is not set"
 
 
 def _capabilities(collection: str) -> Capabilities:

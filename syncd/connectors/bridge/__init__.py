@@ -64,7 +64,7 @@ def _unable(settings: BridgeSettings, collection: str, deed: str) -> str | None:
         return None
     if deed == "read":
         return None
-    wanted = (Deed.DELETE, Deed.ARCHIVE) if deed == "delete" else (Deed.UPDATE,)
+    wanted = {"delete": (Deed.DELETE, Deed.ARCHIVE), "erase": (Deed.DELETE,)}.get(deed, (Deed.UPDATE,))
     if any((CollectionName(collection), each) in known for each in wanted):
         return None
     lines = " or ".join(f"`{collection}.{each.value} ADDRESS`" for each in wanted)

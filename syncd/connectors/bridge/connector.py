@@ -87,6 +87,7 @@ class Bridge:
                 can_create=self._hooks.has(collection, Deed.CREATE),
                 can_update=self._hooks.has(collection, Deed.UPDATE),
                 can_delete=self._hooks.has(collection, Deed.DELETE, Deed.ARCHIVE),
+                can_erase=self._hooks.has(collection, Deed.DELETE),
             )
         return self._facts[collection]
 

@@ -259,6 +259,9 @@ class EmailOctopus:
             if after == place["after"]:
                 raise self._session.unexpected(operations.LIST, "the page it was asked to continue")
             return {**place, "after": after}
+        if isinstance(onward, dict) and onward.get("url"):
+            # Taken for the end, it would make all further contacts look gone.
+            raise self._session.unexpected(operations.LIST, "a link to a next page and not where that begins; links are not followed")
         following = _PASSES.index(place["status"]) + 1
         return None if following == len(_PASSES) else {**place, "status": _PASSES[following], "after": None}
 

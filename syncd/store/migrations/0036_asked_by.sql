@@ -1,0 +1,2 @@
+-- Who asked: the account of the process that left the request.
+ALTER TABLE requests ADD COLUMN asked_by TEXT NOT NULL DEFAULT '';
