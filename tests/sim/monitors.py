@@ -241,7 +241,11 @@ class Monitors:
             wrote
             for wrote in world.users.wrote
             if wrote.person == person and wrote.system != vendor.name
-            and (wrote.at > at or wrote.removed or not wrote.tag or wrote.tag not in tags_in(FIELDS[wrote.path], last.get(wrote.path)))
+            and (
+                wrote.at > at or wrote.removed or not wrote.tag or wrote.tag not in tags_in(FIELDS[wrote.path], last.get(wrote.path))
+                # Written on both sides at once, and spelt otherwise there: to all but people that edit never arrived here.
+                or world.vendors[wrote.system].kept(wrote.path, last.get(wrote.path)) != last.get(wrote.path)
+            )
         ]  # fmt: skip
         if not newer and not self._is_asked(person):
             world.fail("S5", f"{rec.id}, deleted by a person, is made again in {vendor.name} though nobody edited it elsewhere")
