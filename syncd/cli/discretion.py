@@ -23,6 +23,7 @@ LOGGABLE = frozenset({
     "fields", "fresh", "held", "held_back", "hint", "host", "items", "key", "kind", "level", "link", "links", "listed", "listen", "logger", "looked",
     "member", "mode", "next", "now", "operation", "owed", "pid", "port", "problems", "reason", "ref", "retry_s", "row", "run", "runs", "said",
     "sentence", "signal", "size", "source", "stage", "subject", "sync", "syncs", "system", "table", "timestamp", "unknown", "version", "what", "why", "writes",
+    "left", "removed",
 })  # fmt: skip
 """Names, ids, counts, moments, and reasons in our own words or made discreet."""
 _WORDED_BY_OTHERS = frozenset({"error", "reason", "sentence"})

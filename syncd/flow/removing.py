@@ -86,7 +86,7 @@ def _end(engine: Engine, tx: Connection, request: int) -> dict[str, Json]:
         "left": [{"ref": str(ref), "why": why} for ref, why in found.left.items()],
     }
     control.report(tx, request, "done", result=result, at=engine.clock.now())
-    engine.log.info("forget.removed", deleted=found.done, left=len(found.left))
+    engine.log.info("forget.removed", removed=found.done, left=len(found.left))
     return result
 
 
@@ -116,7 +116,7 @@ async def _delete(engine: Engine, request: int, ref: Ref) -> None:
 
 
 async def _failed(engine: Engine, request: int, removal: Removal, error: ConnectorError) -> None:
-    engine.log.warning("forget.not_removed", system=removal.ref.system, error=type(error).__name__, status=error.status, attempt=removal.attempts + 1)
+    engine.log.warning("forget.not_removed", system=removal.ref.system, error=type(error).__name__, attempt=removal.attempts + 1)
     if isinstance(error, Unauthorized):
         await pause_system(engine, removal.ref.system, error, removal.ref.collection)
     if isinstance(error, Rejected) and error.effect is Effect.NONE:
