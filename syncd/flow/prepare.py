@@ -14,7 +14,7 @@ from syncd.core.errors import ConnectorError
 from syncd.core.fields import Unreadable
 from syncd.core.link import LinkState
 from syncd.core.outcome import Operation
-from syncd.core.record import Json, Micros, Record
+from syncd.core.record import SECOND, Json, Micros, Record
 from syncd.core.rules import SyncRules
 from syncd.core.translate import from_hub
 from syncd.flow.binding import bind_for
@@ -30,6 +30,8 @@ from syncd.store.observations import Look, Observation
 from syncd.store.outbox import Owed, State
 
 LOOKERS = 8
+BEHIND: Micros = 5 * SECOND
+"""How long a write rests whose target was shown as it was before what is known of it."""
 MANY = 10
 """More than this in one call are written upon one listing rather than upon a look at each."""
 
@@ -88,7 +90,12 @@ async def look_at_targets(engine: Engine, group: list[Owed]) -> list[Looked]:
 def begin(engine: Engine, tx: Connection, looked: list[Looked]) -> list[Ready]:
     """What may be sent now: its intent is recorded, together with the looks it rests on. What needs no call any more is settled."""
     observations.observe(tx, [each.look for each in looked if each.look is not None], engine.routes, "look before writing")
-    ready = [each for each in [_made_ready(engine, tx, each) for each in looked] if each is not None]
+    known = observations.load(tx, [each.owed.ref for each in looked if each.look is not None])
+    ready = [
+        each
+        for each in [_made_ready(engine, tx, each) for each in looked if not _is_behind(engine, tx, each, known.get(each.owed.ref))]
+        if each is not None
+    ]
     sent = {each.id for each in outbox.mark_sent(tx, [each.owed for each in ready], engine.clock.now())}
     return [each for each in ready if each.owed.id in sent]
 
@@ -126,6 +133,20 @@ async def _read_anew(engine: Engine, owed: Owed, known: Observation | None) -> L
         return None
     shown = {**(known.fields or {} if known is not None else {}), **record.fields}
     return Looked(owed=owed, record=record, shown=shown, look=look_at(engine, record, seen_at))
+
+
+def _is_behind(engine: Engine, tx: Connection, looked: Looked, known: Observation | None) -> bool:
+    """Whether the look showed the target as it was before what is known already; then the write is put off.
+
+    A vendor's reads may run behind its writes for a while. Planned again, the write would be the same and looked for again at once.
+    """
+    shown_at, known_at = looked.record.modified_at, known.modified_at if looked.look is not None and known is not None else None
+    if shown_at is None or known_at is None or shown_at >= known_at:
+        return False
+    state = State.UNKNOWN if looked.owed.state is State.UNKNOWN else State.PENDING
+    now = engine.clock.now()
+    outbox.settle(tx, looked.owed, state, now, error=looked.owed.error, due_at=now + BEHIND)
+    return True
 
 
 def _made_ready(engine: Engine, tx: Connection, looked: Looked) -> Ready | None:

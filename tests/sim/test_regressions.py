@@ -483,3 +483,15 @@ def test_somebody_made_anew_under_another_address():
         habits=({"webhooks": "full"}, {}, {}), start="mixed", first_run="review", shuffle=True, hops=2, disk_s=0.002, backlog=True,
         minutes=4.0, seed=420148,
     ))  # fmt: skip
+
+
+def test_reads_that_run_behind_are_not_asked_again_at_once():
+    """A vendor showed its record as it had been before our last write: the next one was planned, looked for and planned again without a rest."""
+    script = story(
+        Strike(kind="stale_get", at=21, until=164, most=1000, operation="get"), Act(kind="edit", at=23, system=2), Act(kind="edit", at=43, system=2),
+        habits=({"lag": 20_000_000}, {}, {"webhooks": "hint"}), latency=0.02, minutes=4, delete="unlink",
+    )  # fmt: skip
+    report = run(script)
+
+    assert report.failure is None, report.failure
+    assert report.facts["call get"] < 100
