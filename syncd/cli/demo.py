@@ -26,6 +26,7 @@ from syncd.cli.demo_stage import stage_directory, until_stopped
 from syncd.cli.demo_story import (
     Tally,
     Teller,
+    any_owed,
     introduce,
     missing_holds,
     open_holds,
@@ -231,13 +232,13 @@ def _judge(show: _Show, at_rest: Sequence[str]) -> None:
 
 
 async def _agreement(show: _Show) -> Report:
-    """Waits until the referee is content and nothing was written for a while, or for as long as that may take at most."""
+    """Waits until the referee is content and for a while nothing was written and nothing was owed, or for as long as that may take at most."""
     until = monotonic() + (CHAOS_S if show.world.chaos else 30 + 0.4 * len(show.world.people.residents))
     count, since = -1, monotonic()
     while True:
         show.daemon.check()
         began = monotonic()
-        if len(_written(show)) != count:
+        if len(_written(show)) != count or any_owed(show.world):
             count, since = len(_written(show)), began
         report = verify(show.evidence())
         if (not report.differences and began - since >= AGREED_FOR_S) or began >= until:

@@ -17,8 +17,9 @@ from syncd.core.outcome import HoldKind
 from syncd.core.record import Json
 from syncd.sandbox import Applied, Operation
 from syncd.sandbox.people import Part, Resident
-from syncd.store import holds
+from syncd.store import holds, outbox
 from syncd.store.holds import Held, HoldState
+from syncd.store.outbox import State
 from syncd.store.visiting import reading
 
 
@@ -132,6 +133,13 @@ def open_holds(world: World) -> list[Held]:
     """What syncd itself says is waiting for a person."""
     with reading(world.database) as read:
         return read(lambda tx: holds.select(tx, [HoldState.OPEN]))
+
+
+def any_owed(world: World) -> bool:
+    """Whether syncd has still to write something, or to find out what became of a write."""
+    with reading(world.database) as read:
+        owed = read(outbox.counts)
+    return any(owed.get(state.value) for state in (State.PENDING, State.SENT, State.UNKNOWN))
 
 
 def tell_holds(teller: Teller, world: World, held: Sequence[Held]) -> None:

@@ -21,7 +21,6 @@ from syncd.flow.write import write_once
 from syncd.store import inbox
 from syncd.store.cursors import PassMode
 from syncd.store.inbox import Arrival
-from tests.connectors.conftest import PATIENT_S
 from tests.connectors.record_bench import RecordBench
 from tests.flow.world import CONTACTS, CRM, EMAIL, OPEN_GUARDS, S, Watch, opened
 
@@ -136,7 +135,7 @@ async def told(tmp_path, open_bench, collection, match=(), agreed=None, **vendor
     """
     clock = Watch(SystemClock().now())
     time = {"clock": lambda: clock.at / SECOND} if vendor else {}
-    contacts = await open_bench("gohighlevel", timeout_s=PATIENT_S, settings={"calls_per_window": 10_000}, **time, **vendor)
+    contacts = await open_bench("gohighlevel", settings={"calls_per_window": 10_000}, **time, **vendor)
     bench = RecordBench(contacts, collection)
     far = {CRM: MemorySystem(clock, id_prefix="crm-")}
     kinds = dict.fromkeys(("title", "text", "chosen", "person", "start"), FieldType.TEXT) | {"starred": FieldType.BOOL, "unread": FieldType.NUMBER}

@@ -14,7 +14,6 @@ from syncd.connectors.base import Change, Created, Exists, Update, WebhookRefuse
 from syncd.connectors.registry import KINDS
 from syncd.core.errors import Effect, Rejected, Stale, Unavailable, UserError
 from syncd.core.record import CollectionName, Record, RecordId, Ref, SystemName
-from tests.connectors.conftest import PATIENT_S
 
 SYSTEM = SystemName("at")
 CONTACTS = CollectionName("contacts")
@@ -38,7 +37,7 @@ async def changed(bench, record_id, changes, **before):
 
 async def test_slots_are_the_labelled_ones(open_bench):
     """Texts, dates and numbers, by the label the account gave them; what has no label is nobody's."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S)
+    bench = await open_bench("activetrail")
     schema = await bench.connector.discover(CONTACTS)
 
     assert {"custom.ext1", "custom.date5", "custom.num5"} == set(SLOTS.by_path)
@@ -126,7 +125,7 @@ def test_an_error_says_why_in_any_of_its_shapes(body, expected):
 @pytest.mark.parametrize("reply", ["empty", "contact"])
 async def test_every_type_of_field_goes_there_and_back(open_bench, reply):
     """What is written in a type's form is read in it, and None unsets it, whatever an update is answered with."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, put_reply=reply)
+    bench = await open_bench("activetrail", put_reply=reply)
     values = {
         "sms": "+972501234567",
         "custom.ext2": "web",
@@ -148,7 +147,7 @@ async def test_every_type_of_field_goes_there_and_back(open_bench, reply):
 @pytest.mark.parametrize("state", [2, 3])
 async def test_nobody_is_subscribed_by_an_update(open_bench, state):
     """Whoever left or has not confirmed comes back by its own hand."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S)
+    bench = await open_bench("activetrail")
     record_id = bench.vendor.create_as_user({"email": "a@b.co", "status": state})["id"]
     before = bench.vendor.contacts()
     answer = await changed(bench, record_id, {"status": "subscribed", "first_name": "A"})
@@ -159,7 +158,7 @@ async def test_nobody_is_subscribed_by_an_update(open_bench, state):
 
 async def test_only_what_differs_is_joined_and_left(open_bench):
     """In the spelling the account has; a group that is missing is made once."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S)
+    bench = await open_bench("activetrail")
     ids = [bench.create_as_user(email=f"p{number}@b.co", tags=["customer", "vip"]) for number in range(2)]
     answers = [await changed(bench, each, {"groups": ["VIP", "Fresh"]}, groups=["customer", "vip"]) for each in ids]
 
@@ -171,7 +170,7 @@ async def test_only_what_differs_is_joined_and_left(open_bench):
 
 async def test_a_name_for_two_groups_is_refused(open_bench):
     """Which of them is meant cannot be known."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, groups=("vip", "VIP"))
+    bench = await open_bench("activetrail", groups=("vip", "VIP"))
     record_id = bench.create_as_user(email="a@b.co", name="A")
     before = bench.vendor.contacts()
     answer = await changed(bench, record_id, {"groups": ["vip"], "first_name": "B"}, groups=None)
@@ -182,7 +181,7 @@ async def test_a_name_for_two_groups_is_refused(open_bench):
 
 async def test_a_join_never_makes_another_contact(open_bench):
     """A contact joins by its address: as it is now, not as it was."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S)
+    bench = await open_bench("activetrail")
     record_id = bench.create_as_user(email="old@b.co")
     await bench.connector.get(bench.ref(record_id))
     bench.edit_as_user(record_id, email="new@b.co")
@@ -194,7 +193,7 @@ async def test_a_join_never_makes_another_contact(open_bench):
 
 async def test_a_join_that_took_another_in_is_told(open_bench):
     """The address moved to somebody else between the look and the call: the plan no longer fits, and something was done."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S)
+    bench = await open_bench("activetrail")
     record_id = bench.create_as_user(email="old@b.co")
     bench.edit_as_user(record_id, email="new@b.co")
     bench.create_as_user(email="old@b.co")
@@ -206,7 +205,7 @@ async def test_a_join_that_took_another_in_is_told(open_bench):
 
 async def test_mailing_lists_are_shown_where_wanted(open_bench):
     """Joined through a group, left, and listed in a whole pass; a list that is not there is not made."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, settings={"show_mailing_lists": True})
+    bench = await open_bench("activetrail", settings={"show_mailing_lists": True})
     record_id = bench.create_as_user(email="a@b.co", tags=["vip"])
     lonely = bench.create_as_user(email="b@b.co")
     joined = await changed(bench, record_id, {"mailing_lists": ["weekly"]}, mailing_lists=None)
@@ -224,7 +223,7 @@ async def test_mailing_lists_are_shown_where_wanted(open_bench):
 
 async def test_what_is_not_shown_is_not_written(open_bench):
     """Nor is it in the schema, so that nobody maps it."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, settings={"show_groups": False})
+    bench = await open_bench("activetrail", settings={"show_groups": False})
     record_id = bench.create_as_user(email="a@b.co", tags=["vip"])
     schema = await bench.connector.discover(CONTACTS)
     record = await bench.connector.get(bench.ref(record_id))
@@ -235,7 +234,7 @@ async def test_what_is_not_shown_is_not_written(open_bench):
 
 async def test_a_mark_is_left(open_bench):
     """At a create and at an update; it is said to be there, and never read."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, settings={"external_name": "ghl"})
+    bench = await open_bench("activetrail", settings={"external_name": "ghl"})
     made = await bench.connector.create(CONTACTS, {"email": "a@b.co", "external_id": "x1"})
     again = await changed(bench, made.record.ref.id, {"external_id": "x2"})
     read = await bench.connector.get(made.record.ref)
@@ -247,7 +246,7 @@ async def test_a_mark_is_left(open_bench):
 
 async def test_a_mark_costs_nothing_where_none_is_mapped(open_bench):
     """It is for other programs, and no call shows it: without it nothing is asked of or written to the external ids."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S)
+    bench = await open_bench("activetrail")
     made = await bench.connector.create(CONTACTS, {"email": "a@b.co", "first_name": "A"})
     await changed(bench, made.record.ref.id, {"first_name": "B"})
     await bench.connector.find(CONTACTS, "email", "a@b.co")
@@ -260,7 +259,7 @@ async def test_a_mark_costs_nothing_where_none_is_mapped(open_bench):
 @pytest.mark.parametrize("deletes", ["hard", "soft", "hidden"])
 async def test_who_was_deleted_can_be_made_again(open_bench, deletes, updates):
     """Anew, or as the contact that was kept, which is then named: somebody is there, once, with what was wanted."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, deletes=deletes, post_updates_existing=updates)
+    bench = await open_bench("activetrail", deletes=deletes, post_updates_existing=updates)
     record_id = bench.create_as_user(email="a@b.co", name="Old")
     bench.delete_as_user(record_id)
     answer = await bench.connector.create(CONTACTS, bench.fields(email="a@b.co", name="New", tags=["vip"]))
@@ -274,7 +273,7 @@ async def test_who_was_deleted_can_be_made_again(open_bench, deletes, updates):
 @pytest.mark.parametrize("email", ["a+b@b.co", "o'neil@b.co", "a&b@b.co", "a%b@b.co", "josé@b.co"])
 async def test_an_address_of_any_characters_is_found(open_bench, email):
     """Those that web servers refuse in a path are searched for."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S)
+    bench = await open_bench("activetrail")
     record_id = bench.create_as_user(email=email)
     bench.create_as_user(email="x" + email)
     found = await bench.connector.find(CONTACTS, "email", email.upper())
@@ -285,7 +284,7 @@ async def test_an_address_of_any_characters_is_found(open_bench, email):
 
 async def test_a_number_that_is_somebodys_is_not_taken_over(open_bench):
     """A create with it would change whom it belongs to; however the number is written."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S)
+    bench = await open_bench("activetrail")
     record_id = bench.vendor.create_as_user({"email": "a@b.co", "sms": "050-123-4567"})["id"]
     before = bench.vendor.contacts()
     found = await bench.connector.find(CONTACTS, "sms", "+972501234567")
@@ -299,7 +298,7 @@ async def test_a_number_that_is_somebodys_is_not_taken_over(open_bench):
 
 async def test_an_address_that_is_anothers_shows_as_not_kept(open_bench):
     """The vendor says yes and queues the pair for a person; the read-back tells the truth."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S)
+    bench = await open_bench("activetrail")
     bench.create_as_user(email="b@b.co")
     record_id = bench.create_as_user(email="a@b.co", name="A")
     answer = await changed(bench, record_id, {"email": "b@b.co", "first_name": "B"})
@@ -311,7 +310,7 @@ async def test_an_address_that_is_anothers_shows_as_not_kept(open_bench):
 @pytest.mark.parametrize("operation", ["add-group-member", "external-map", "contact-groups"])
 async def test_a_create_that_breaks_off_half_way_is_in_doubt(open_bench, operation):
     """The contact is there, so it must be looked for before anything is made again."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S)
+    bench = await open_bench("activetrail")
     await bench.connector.discover(CONTACTS)
     bench.vendor.faults.add(operation, "rate_limited", retry_after_s=0)
     with pytest.raises(Unavailable) as caught:
@@ -323,7 +322,7 @@ async def test_a_create_that_breaks_off_half_way_is_in_doubt(open_bench, operati
 
 async def test_an_update_that_breaks_off_half_way_is_in_doubt(open_bench):
     """Its fields are there, its group is not."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S)
+    bench = await open_bench("activetrail")
     record_id = bench.create_as_user(email="a@b.co")
     bench.vendor.faults.add("add-group-member", "rate_limited", retry_after_s=0)
     with pytest.raises(Unavailable) as caught:
@@ -336,7 +335,7 @@ async def test_an_update_that_breaks_off_half_way_is_in_doubt(open_bench):
 @pytest.mark.parametrize("deletes", ["hard", "soft", "hidden"])
 async def test_who_is_gone_takes_no_update(open_bench, deletes):
     """Even where the vendor takes it without a word; and nobody joins a group."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, deletes=deletes)
+    bench = await open_bench("activetrail", deletes=deletes)
     record_id = bench.create_as_user(email="a@b.co")
     bench.delete_as_user(record_id)
     answers = [await changed(bench, record_id, {"first_name": "B"}), await changed(bench, record_id, {"groups": ["vip"]}, groups=None)]
@@ -347,7 +346,7 @@ async def test_who_is_gone_takes_no_update(open_bench, deletes):
 
 async def test_nobody_is_deleted_unless_it_is_allowed(open_bench):
     """The capability says so, the call is refused, and the way out is named."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, settings={"allow_delete": False})
+    bench = await open_bench("activetrail", settings={"allow_delete": False})
     record_id = bench.create_as_user(email="a@b.co")
     with pytest.raises(Rejected) as caught:
         await bench.connector.delete(bench.ref(record_id))
@@ -439,7 +438,7 @@ def test_the_quota_belongs_to_the_token_which_it_does_not_tell():
 
 async def test_campaigns_are_read_and_nothing_else(open_bench):
     """Listed whole, read one by one, and never written."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, campaigns=tuple(f"C{number}" for number in range(150)))
+    bench = await open_bench("activetrail", campaigns=tuple(f"C{number}" for number in range(150)))
     collection = CollectionName("campaigns")
     schema = await bench.connector.discover(collection)
     page, records = await bench.connector.page(collection), []

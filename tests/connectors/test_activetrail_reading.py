@@ -12,7 +12,7 @@ from syncd.connectors.clock import SystemClock
 from syncd.connectors.registry import KINDS, open_connector
 from syncd.core.errors import Unavailable
 from syncd.core.record import CollectionName, SystemName
-from tests.connectors.conftest import PATIENT_S, account
+from tests.connectors.conftest import account
 
 CONTACTS = CollectionName("contacts")
 DAY_S = 86_400
@@ -29,7 +29,7 @@ def seed(bench, count, *, groups=("customer",)) -> list[str]:
 async def test_a_pass_shows_everybody_once(open_bench, count, first_page, known):
     """Whatever number pages begin at, whether that is known or not, and however long ago people came."""
     settings = {"first_page": first_page} if known else {}
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, first_page=first_page, page_zero="first", settings=settings)
+    bench = await open_bench("activetrail", first_page=first_page, page_zero="first", settings=settings)
     ids = seed(bench, count)
     shown = [record.ref.id for page in await bench.pages() for record in page.records]
 
@@ -39,7 +39,7 @@ async def test_a_pass_shows_everybody_once(open_bench, count, first_page, known)
 
 async def test_a_pass_costs_its_pages_and_those_of_the_groups(open_bench):
     """And one empty page a listing, which alone is its end."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, settings={"first_page": 1})
+    bench = await open_bench("activetrail", settings={"first_page": 1})
     seed(bench, 250)
     await bench.connector.discover(CONTACTS)
     bench.vendor.stats.reset()
@@ -51,7 +51,7 @@ async def test_a_pass_costs_its_pages_and_those_of_the_groups(open_bench):
 
 async def test_members_beyond_a_short_page_are_members(open_bench):
     """What is hidden makes a page short; those after it have not left the group."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, deletes="hidden")
+    bench = await open_bench("activetrail", deletes="hidden")
     ids = seed(bench, 250)
     bench.delete_as_user(ids[3])
     listed = await bench.listed()
@@ -62,7 +62,7 @@ async def test_members_beyond_a_short_page_are_members(open_bench):
 
 async def test_what_was_read_since_the_pass_began_is_shown(open_bench):
     """Groups are gone through at the start of a pass; a contact that we changed or read since is shown as it was read."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, settings={"first_page": 1})
+    bench = await open_bench("activetrail", settings={"first_page": 1})
     ids = seed(bench, 250)
     page = await bench.connector.page(CONTACTS)
     await bench.connector.update([Update(ref=bench.ref(ids[200]), changes={"groups": ["vip"]}, before={"groups": ["customer"]})])
@@ -78,7 +78,7 @@ async def test_what_was_read_since_the_pass_began_is_shown(open_bench):
 
 async def test_what_is_read_while_the_groups_are_gone_through_counts(open_bench):
     """A contact that left a group after that group was gone through is shown as it was read."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, settings={"first_page": 1})
+    bench = await open_bench("activetrail", settings={"first_page": 1})
     ids = seed(bench, 3)
     # The first group takes a page and an empty one; the second group keeps us waiting.
     bench.vendor.faults.add("list-group-members", "slow", seconds=0.2, skip=2)
@@ -99,7 +99,7 @@ async def test_what_is_read_while_the_groups_are_gone_through_counts(open_bench)
 
 async def test_every_pass_goes_through_the_groups_anew(open_bench):
     """Nobody told of what people did to them since the last one."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S)
+    bench = await open_bench("activetrail")
     ids = seed(bench, 3)
     await bench.listed()
     bench.edit_as_user(ids[1], tags=["vip"])
@@ -109,7 +109,7 @@ async def test_every_pass_goes_through_the_groups_anew(open_bench):
 
 async def test_a_pass_is_resumed_by_a_successor(open_bench):
     """Its token is all that is handed over; groups are gone through again."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S)
+    bench = await open_bench("activetrail")
     ids = seed(bench, 250)
     page = await bench.connector.page(CONTACTS)
     page = await bench.connector.page(CONTACTS, token=page.next)
@@ -127,7 +127,7 @@ async def test_a_pass_is_resumed_by_a_successor(open_bench):
 
 async def test_a_listing_that_does_not_get_on_is_an_error(open_bench):
     """A vendor that shows the same page for ever would never let a pass end."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, settings={"first_page": 1})
+    bench = await open_bench("activetrail", settings={"first_page": 1})
     seed(bench, 250)
     page = await bench.connector.page(CONTACTS)
     token = {**page.next, "page": 1}
@@ -140,7 +140,7 @@ async def test_a_listing_that_does_not_get_on_is_an_error(open_bench):
 @pytest.mark.parametrize(("wish", "paused"), [(7, 7.0), (None, 0.0002)])
 async def test_a_refusal_is_waited_out_by_everybody(open_bench, wish, paused):
     """As long as the vendor says, or, where it does not, as long as the pace (here 10,000 a second, now half) takes to forgive."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S)
+    bench = await open_bench("activetrail")
     record_id = bench.create_as_user(email="a@b.co")
     bench.vendor.faults.add("get-contact", "rate_limited", **({} if wish is None else {"retry_after_s": wish}))
     with pytest.raises(Unavailable) as caught:
@@ -154,7 +154,7 @@ async def test_a_refusal_is_waited_out_by_everybody(open_bench, wish, paused):
 
 async def test_a_vendor_that_is_overloaded_slows_us_down(open_bench):
     """A 503 says the same as a 429; any other 5xx does not."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S)
+    bench = await open_bench("activetrail")
     record_id = bench.create_as_user(email="a@b.co")
     paces = []
     for status in (500, 503):
@@ -263,7 +263,7 @@ def test_a_successor_goes_on_at_the_pace_that_was_learnt():
 async def test_every_group_and_mailing_list_is_told_of(open_bench, first_page):
     """Whatever the contacts show of them, by name and number, and whichever number the first page has."""
     groups = tuple(f"group {number:03}" for number in range(130))
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, first_page=first_page, groups=groups, mailing_lists=("Weekly", "Monthly"))
+    bench = await open_bench("activetrail", first_page=first_page, groups=groups, mailing_lists=("Weekly", "Monthly"))
     imports = next(number for number, name in bench.vendor.account.groups.items() if name == "group 002")
     kind, clock = KINDS["activetrail"], SystemClock()
     options = kind.settings(**account(bench.vendor), show_groups=False, import_group=imports)

@@ -19,7 +19,6 @@ from syncd.store import inbox
 from syncd.store.cursors import PassMode
 from syncd.store.inbox import Arrival
 from syncd.store.outbox import State
-from tests.connectors.conftest import PATIENT_S
 from tests.flow.world import CRM, EMAIL, NAME, OPEN_GUARDS, PLAN, TAGS, Watch, opened, rules
 
 TRAIL = SystemName("bench")
@@ -128,7 +127,7 @@ async def live(story) -> None:
 @asynccontextmanager
 async def telling(open_bench, folder, **options):
     """The two sides and the engine between them."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, **options)
+    bench = await open_bench("activetrail", **options)
     await bench.connector.discover(bench.collection)
     clock = Watch(SystemClock().now())
     crm = MemorySystem(clock, id_prefix="crm-")

@@ -11,7 +11,6 @@ from syncd.connectors.activetrail.unknowns import FromDate, judge_first_page, ju
 from syncd.connectors.base import Created, Exists, Update
 from syncd.core.record import DAY, CollectionName
 from syncd.sandbox import Actor
-from tests.connectors.conftest import PATIENT_S
 
 CONTACTS = CollectionName("contacts")
 WORLDS = list(product((0, 1), ("changed", "registered"), ("contact_change", "by_hand"), ("hard", "soft")))
@@ -89,7 +88,7 @@ def expected() -> dict[str, tuple]:
 async def test_the_end_is_the_same_whatever_the_answers(open_bench, first_page, from_date, manual_event, deletes):
     """And by then every answer is known, and right."""
     options = {"first_page": first_page, "from_date": from_date, "manual_event": manual_event, "deletes": deletes}
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, **options)
+    bench = await open_bench("activetrail", **options)
     await live(bench)
 
     assert expected() == {row["email"]: (row["name"], row["tags"]) for row in bench.truth().values()}
@@ -106,7 +105,7 @@ async def test_the_end_is_the_same_whatever_the_answers(open_bench, first_page, 
 @pytest.mark.parametrize("deletes", ["hidden", "soft"])
 async def test_the_end_is_the_same_on_the_stranger_readings_too(open_bench, zero, deletes):
     """Page 0 may be many things where pages begin at 1, and what is hidden makes pages short."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, first_page=1, page_zero=zero, deletes=deletes, members_as_array=True, put_reply="contact")
+    bench = await open_bench("activetrail", first_page=1, page_zero=zero, deletes=deletes, members_as_array=True, put_reply="contact")
     await live(bench)
 
     assert expected() == {row["email"]: (row["name"], row["tags"]) for row in bench.truth().values()}
@@ -116,7 +115,7 @@ async def test_the_end_is_the_same_on_the_stranger_readings_too(open_bench, zero
 @pytest.mark.parametrize("world", WORLDS)
 async def test_asking_writes_nothing(open_bench, world):
     """What reading can tell is known after discovery, in a handful of calls; the rest stays open until a write that must be made."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, first_page=world[0], from_date=world[1], manual_event=world[2], deletes=world[3])
+    bench = await open_bench("activetrail", first_page=world[0], from_date=world[1], manual_event=world[2], deletes=world[3])
     populate(bench, 3)
     log = len(bench.vendor.truth)
     await bench.connector.discover(CONTACTS)
@@ -130,7 +129,7 @@ async def test_asking_writes_nothing(open_bench, world):
 async def test_what_is_set_is_not_asked(open_bench):
     """The operator's word stands."""
     told = {"first_page": 1, "from_date": "changed", "webhook_events": ["contact_change"], "deletion": "soft"}
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, settings=told)
+    bench = await open_bench("activetrail", settings=told)
     populate(bench, 3)
     await bench.connector.discover(CONTACTS)
 
@@ -142,7 +141,7 @@ async def test_what_is_set_is_not_asked(open_bench):
 async def test_an_empty_account_tells_nothing_and_is_listed_all_the_same(open_bench):
     """Until somebody is there."""
     for first_page in (0, 1):
-        bench = await open_bench("activetrail", timeout_s=PATIENT_S, first_page=first_page, page_zero="empty")
+        bench = await open_bench("activetrail", first_page=first_page, page_zero="empty")
         await bench.connector.discover(CONTACTS)
         nobody = (answers(bench)["first_page"], await bench.listed())
         bench.create_as_user(email="a@b.co")
@@ -153,7 +152,7 @@ async def test_an_empty_account_tells_nothing_and_is_listed_all_the_same(open_be
 
 async def test_a_page_that_is_empty_by_mistake_misleads_nobody(open_bench):
     """Page 0 is asked again before its emptiness is believed; one that stays empty loses a call, never a contact."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, first_page=0)
+    bench = await open_bench("activetrail", first_page=0)
     populate(bench)
     bench.vendor.faults.add("list-contacts", "empty_listing")
     await bench.connector.discover(CONTACTS)
@@ -164,7 +163,7 @@ async def test_a_page_that_is_empty_by_mistake_misleads_nobody(open_bench):
 
 async def test_webhooks_that_may_not_be_seen_are_no_obstacle(open_bench):
     """A token without that permission; the question stays open and everything else is found out."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S)
+    bench = await open_bench("activetrail")
     populate(bench, 3)
     bench.vendor.faults.add("list-webhooks", "error_before", status=403)
     schema = await bench.connector.discover(CONTACTS)
@@ -175,7 +174,7 @@ async def test_webhooks_that_may_not_be_seen_are_no_obstacle(open_bench):
 
 async def test_a_webhook_that_rests_announces_nothing(open_bench):
     """Only active ones count."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, webhook_events=("contact_change",))
+    bench = await open_bench("activetrail", webhook_events=("contact_change",))
     async with ClientSession(headers={"Authorization": bench.vendor.token}) as client:
         body = {"name": "resting", "event_type": bench.vendor.options.manual_event, "is_active": False}
         async with client.post(bench.vendor.base_url + "/webhooks", json=body) as response:
@@ -189,7 +188,7 @@ async def test_a_webhook_that_rests_announces_nothing(open_bench):
 @pytest.mark.parametrize("meaning", ["changed", "registered"])
 async def test_a_young_contact_teaches_nothing_of_from_date(open_bench, meaning):
     """It is listed either way, so that looking before is enough; and after three such looks nobody looks any more."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, from_date=meaning)
+    bench = await open_bench("activetrail", from_date=meaning)
     record_id = bench.create_as_user(email="a@b.co")
     for number in range(5):
         await bench.connector.update([Update(ref=bench.ref(record_id), changes={"first_name": f"N{number}"})])
@@ -203,7 +202,7 @@ async def test_a_young_contact_teaches_nothing_of_from_date(open_bench, meaning)
 
 async def test_a_lesson_that_fails_is_not_the_updates_failure(open_bench):
     """The update is done, and the question stays open."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, first_page=0, from_date="changed")
+    bench = await open_bench("activetrail", first_page=0, from_date="changed")
     (record_id,) = populate(bench, 1)
     await bench.connector.discover(CONTACTS)
     for skip in (0, 1):
@@ -216,7 +215,7 @@ async def test_a_lesson_that_fails_is_not_the_updates_failure(open_bench):
 
 async def test_changes_alone_are_listed_once_that_can_be_trusted(open_bench):
     """With a day's overlap, in one call, by whomever they were made; and nothing is said of groups, which no such listing shows."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, from_date="changed", settings={"from_date": "changed", "first_page": 1})
+    bench = await open_bench("activetrail", from_date="changed", settings={"from_date": "changed", "first_page": 1})
     ids = populate(bench)
     await bench.connector.discover(CONTACTS)
     bench.edit_as_user(ids[7], name="Theirs", tags=["vip"])
@@ -231,7 +230,7 @@ async def test_changes_alone_are_listed_once_that_can_be_trusted(open_bench):
 
 async def test_the_overlap_covers_any_zone(open_bench):
     """Whatever zone FromDate is read in, nobody falls between two polls."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S, from_date="changed", settings={"from_date": "changed", "first_page": 1})
+    bench = await open_bench("activetrail", from_date="changed", settings={"from_date": "changed", "first_page": 1})
     record_id = bench.vendor.seed({"email": "a@b.co"}, at=ago(bench, 0.6))["id"]
     now = bench.connector._session.clock.now()
 
@@ -267,7 +266,7 @@ def test_from_date_is_judged_by_whom_a_change_brings_in(before, after, expected)
 
 async def test_own_writes_are_the_only_ones_by_the_api(open_bench):
     """A life under the safe choices alone costs no write more than what was asked for."""
-    bench = await open_bench("activetrail", timeout_s=PATIENT_S)
+    bench = await open_bench("activetrail")
     await live(bench)
     by_api = [entry for entry in bench.vendor.truth.since() if entry.actor is Actor.API]
 

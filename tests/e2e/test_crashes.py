@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from time import monotonic
 
 import pytest
 
 from syncd.sandbox import Sandbox
 from syncd.sandbox.people import trickle
-from tests.e2e.daemon import Daemon
+from tests.e2e.daemon import ROOT, Daemon
 from tests.e2e.oracle import from_ghl, from_octopus
 from tests.e2e.world import World
 
@@ -52,16 +54,29 @@ def assert_nobody_is_doubled(world: World) -> None:
 
 @dataclass(slots=True)
 class Lives:
-    """What many short lives of the daemon showed: seconds until ready; exit codes and seconds of those told to stop."""
+    """What many short lives of the daemon showed: seconds until ready, and what a command that does nothing took halfway; exit codes and
+    seconds of those told to stop.
+    """
 
     ready: list[float] = field(default_factory=list)
+    bare_s: float = 0.0
     stops: list[tuple[int, float]] = field(default_factory=list)
+
+
+async def nothing_done() -> float:
+    """How long a command takes that only starts, on this machine at this moment, in seconds."""
+    began = monotonic()
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "syncd", "--version", cwd=ROOT, stdout=asyncio.subprocess.DEVNULL)
+    await process.wait()
+    return monotonic() - began
 
 
 async def live_and_die(world: World, random: Random, times: int) -> Lives:
     """Starts the daemon so many times and ends it at random moments: two in three are killed, the others told to stop."""
     lives = Lives()
     for number in range(times):
+        if number == times // 2:
+            lives.bare_s = await nothing_done()
         daemon = world.new_daemon()
         try:
             await daemon.start()
@@ -92,8 +107,8 @@ async def test_killed_or_told_to_stop_while_edits_go_on(tmp_path: Path) -> None:
 
     assert_nobody_is_doubled(world)
     assert (holds, failures, crashed) == ([], [], [])
-    # The median, because the machine may be busy with something else for one of them.
-    assert sorted(lives.ready)[len(lives.ready) // 2] <= READY_S
+    # The median, because the machine may be busy with something else for one of them; where it is busy all the time, as much as that costs.
+    assert sorted(lives.ready)[len(lives.ready) // 2] <= max(READY_S, 3 * lives.bare_s)
     assert {code for code, _ in lives.stops} == {0}
     assert max(s for _, s in lives.stops) <= STOP_S
 
