@@ -26,19 +26,27 @@ class Sender:
         self.url, self.list_id, self.secret = url, list_id, secret
         self.answers: Counter[int | str] = Counter()
         self.slowest_s = 0.0
+        self.again = 0
         self._number = 0
 
     async def send(self, client: aiohttp.ClientSession, secret: str) -> int | str:
+        """The answer to one delivery, which is sent again, as every vendor does, where its connection ended without one."""
         self._number += 1
         headers, body = signed_with(secret, self.list_id, self._number)
         began = time.monotonic()
-        try:
-            async with client.post(self.url, data=body, headers=headers) as answer:
-                found: int | str = answer.status
-        except (aiohttp.ClientError, TimeoutError) as error:
-            found = type(error).__name__
+        found = await self._post(client, headers, body)
+        if isinstance(found, str):
+            self.again += 1
+            found = await self._post(client, headers, body)
         self.slowest_s = max(self.slowest_s, time.monotonic() - began)
         return found
+
+    async def _post(self, client: aiohttp.ClientSession, headers: dict[str, str], body: bytes) -> int | str:
+        try:
+            async with client.post(self.url, data=body, headers=headers) as answer:
+                return answer.status
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return type(error).__name__
 
     async def keep_sending(self) -> None:
         async def one() -> None:
@@ -91,8 +99,10 @@ async def test_a_key_is_replaced_while_deliveries_keep_coming(tmp_path: Path, ca
         log = daemon.log.read_text()
 
     with capsys.disabled():
-        print(f"\nkeys replaced under {PER_S} deliveries a second: {dict(sender.answers)}, the slowest took {sender.slowest_s * 1e3:.0f} ms")
+        print(f"\nkeys replaced under {PER_S} deliveries a second: {dict(sender.answers)}, {sender.again} sent again, the slowest took {sender.slowest_s * 1e3:.0f} ms")
     assert {200} == set(sender.answers)
+    # Whoever is let in at the very end of a configuration and has said nothing for half a second is not waited for: on a busy machine, one or two.
+    assert sender.again <= sender.answers.total() // 100
     assert (401, 200) == (dead, live)
     assert not [secret for secret in ("the-old-secret", "the-new-secret") if secret in log]
 
