@@ -58,6 +58,8 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
     if owed.evidence:
         detail["evidence"] = list(owed.evidence)
     if record is not None:
+        # Asked before it is noted that the record is there.
+        taken = owed.operation is Operation.CREATE and _held_elsewhere(tx, owed, record.ref, now)
         others = {
             place: [route for route in routes if route != (owed.sync, owed.member)]
             for place, routes in engine.routes.items()
@@ -71,7 +73,7 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
             for name, value in shown.items()
             if name in owed.values
         }
-        if owed.operation is Operation.CREATE and _held_elsewhere(tx, owed, record.ref, now):
+        if taken:
             reason = f"{owed.member} answered the create with {record.ref}, which another link holds"
             _ask_which(tx, owed, reason, [record.ref], now)
             return
@@ -90,13 +92,18 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
 
 
 def _held_elsewhere(tx: Connection, owed: Owed, ref: Ref, now: Micros) -> bool:
-    """Whether another link that is alive has this record. One that has ended lets go of it: the vendor brought an old record back for us."""
+    """Whether another link has this record. One that has ended lets go of it if it was gone: the vendor brought an old record back for us.
+
+    While it is there, it stays with whom it was linked: whether somebody new is the same is a question to a person, as it is when records are linked.
+    """
     item = planning.PlanItem(owed.sync, owed.member, ref.id)
     holder = links.links_of(tx, [item]).get(item, owed.link)
     if holder == owed.link:
         return False
     ended = links.load(tx, [holder])[holder]
-    if ended.state is LinkState.LIVE:
+    last = observations.load(tx, [ref]).get(ref)
+    was_gone = ended.members[owed.member].gone or last is None or last.fields is None
+    if ended.state is LinkState.LIVE or not was_gone:
         return True
     members = {name: member for name, member in ended.members.items() if name != owed.member}
     links.save(tx, [replace(ended, members=members, revision=ended.revision + 1)], now)
