@@ -98,3 +98,5 @@ class Gone:
     """Another record of the same member that carries this one's keys: a merge, not a deletion."""
     survivor_linked: bool = False
     """Whether that other record has a link of its own already."""
+    lacking: frozenset[FieldName] = frozenset()
+    """Fields in which it was given a value and did not keep it, of which a person is still asked."""

@@ -241,3 +241,15 @@ def test_field_names_do_not_matter_to_a_deletion() -> None:
     made = plan(sync(row(), row(TAGS), delete=DeleteRule.PROPAGATE), agreed(values), {A: GONE, B: Seen(fields=values)})
 
     assert values == made.writes[0].expected
+
+
+@pytest.mark.parametrize("rule", [DeleteRule.PROPAGATE, DeleteRule.ARCHIVE])
+@pytest.mark.parametrize(("shown", "state"), [("x", LinkState.UNLINKED), ("z", None)])
+def test_where_an_edit_was_not_kept_nothing_is_deleted(rule: DeleteRule, shown: str, state: LinkState | None) -> None:
+    """Who deleted it had never seen what it was given: the others keep theirs. Not so where it has come to that since."""
+    link = agreed({F: "z"})
+    link = replace(link, members=link.members | {A: LinkMember(ref=ref("a"), base={F: shown}, agreed={F: "z"})})
+    made = plan(rules(rule), link, {**seen(b="z"), A: Gone(evidence=("404",), lacking=frozenset({F}))})
+    expected = state or (LinkState.DELETED if rule is DeleteRule.PROPAGATE else LinkState.ARCHIVED)
+
+    assert (expected, state is None) == (made.link.state, bool(owed(made)))
