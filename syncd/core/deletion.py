@@ -122,11 +122,14 @@ def _edited_since(rules: SyncRules, gone: list[Draft], live: list[Draft], fields
 
 
 def _by_others(rule: FieldRule, draft: Draft, fields: Fields) -> bool:
-    """Whether what the hub holds is not all this member's own doing: a set may have several authors, of whom it is the last."""
+    """Whether what the hub holds is not all this member's own doing: a set may have several authors, of whom it is the last.
+
+    What an automation set is nobody's edit: it brings back nothing that a person deleted.
+    """
     hub = fields.hub[rule.name]
     if rule.type is FieldType.SET:
         return not equal(rule.type, hub.value, draft.base.get(rule.name))
-    return hub.winner != draft.name
+    return hub.winner != draft.name and not hub.is_automated
 
 
 def _carry_deletion(

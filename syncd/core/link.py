@@ -38,6 +38,10 @@ class Interval:
         return self.since is not None and self.since >= other.until
 
 
+BY_AUTOMATION = "automation "
+"""How the rule begins by which an automation set a value; its name follows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubField:
     """One agreed value, and how it came to be: whose it was, by which rule, when it changed there."""
@@ -46,6 +50,11 @@ class HubField:
     winner: MemberName | None = None
     rule: str = ""
     interval: Interval | None = None
+
+    @property
+    def is_automated(self) -> bool:
+        """Whether it was set by an automation, and by no member."""
+        return self.winner is None and self.rule.startswith(BY_AUTOMATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -253,3 +253,12 @@ def test_where_an_edit_was_not_kept_nothing_is_deleted(rule: DeleteRule, shown: 
     expected = state or (LinkState.DELETED if rule is DeleteRule.PROPAGATE else LinkState.ARCHIVED)
 
     assert (expected, state is None) == (made.link.state, bool(owed(made)))
+
+
+@pytest.mark.parametrize(("rule", "owes"), [("automation greet", [(A, Operation.DELETE)]), ("put back by a person", [(A, Operation.UPDATE), (B, Operation.CREATE)])])
+def test_what_an_automation_set_is_nobodys_edit(rule: str, owes: list[Json]) -> None:
+    """A value that an automation set, and that had not come there yet, brings no deleted record back; one that a person gave does."""
+    link = agreed({F: "x"})
+    link = replace(link, hub={F: HubField(value="z", rule=rule)})
+
+    assert owes == owed(plan(rules(), link, seen(a="x", b=GONE)))

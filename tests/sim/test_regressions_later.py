@@ -5,6 +5,10 @@ Every test's docstring tells what went wrong once.
 
 from __future__ import annotations
 
+import pytest
+
+from tests.sim.automating import PING, loop, told
+from tests.sim.rules import CARRIED
 from tests.sim.script import Act, Strike
 from tests.sim.test_regressions import holds, story
 
@@ -26,4 +30,22 @@ def test_a_deletion_where_an_edit_was_not_kept():
         Strike(kind="partial", at=188, until=250, operation="update", most=5),
         Act(kind="edit", at=190, system=0), Act(kind="delete", at=243, system=1),
         habits=({"webhooks": "full"}, {"webhooks": "hint"}),
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("delete", ["propagate", "review"])
+def test_what_an_automation_set_is_nobodys_edit(delete):
+    """An automation gave a field a value, the record was deleted before it came there, and was made again as if a person had edited it elsewhere."""
+    holds(story(
+        Strike(kind="delete_during", at=151, until=480, system=0, operation="update", most=1), Act(kind="edit", at=154.633, system=0),
+        habits=({}, {}), delete=delete, start="one", carried=CARRIED, automations=[told("start", "hub", [{"set": {CARRIED[0]: PING}}])],
+    ))  # fmt: skip
+
+
+def test_a_record_that_is_deleted_everywhere_while_automations_set_a_field():
+    """Deleted in all three while each was looked at, after an edit in the first: made again in the first too, for a value that only automations had set."""
+    holds(story(
+        Strike(kind="delete_during", at=56.968, until=86.626, rate=0.9, operation="get", salt=753805364), Act(kind="clear", at=57.659, system=0),
+        habits=({}, {}, {}), delete="review", start="one", disk_s=0.2, backlog=True, minutes=4.0, seed=50425,
+        carried=CARRIED, automations=loop(),
     ))  # fmt: skip
