@@ -11,6 +11,7 @@ from tests.sim.automating import PING, loop, told
 from tests.sim.rules import CARRIED
 from tests.sim.script import Act, Strike
 from tests.sim.test_regressions import holds, story
+from tests.sim.world import run
 
 LAG = 20_000_000
 
@@ -49,3 +50,17 @@ def test_a_record_that_is_deleted_everywhere_while_automations_set_a_field():
         habits=({}, {}, {}), delete="review", start="one", disk_s=0.2, backlog=True, minutes=4.0, seed=50425,
         carried=CARRIED, automations=loop(),
     ))  # fmt: skip
+
+
+@pytest.mark.parametrize("conflict", ["last_modified", "review"])
+@pytest.mark.parametrize("spelling", ["title", "cut"])
+def test_a_doubtful_update_of_a_record_that_a_person_edits(spelling, conflict):
+    """An update's answer was lost and its target edited in another field: what the vendor had made of our own words (cut short) was taken for an edit, and won."""
+    report = run(story(
+        Strike(kind="e422_after", at=100, until=300, operation="update", system=1, most=1),
+        Act(kind="edit", at=200, system=0), Act(kind="tag", at=200, system=0), Act(kind="tag", at=203.1, system=1),
+        habits=({"webhooks": "hint"}, {"normalise": spelling, "webhooks": "hint"}), fields=("name", "tags"), conflict=conflict, truth=1, start="one", seed=4,
+    ))  # fmt: skip
+
+    assert report.failure is None, report.failure
+    assert (0, 1) == (report.facts["people held"], report.facts["people equal"])
