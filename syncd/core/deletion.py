@@ -24,10 +24,10 @@ def deletion_rule(rules: SyncRules, drafts: Mapping[MemberName, Draft], fields: 
     """The rule of the sync, but nothing is deleted or archived where a member had never been compared with the others.
 
     Nor where a single field never was: because the question who is right about it is still open, or because what the others have of it
-    never reached the one whose record is gone.
+    never reached the one whose record is gone, or was not kept there.
     """
     unknown = any(
-        draft.was.ref is not None and (not draft.was.base or _holds_undecided(rules, draft) or _never_received(rules, draft, fields))
+        draft.was.ref is not None and (not draft.was.base or _holds_undecided(rules, draft) or _never_received(rules, draft, fields) or _never_kept(rules, draft))
         for draft in drafts.values()
     )
     if unknown and rules.delete in (DeleteRule.PROPAGATE, DeleteRule.ARCHIVE):
@@ -53,6 +53,14 @@ def _never_received(rules: SyncRules, draft: Draft, fields: Fields) -> bool:
         and receives(rule, draft.name)
         and undeliverable(rule, rules.members[draft.name], fields.hub[rule.name].value) is None
         for rule in rules.fields.values()
+    )
+
+
+def _never_kept(rules: SyncRules, draft: Draft) -> bool:
+    """Whether the one whose record is gone still showed something else than what it was given: whoever deleted it had not seen that."""
+    return draft.gone is not None and any(
+        not equal(rules.fields[name].type, draft.was.base.get(name), draft.was.agreed.get(name))
+        for name in draft.gone.lacking & rules.fields.keys()
     )
 
 
@@ -114,11 +122,14 @@ def _edited_since(rules: SyncRules, gone: list[Draft], live: list[Draft], fields
 
 
 def _by_others(rule: FieldRule, draft: Draft, fields: Fields) -> bool:
-    """Whether what the hub holds is not all this member's own doing: a set may have several authors, of whom it is the last."""
+    """Whether what the hub holds is not all this member's own doing: a set may have several authors, of whom it is the last.
+
+    What an automation set is nobody's edit: it brings back nothing that a person deleted.
+    """
     hub = fields.hub[rule.name]
     if rule.type is FieldType.SET:
         return not equal(rule.type, hub.value, draft.base.get(rule.name))
-    return hub.winner != draft.name
+    return hub.winner != draft.name and not hub.is_automated
 
 
 def _carry_deletion(

@@ -38,6 +38,10 @@ class Interval:
         return self.since is not None and self.since >= other.until
 
 
+BY_AUTOMATION = "automation "
+"""How the rule begins by which an automation set a value; its name follows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubField:
     """One agreed value, and how it came to be: whose it was, by which rule, when it changed there."""
@@ -46,6 +50,11 @@ class HubField:
     winner: MemberName | None = None
     rule: str = ""
     interval: Interval | None = None
+
+    @property
+    def is_automated(self) -> bool:
+        """Whether it was set by an automation, and by no member."""
+        return self.winner is None and self.rule.startswith(BY_AUTOMATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,3 +107,5 @@ class Gone:
     """Another record of the same member that carries this one's keys: a merge, not a deletion."""
     survivor_linked: bool = False
     """Whether that other record has a link of its own already."""
+    lacking: frozenset[FieldName] = frozenset()
+    """Fields in which it was given a value and did not keep it, of which a person is still asked."""

@@ -15,6 +15,7 @@ The table, case by case (field by field in `decide`):
 | deleted here, another member not seen or in doubt  | nothing, until it was seen                                            |
 | deleted here, not readable any more elsewhere      | nothing, until it can be read                                         |
 | deleted here, never compared with the others       | unlinked: nothing is deleted or archived                              |
+| deleted here, an edit from elsewhere was not kept  | unlinked: nothing is deleted or archived                              |
 | deleted everywhere                                 | the link ends                                                         |
 
 Pure: rules, link, what was seen and a person's picks come in; a `Plan` comes out. The same input gives the same plan in any order of

@@ -174,7 +174,7 @@ async def _find(engine: Engine, owed: Owed, keys: Sequence[_Key]) -> tuple[list[
     member, connector = engine.rule(owed.sync, owed.member), engine.connectors[owed.ref.system]
     others: dict[Ref, Record] = {}
     for position, key in enumerate(keys):
-        records = await _there(engine, await connector.find(owed.ref.collection, key.path, key.value))
+        records = await _there(engine, owed, key, await connector.find(owed.ref.collection, key.path, key.value))
         known = await engine.database.read(lambda tx: observations.load(tx, [record.ref for record in records]))  # noqa: B023 (awaited at once)
         rules = await bound_for(engine, owed, *(record.fields for record in records))
         found = []
@@ -191,14 +191,15 @@ async def _find(engine: Engine, owed: Owed, keys: Sequence[_Key]) -> tuple[list[
     return [], list(others.values())
 
 
-async def _there(engine: Engine, found: Sequence[Record]) -> list[Record]:
-    """What was found, without what is gone: a look-up may run behind, so a record known to be gone is asked for by id."""
+async def _there(engine: Engine, owed: Owed, key: _Key, found: Sequence[Record]) -> list[Record]:
+    """What was found, as it is now: a look-up may run behind, so a record known to be gone, or to have another key, is asked for by id."""
     known = await engine.database.read(lambda tx: observations.load(tx, [record.ref for record in found]))
+    rules, member = await bound_for(engine, owed, *(last.fields for last in known.values() if last.fields)), engine.rule(owed.sync, owed.member)
     there: list[Record] = []
     for record in found:
         last = known.get(record.ref)
-        is_gone = last is not None and last.fields is None
-        shown = await engine.connectors[record.ref.system].get(record.ref) if is_gone else record
+        is_doubted = last is not None and (last.fields is None or not _shows(key, to_hub(rules, member, last.fields), owed))
+        shown = await engine.connectors[record.ref.system].get(record.ref) if is_doubted else record
         there += [shown] if shown is not None else []
     return there
 

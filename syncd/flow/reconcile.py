@@ -294,7 +294,8 @@ class _Batch:
             return None
         if observation.fields is None:
             survivor, is_linked = self._survivor(link, name, ref)
-            return Gone(evidence=observation.evidence, survivor=survivor, survivor_linked=is_linked)
+            lacking = holds.not_kept(self.tx, link.id, name)
+            return Gone(evidence=observation.evidence, survivor=survivor, survivor_linked=is_linked, lacking=lacking)
         shown = {**observation.fields, **self.folded.get(ref, {})}
         return see(self.rules, self.rules.members[name], shown, observation.changed)
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from syncd.core.fields import FieldType, Unreadable, equal, read
 from syncd.core.happening import Origin, What
-from syncd.core.link import HubField, Interval, Link, LinkState
+from syncd.core.link import BY_AUTOMATION, HubField, Interval, Link, LinkState
 from syncd.core.record import SECOND, FieldName, Json, Micros
 from syncd.core.rules import SyncRules
 from syncd.flow.engine import Engine
@@ -44,7 +44,7 @@ def set_fields(engine: Engine, tx: Connection, run: Run, link: Link, given: Mapp
     }
     if not moved:
         return None
-    why = f"automation {run.automation}"
+    why = f"{BY_AUTOMATION}{run.automation}"
     fields = {name: HubField(value=value, rule=why, interval=Interval(now, now)) for name, value in moved.items()}
     after = replace(link, hub={**link.hub, **fields}, revision=link.revision + 1)
     links.save(tx, [after], now)
@@ -70,7 +70,7 @@ def _tell(engine: Engine, tx: Connection, run: Run, before: Link, after: Link, m
                 "value": value,
                 "before": before.hub[name].value if name in before.hub else None,
                 "winner": None,
-                "rule": f"automation {run.automation}",
+                "rule": f"{BY_AUTOMATION}{run.automation}",
                 "losers": {},
                 "cause": f"automation run {run.id}",
                 "between": [now, now],

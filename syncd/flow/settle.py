@@ -58,6 +58,8 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
     if owed.evidence:
         detail["evidence"] = list(owed.evidence)
     if record is not None:
+        # Asked before it is noted that the record is there.
+        taken = owed.operation is Operation.CREATE and _held_elsewhere(tx, owed, record.ref, now)
         others = {
             place: [route for route in routes if route != (owed.sync, owed.member)]
             for place, routes in engine.routes.items()
@@ -71,7 +73,7 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
             for name, value in shown.items()
             if name in owed.values
         }
-        if owed.operation is Operation.CREATE and _held_elsewhere(tx, owed, record.ref, now):
+        if taken:
             reason = f"{owed.member} answered the create with {record.ref}, which another link holds"
             _ask_which(tx, owed, reason, [record.ref], now)
             return
@@ -90,13 +92,18 @@ def settle_done(engine: Engine, tx: Connection, owed: Owed, record: Record | Non
 
 
 def _held_elsewhere(tx: Connection, owed: Owed, ref: Ref, now: Micros) -> bool:
-    """Whether another link that is alive has this record. One that has ended lets go of it: the vendor brought an old record back for us."""
+    """Whether another link has this record. One that has ended lets go of it if it was gone: the vendor brought an old record back for us.
+
+    While it is there, it stays with whom it was linked: whether somebody new is the same is a question to a person, as it is when records are linked.
+    """
     item = planning.PlanItem(owed.sync, owed.member, ref.id)
     holder = links.links_of(tx, [item]).get(item, owed.link)
     if holder == owed.link:
         return False
     ended = links.load(tx, [holder])[holder]
-    if ended.state is LinkState.LIVE:
+    last = observations.load(tx, [ref]).get(ref)
+    was_gone = ended.members[owed.member].gone or last is None or last.fields is None
+    if ended.state is LinkState.LIVE or not was_gone:
         return True
     members = {name: member for name, member in ended.members.items() if name != owed.member}
     links.save(tx, [replace(ended, members=members, revision=ended.revision + 1)], now)
@@ -294,18 +301,52 @@ def settle_owed_still(engine: Engine, tx: Connection, owed: Owed, error: str | N
         tell_doubtful(engine, tx, owed)
 
 
-def settle_moved(engine: Engine, tx: Connection, owed: Owed) -> None:
-    """The target is not what this write was decided upon: it is taken back and the link planned again."""
+def settle_edited(engine: Engine, tx: Connection, owed: Owed, record: Record) -> None:
+    """A doubtful update whose target shows something beside it: what arrived of it is ours, in the vendor's own spelling; the rest is planned anew."""
     now = engine.clock.now()
-    if outbox.settle(tx, owed, State.CANCELLED, now, error="the target had moved; planned again"):
-        tell_doubtful(engine, tx, owed)
-        link = links.load(tx, [owed.link])[owed.link]
-        if owed.operation in (Operation.DELETE, Operation.ARCHIVE):
-            # It was edited after its deletion was decided: the link is as it was before, and the edit is weighed against it.
-            members = {name: replace(member, gone=False) for name, member in link.members.items()}
-            link = replace(link, state=LinkState.LIVE, members=members, revision=link.revision + 1)
-            links.save(tx, [link], now)
-        planning.enqueue(tx, links.items_of(link)[:1], now, "target moved")
+    rules = bind_for(tx, engine.syncs[owed.sync], owed, record.fields)
+    shown = to_hub(rules, engine.rule(owed.sync, owed.member), record.fields)
+    came = _came(rules, owed, shown) if owed.operation is Operation.UPDATE else {}
+    link = links.load(tx, [owed.link])[owed.link]
+    member = link.members.get(owed.member)
+    if not came or link.state is not LinkState.LIVE or member is None or member.ref != owed.ref:
+        settle_owed_still(engine, tx, owed)
+        return
+    if not settle_moved(engine, tx, owed):
+        return
+    sent = {name: owed.values[name] for name in came}
+    after = replace(member, base={**member.base, **came}, agreed={**member.agreed, **sent})
+    links.save(tx, [replace(link.with_member(owed.member, after), revision=link.revision + 1)], now)
+    before: dict[str, Json] = {name: owed.expected[name] for name in came}
+    detail: dict[str, Json] = {"key": owed.key, "operation": owed.operation.value, "how": "found written, and edited since"}
+    _note(engine, tx, owed, "write.done", {**detail, "values": dict(sent), "shown": dict(came), "before": before}, record.ref.id, now)
+
+
+def _came(rules: SyncRules, owed: Owed, shown: Mapping[FieldName, Json | Unreadable]) -> dict[FieldName, Json]:
+    """What the target shows that it did not show before and that its vendor may have made of what was sent. (Sets have no spelling of their own.)"""
+    return {
+        name: back
+        for name, value in owed.values.items()
+        if name in rules.fields and rules.fields[name].type is not FieldType.SET and name in owed.expected
+        if name in shown and not isinstance(back := shown[name], Unreadable)
+        if made_of(rules.fields[name].type, back, value) and not equal(rules.fields[name].type, back, owed.expected[name])
+    }
+
+
+def settle_moved(engine: Engine, tx: Connection, owed: Owed) -> bool:
+    """The target is not what this write was decided upon: it is taken back and the link planned again. False when the lease was lost."""
+    now = engine.clock.now()
+    if not outbox.settle(tx, owed, State.CANCELLED, now, error="the target had moved; planned again"):
+        return False
+    tell_doubtful(engine, tx, owed)
+    link = links.load(tx, [owed.link])[owed.link]
+    if owed.operation in (Operation.DELETE, Operation.ARCHIVE):
+        # It was edited after its deletion was decided: the link is as it was before, and the edit is weighed against it.
+        members = {name: replace(member, gone=False) for name, member in link.members.items()}
+        link = replace(link, state=LinkState.LIVE, members=members, revision=link.revision + 1)
+        links.save(tx, [link], now)
+    planning.enqueue(tx, links.items_of(link)[:1], now, "target moved")
+    return True
 
 
 def _plan_again(tx: Connection, owed: Owed, now: Micros) -> None:

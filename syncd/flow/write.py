@@ -32,7 +32,7 @@ from syncd.flow.settle import (
     settle_adopted,
     settle_dead,
     settle_done,
-    settle_owed_still,
+    settle_edited,
 )
 from syncd.store import observations, outbox
 from syncd.store.database import BrokenRuleError, Connection
@@ -255,6 +255,6 @@ async def _clear_up(engine: Engine, owed: Owed) -> None:
             settle_done(engine, tx, owed, record, seen_at, "found written")
             return
         observations.observe(tx, [look_at(engine, record, seen_at)], engine.routes, "look after a doubtful write")
-        settle_owed_still(engine, tx, owed)
+        settle_edited(engine, tx, owed, record)
 
     await engine.database.write(commit)

@@ -132,6 +132,14 @@ def doubtful_creates(tx: Connection, links: Iterable[LinkId]) -> set[tuple[LinkI
     return {(LinkId(link), MemberName(member)) for link, member in rows}
 
 
+def not_kept(tx: Connection, link: LinkId, member: MemberName) -> frozenset[FieldName]:
+    """The fields of which a person is asked because this member accepted a value and did not keep it."""
+    rows = tx.execute(
+        "SELECT field FROM holds WHERE link_id = ? AND member = ? AND kind = 'not_stored' AND state = 'open' AND field IS NOT NULL", (link, member)
+    )
+    return frozenset(FieldName(name) for (name,) in rows)
+
+
 def close_doubtful(tx: Connection, link: LinkId, member: MemberName, at: Micros) -> bool:
     """A record has turned up where it was not known whether it had been made; whether that was asked."""
     return bool(tx.execute(

@@ -241,3 +241,24 @@ def test_field_names_do_not_matter_to_a_deletion() -> None:
     made = plan(sync(row(), row(TAGS), delete=DeleteRule.PROPAGATE), agreed(values), {A: GONE, B: Seen(fields=values)})
 
     assert values == made.writes[0].expected
+
+
+@pytest.mark.parametrize("rule", [DeleteRule.PROPAGATE, DeleteRule.ARCHIVE])
+@pytest.mark.parametrize(("shown", "state"), [("x", LinkState.UNLINKED), ("z", None)])
+def test_where_an_edit_was_not_kept_nothing_is_deleted(rule: DeleteRule, shown: str, state: LinkState | None) -> None:
+    """Who deleted it had never seen what it was given: the others keep theirs. Not so where it has come to that since."""
+    link = agreed({F: "z"})
+    link = replace(link, members=link.members | {A: LinkMember(ref=ref("a"), base={F: shown}, agreed={F: "z"})})
+    made = plan(rules(rule), link, {**seen(b="z"), A: Gone(evidence=("404",), lacking=frozenset({F}))})
+    expected = state or (LinkState.DELETED if rule is DeleteRule.PROPAGATE else LinkState.ARCHIVED)
+
+    assert (expected, state is None) == (made.link.state, bool(owed(made)))
+
+
+@pytest.mark.parametrize(("rule", "owes"), [("automation greet", [(A, Operation.DELETE)]), ("put back by a person", [(A, Operation.UPDATE), (B, Operation.CREATE)])])
+def test_what_an_automation_set_is_nobodys_edit(rule: str, owes: list[Json]) -> None:
+    """A value that an automation set, and that had not come there yet, brings no deleted record back; one that a person gave does."""
+    link = agreed({F: "x"})
+    link = replace(link, hub={F: HubField(value="z", rule=rule)})
+
+    assert owes == owed(plan(rules(), link, seen(a="x", b=GONE)))

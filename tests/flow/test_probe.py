@@ -7,6 +7,7 @@ import pytest
 from syncd.connectors.memory import FaultKind, MemoryConnector
 from syncd.core.errors import Effect, Rejected
 from syncd.core.record import SECOND
+from syncd.core.rules import DeleteRule
 from tests.flow.world import ADA, CRM, EMAIL, MAIL, PHONE, Watch, opened, rules, systems
 
 LAG = 20 * SECOND
@@ -182,6 +183,29 @@ async def test_an_existing_record_of_another_link_is_held(tmp_path):
 
         assert ("unknown_create", [f"mail/contacts/{mail}"]) == (asked.kind.value, asked.sides["candidates"])
         assert {"crm": "crm-1", "mail": mail} in await world.links()
+
+
+async def test_who_is_still_there_is_not_taken_from_a_link_that_has_ended(tmp_path):
+    """Who was unlinked keeps his record: somebody new with the same address is a question, also where only the look-up shows that it is the same."""
+    async with opened(tmp_path, rules(delete=DeleteRule.UNLINK)) as world:
+        crm, mail = await world.linked()
+        world.crm.delete_as_user(crm)
+        for seconds in (5, 700):
+            await world.hear(CRM)
+            world.later(seconds)
+            await world.reread(CRM)
+        await world.plan()
+        world.mail.edit_as_user(mail, {"email": "ben@example.com"})
+        await world.poll(MAIL)
+        world.crm.create_as_user(ADA)
+        await world.poll(CRM)
+        await world.plan()
+        world.mail.edit_as_user(mail, {"email": ADA["email"]})
+        await world.write(MAIL)
+        (asked,) = await world.holds()
+
+        assert ("unknown_create", [f"mail/contacts/{mail}"]) == (asked.kind.value, asked.sides["candidates"])
+        assert {"crm": crm, "mail": mail} in await world.links()
 
 
 async def test_a_create_looks_before_it_doubles(tmp_path):

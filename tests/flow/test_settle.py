@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from syncd.connectors.memory import FaultKind
 from syncd.core.fields import FieldType
 from syncd.flow.settle import _why_not_stored
 from syncd.store.holds import HoldState
 from tests.flow.hands import by_us, edited
-from tests.flow.world import ADA, Watch, opened, systems
+from tests.flow.world import ADA, MAIL, Watch, opened, systems
 
 
 async def test_normalisation_is_no_edit(tmp_path):
@@ -108,3 +109,22 @@ async def test_an_ignored_hold_does_not_come_back(tmp_path):
         await world.sync()
 
         assert ([], 1) == (await world.asked(), len(await world.holds(HoldState.IGNORED)))
+
+
+async def test_what_arrived_of_a_doubtful_update_is_ours_though_somebody_edited_since(tmp_path):
+    """The answer was lost and a person edited another field: what the vendor cut short of our words is no edit, and the person's is taken over."""
+    clock = Watch()
+    far = systems(clock, mail={"normalise": lambda path, value: value[:8] if path == "name" and value else value})
+    async with opened(tmp_path, far=far) as world:
+        crm, mail = await world.linked()
+        await edited(world, crm, name="Ada Lovelace", tags=["one"])
+        world.mail.faults.add(FaultKind.TIMEOUT_AFTER, "update")
+        await world.write(MAIL)
+        world.mail.edit_as_user(mail, {"tags": ["one", "two"]})
+        world.later(60)
+        await world.work()
+        await world.sync()
+
+        assert ("Ada Lovelace", ["one", "two"]) == tuple(world.crm.records()[crm][path] for path in ("name", "tags"))
+        assert ("Ada Love", ["one", "two"]) == tuple(world.mail.records()[mail][path] for path in ("name", "tags"))
+        assert ([], 2) == (await world.asked(), (await world.told()).count("write.done"))
