@@ -49,6 +49,14 @@ class Unreadable:
     """Nothing is wrong with it: what it refers to is not known yet."""
 
 
+def load_everything() -> None:
+    """Loads what reading would load when it is first needed, region by region.
+
+    A file that cannot be opened just then leaves the library's lock closed, and whoever reads a telephone number next waits for ever.
+    """
+    phonenumbers.PhoneMetadata.load_all()
+
+
 def is_blank(value: Json) -> bool:
     """Whether a normal form says nothing: None. (`read` turns every kind of emptiness into None.)"""
     return value is None

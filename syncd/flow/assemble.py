@@ -28,6 +28,7 @@ from syncd.connectors.operating import CatalogueOperations, Operations
 from syncd.connectors.quota import Quota
 from syncd.connectors.registry import KINDS, open_connector
 from syncd.core.errors import ConnectorError, Unauthorized, UserError
+from syncd.core.fields import load_everything
 from syncd.core.record import DAY, Json, SyncName, SystemName
 from syncd.core.rules import SyncRules
 from syncd.flow import clocks
@@ -67,6 +68,7 @@ async def assemble(
     settings: Settings, database: Database, *, clock: Clock, random: Random, log: FilteringBoundLogger, reason: str
 ) -> AsyncIterator[Assembled]:
     """An engine over an open database for the length of the block. Raises UserError where going on would be unsafe."""
+    load_everything()
     clock = SteadyClock(clock, floor=await database.read(observations.newest))
     async with AsyncExitStack() as stack:
         known = await database.read(control.systems)

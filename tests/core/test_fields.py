@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +13,8 @@ from hypothesis import strategies as st
 
 from syncd.core.fields import FieldType, Unreadable, as_set, elements, equal, is_blank, key, read
 from syncd.core.record import Json
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 T = FieldType
 
@@ -158,3 +163,21 @@ def test_reading_twice_is_reading_once(kind: FieldType, raw: Json) -> None:
 def test_text_reads_as_its_pieces_do(left: str, right: str) -> None:
     """Normal forms do not depend on how line ends and accents are encoded."""
     assert read(T.TEXT, f"{left}\r\n{right}") == read(T.TEXT, f"{left}\n{right}")
+
+
+def test_nothing_is_loaded_later():
+    """With everything loaded, telephone numbers of any region are read where no file can be opened any more; without, that goes wrong."""
+    script = (
+        "import os, resource, sys\n"
+        "from syncd.core.fields import FieldType, load_everything, read\n"
+        "if sys.argv[1] == 'all': load_everything()\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir('/proc/self/fd')) - 1,) * 2)\n"
+        "print(*[read(FieldType.PHONE, each) for each in ('+442079460018', '+97235551234', '+4930901820', '(201) 555-0123')])\n"
+    )
+    done = [
+        subprocess.run([sys.executable, "-c", script, how], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        for how in ("all", "later")
+    ]
+
+    assert (0, "+442079460018 +97235551234 +4930901820 +12015550123\n") == (done[0].returncode, done[0].stdout)
+    assert "Too many open files" in done[1].stderr
