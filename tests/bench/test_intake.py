@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -17,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from syncd.store import inbox
-from syncd.store.database import prepare
+from syncd.store.database import connect, prepare
 from tests.bench.load import request, run
 from tests.flow.doors import door, from_ghl, from_octopus
 from tests.store.build import arrival
@@ -76,7 +75,7 @@ async def one_round(size: int) -> dict[str, dict]:
 
 async def committing_each(folder: Path, requests: list[bytes]) -> dict:
     """What a handler that commits for itself reaches."""
-    with closing(sqlite3.connect(folder / "naive.db", isolation_level=None)) as tx:
+    with closing(connect(folder / "naive.db")) as tx:
         prepare(tx)
         number = iter(range(10**9))
 
