@@ -91,11 +91,7 @@ def begin(engine: Engine, tx: Connection, looked: list[Looked]) -> list[Ready]:
     """What may be sent now: its intent is recorded, together with the looks it rests on. What needs no call any more is settled."""
     observations.observe(tx, [each.look for each in looked if each.look is not None], engine.routes, "look before writing")
     known = observations.load(tx, [each.owed.ref for each in looked if each.look is not None])
-    ready = [
-        each
-        for each in [_made_ready(engine, tx, each) for each in looked if not _is_behind(engine, tx, each, known.get(each.owed.ref))]
-        if each is not None
-    ]
+    ready = [each for each in [_made_ready(engine, tx, each, known.get(each.owed.ref)) for each in looked] if each is not None]
     sent = {each.id for each in outbox.mark_sent(tx, [each.owed for each in ready], engine.clock.now())}
     return [each for each in ready if each.owed.id in sent]
 
@@ -135,25 +131,24 @@ async def _read_anew(engine: Engine, owed: Owed, known: Observation | None) -> L
     return Looked(owed=owed, record=record, shown=shown, look=look_at(engine, record, seen_at))
 
 
-def _is_behind(engine: Engine, tx: Connection, looked: Looked, known: Observation | None) -> bool:
-    """Whether the look showed the target as it was before what is known already; then the write is put off.
-
-    A vendor's reads may run behind its writes for a while. Planned again, the write would be the same and looked for again at once.
-    """
+def _is_behind(looked: Looked, known: Observation | None) -> bool:
+    """Whether the look showed the target as it was before what is known already: a vendor's reads may run behind its writes for a while."""
     shown_at, known_at = looked.record.modified_at, known.modified_at if looked.look is not None and known is not None else None
-    if shown_at is None or known_at is None or shown_at >= known_at:
-        return False
-    state = State.UNKNOWN if looked.owed.state is State.UNKNOWN else State.PENDING
-    now = engine.clock.now()
-    outbox.settle(tx, looked.owed, state, now, error=looked.owed.error, due_at=now + BEHIND)
-    return True
+    return shown_at is not None and known_at is not None and shown_at < known_at
 
 
-def _made_ready(engine: Engine, tx: Connection, looked: Looked) -> Ready | None:
-    """The write in the vendor's words, over what its target holds; None when it is settled already."""
+def _made_ready(engine: Engine, tx: Connection, looked: Looked, known: Observation | None) -> Ready | None:
+    """The write in the vendor's words, over what its target holds; None when it is settled already, or put off."""
     owed, record, shown = looked.owed, looked.record, looked.shown
     rules = bind_for(tx, engine.syncs[owed.sync], owed, shown)
-    if owed.operation is Operation.UPDATE and already_holds(rules, owed, record):
+    holds_already = owed.operation is Operation.UPDATE and already_holds(rules, owed, record)
+    if (holds_already or differs_from_expected(rules, owed, record)) and _is_behind(looked, known):
+        # Nothing follows from an old version; planned again, the write would be the same, and looked for again at once.
+        now = engine.clock.now()
+        state = State.UNKNOWN if owed.state is State.UNKNOWN else State.PENDING
+        outbox.settle(tx, owed, state, now, error=owed.error, due_at=now + BEHIND)
+        return None
+    if holds_already:
         settle_done(engine, tx, owed, record, engine.clock.now(), "held already")
         return None
     if differs_from_expected(rules, owed, record):

@@ -61,6 +61,17 @@ async def test_a_moved_target_is_planned_again(tmp_path):
         assert State.CANCELLED in {each.state for each in await world.outbox()}
 
 
+async def test_a_target_dated_earlier_but_as_expected_is_written(tmp_path):
+    """A look that is dated before what is known, by a coarser clock say, and shows just what the write rests on holds up nothing."""
+    async with opened(tmp_path) as world:
+        crm, mail = await world.linked()
+        await world.engine.database.write(lambda tx: tx.execute("UPDATE observations SET modified_at = modified_at + 5000 WHERE record_id = ?", (mail,)).rowcount)
+        await edited(world, crm, name="Ada L")
+        await world.write(MAIL)
+
+        assert "Ada L" == world.mail.records()[mail]["name"]
+
+
 async def test_what_the_target_holds_already_is_not_written(tmp_path):
     """Somebody made the same edit there: nothing is sent, and all agree."""
     async with opened(tmp_path) as world:
