@@ -79,7 +79,7 @@ def list_holds(config: ConfigOption = None, as_json: JsonOption = False, _redact
         _show(each)
     if len(found) > _SHOWN_MAX:
         screen.say(f"… and {len(found) - _SHOWN_MAX:,} more (--json shows all)")
-    screen.say(f"{counted(len(found), 'decision')} wait for you" if found else "nothing waits for you")
+    screen.say(f"{counted(len(found), 'decision waits', 'decisions wait')} for you" if found else "nothing waits for you")
 
 
 @app.command(epilog="Example: syncd holds approve 3   or   syncd holds approve --kind first_run")

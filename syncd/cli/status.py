@@ -272,7 +272,7 @@ def _next_steps(state: Mapping[str, Json], settings: Settings) -> list[str]:
     if "first_run" in state["holds"]:
         steps.append("the first writes wait for you: `syncd plan`, then `syncd holds`")
     elif state["holds"]:
-        steps.append(f"{counted(sum(state['holds'].values()), 'decision')} wait for you: `syncd holds`")
+        steps.append(f"{counted(sum(state['holds'].values()), 'decision waits', 'decisions wait')} for you: `syncd holds`")
     if state["failures"]:
         steps.append(f"{counted(state['failures'], 'write')} failed: `syncd failures`")
     if failed := sum(each["failed"] for each in state["automations"].values()):
