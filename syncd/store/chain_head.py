@@ -1,4 +1,4 @@
-"""How far the journal's chain had come, kept in a file beside the database: rows cut off at its end, links and all, are missed by it.
+"""How far the journal's chain had come, kept in a file beside the database: rows cut off at its end, links and all, are told by it.
 
 The first line is the newest link, overwritten in place after each commit; each further line is a cut that was found when syncd went on writing.
 Every line is proved by the chain's key, so who edits the database alone can make no such line.
