@@ -10,13 +10,15 @@ import pytest
 from syncd.connectors.memory import FIELDS, FaultKind
 from syncd.core.automation import WebhookTrigger
 from syncd.core.happening import Cause, Claim, Origin, What
-from syncd.core.record import HOUR, SECOND
+from syncd.core.record import HOUR, SECOND, Ref
 from syncd.flow.automate import advance_once, automate_once
 from syncd.flow.write import write_once
-from syncd.store import claims, continuity
+from syncd.store import claims, continuity, notices
 from syncd.store.continuity import Standing
+from syncd.store.database import Connection
+from syncd.store.notices import Sight
 from tests.flow.automating import AUTOMATION, BACKFILL, SYNC, automated, automation, message, on_hub, on_record
-from tests.flow.world import ADA, CRM, MAIL
+from tests.flow.world import ADA, CONTACTS, CRM, MAIL, S
 
 CREATED = automation(on_record(CRM, What.CREATED), message("hello"))
 RENAMED = automation(on_record(CRM, What.UPDATED, "name"), message("renamed to {event.name}, once {event.before.name}"))
@@ -421,6 +423,43 @@ async def test_each_call_of_an_automation_is_looked_for_by_itself(tmp_path: Path
         await found.settle()
 
         assert {"of an origin that is not meant (automation)": 1} == await found.outcomes("watching")
+
+
+@pytest.mark.parametrize("stays", [True, False])
+async def test_a_hub_is_told_after_the_reading_it_took_over(tmp_path: Path, stays: bool) -> None:
+    """Of two readings that overlapped a third tells which was newer, and the hub had moved by then: whose doing it was comes first, also where the record
+    showed it for a moment only.
+    """
+    watching = automation(on_hub(What.UPDATED, "name"), message("moved", to="{link.crm.id}"), name="watching")
+    async with automated(tmp_path, watching) as found:
+        ada = found.world.crm.create_as_user(ADA)
+        await found.settle()
+        ref, now, (link,) = Ref(CRM, CONTACTS, ada), found.world.clock.now(), (await found.world.read(lambda tx: tx.execute("SELECT id FROM links").fetchone()))
+
+        def overlapping(tx: Connection) -> None:
+            for value in ("Eve", "Ada"):
+                claims.add(tx, claims.of_record(CRM, ada), Claim(cause=Cause(Origin.AUTOMATION, 1, "marking"), values={"name": [value]}), now)
+            notices.sighted(tx, [Sight(ref=ref, before=ADA, after={**ADA, "name": "Eve"}, as_of=now + 1, at=now + 2, unclear=True)], "event")
+            notices.hub_moved(
+                tx, S, link, What.UPDATED, before={"name": "Ada"}, after={"name": "Eve"}, sources={"name": {"crm": (ref, {"name": "Eve"})}}, origin=None, at=now + 3
+            )
+
+        def certain(tx: Connection) -> None:
+            if stays:
+                notices.confirmed(tx, [ref])
+                return
+            notices.sighted(tx, [Sight(ref=ref, before={**ADA, "name": "Eve"}, after=ADA, as_of=now + 4, at=now + 5)], "event")
+            notices.hub_moved(
+                tx, S, link, What.UPDATED, before={"name": "Eve"}, after={"name": "Ada"}, sources={"name": {"crm": (ref, {"name": "Ada"})}}, origin=None, at=now + 6
+            )
+
+        await found.engine.database.write(overlapping)
+        await found.told()
+        assert ({}, 2) == (await found.outcomes("watching"), await found.waiting())
+        await found.engine.database.write(certain)
+        await found.told()
+
+        assert {"of an origin that is not meant (automation)": 1 if stays else 2} == await found.outcomes("watching")
 
 
 async def test_two_automations_do_not_chase_each_other(tmp_path: Path) -> None:

@@ -109,10 +109,10 @@ def _drawn(rng: Random, systems: int) -> list[dict[str, Any]]:
         case "hub":
             found = [told("first", "hub", [call(at, operation, "first", hub=True)])]
         case "mark":
-            found = [told("mark", "hub", [{"set": {CARRIED[0]: f"{{event.after.{PATH}}}"}}]), *_watchers(systems)]
+            found = [told("mark", "hub", [{"set": {CARRIED[0]: f"{{event.after.{PATH}}}"}}]), *watchers(systems)]
         case "mark by call":
             mark = call(on, "put-field", "mark", **{CARRIED[0]: f"{{event.after.{PATH}}}"})
-            found = [told("mark", str(on), [mark], origins), *_watchers(systems)]
+            found = [told("mark", str(on), [mark], origins), *watchers(systems)]
         case _:
             return loop()
     if rng.random() < 0.3:
@@ -121,7 +121,7 @@ def _drawn(rng: Random, systems: int) -> list[dict[str, Any]]:
     return found
 
 
-def _watchers(systems: int) -> Iterator[dict[str, Any]]:
+def watchers(systems: int) -> Iterator[dict[str, Any]]:
     """Whoever changes the field that only automations write is seen, if it is taken for anybody else."""
     for number in range(systems):
         name = f"watch {number}"
@@ -195,9 +195,17 @@ class Automated:
         # Every webhook is sent again then, as another one, and the calendar goes on.
         if self.world.quiet_since is not None and spec.get("trigger") not in ("webhook", "schedule"):
             self.world.fail("A6", f"{call} after everything was at rest")
-        # Who enters somebody anew brings what automations noted of him into another link, by a person's word.
-        if call.by.startswith("watch") and self._is_honest and not self.world.hits["act recreate"]:
+        if call.by.startswith("watch") and self._is_honest and not self._was_entered_anew(call):
             self.world.fail("A7", f"{call.by} was set off by {call.subject} ({call.key}), which only automations wrote")
+
+    def _was_entered_anew(self, call: Arrived) -> bool:
+        """Whether a person made the record, or another of the same, when the daemon was there: that brings what automations noted of him before into
+        another link, or into a new record, by a person's word."""
+        known = call.subject.removeprefix("L")
+        column = "record_id" if known == call.subject else "CAST(link_id AS TEXT)"
+        rows = self.world.process.connection.execute(f"SELECT system, record_id FROM link_members WHERE {column} = ?", (known,)).fetchall()
+        about = {rec.person for vendor in self.world.vendors.values() for rec in vendor.records.values() if (vendor.name, rec.id) in rows or rec.id == known}
+        return any(rec.born_by == "user" and rec.versions[0].at >= LONG_AGO + self.shift for person in about for rec in self._all_of(person))
 
     def _was_written(self, call: Arrived) -> bool:
         tag = tag_of(call.after.get(PATH))
@@ -245,7 +253,7 @@ class Automated:
         """What is still to be done."""
         tx, world = self.world.process.connection, self.world
         if not self or world._down:
-            return []
+            return [*ways.unrest(self)]
         (waiting,) = tx.execute("SELECT count(*) FROM to_notice").fetchone()
         doable = runs.count_doable(tx, 1 << 62)
         return [*[f"{waiting} notices"] * bool(waiting), *[f"{doable} runs"] * bool(doable), *self._unread(tx), *ways.unrest(self)]
