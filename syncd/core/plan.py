@@ -73,7 +73,7 @@ def plan(
 
 
 def _revived(link: Link, seen: Mapping[MemberName, Seen | Gone]) -> Link:
-    """A record that was gone and is shown again brings its link back, as if it had just been linked there.
+    """A record that was gone and is shown again brings its link back, and says what it says against what it showed before it was gone.
 
     Members that are still gone have no record any more: it is made again. Their deletion was decided once and is not news.
     """
@@ -83,7 +83,7 @@ def _revived(link: Link, seen: Mapping[MemberName, Seen | Gone]) -> Link:
     if not back:
         return link
     members = {
-        name: replace(member, gone=False, base={}, agreed={}) if name in back else member
+        name: replace(member, gone=False) if name in back else member
         for name, member in link.members.items()
         if name in back or not (member.gone or isinstance(seen.get(name), Gone))
     }
