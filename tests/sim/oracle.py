@@ -95,7 +95,7 @@ def check(world: World) -> None:
         _check_person(world, person, excused)
     _check_links(world)
     _check_decisions(world)
-    world.automated.check()
+    world.automated.check(excused)
 
 
 def _check_decisions(world: World) -> None:

@@ -5,7 +5,7 @@ Every test's docstring tells what went wrong once.
 
 from __future__ import annotations
 
-from tests.sim.automating import call, told, watchers
+from tests.sim.drawn_automations import call, told, watchers
 from tests.sim.rules import CARRIED
 from tests.sim.script import Act
 from tests.sim.test_regressions import holds, story

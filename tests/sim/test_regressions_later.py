@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sim.automating import PING, loop, told
+from tests.sim.automating import PING
+from tests.sim.drawn_automations import loop, told
 from tests.sim.rules import CARRIED
 from tests.sim.script import Act, Strike
 from tests.sim.test_regressions import holds, story
