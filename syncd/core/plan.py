@@ -39,6 +39,7 @@ from syncd.core.record import FieldName, Json, MemberName
 from syncd.core.rules import DeleteRule, FieldRule, MemberRule, SyncRules
 from syncd.core.translate import to_hub
 
+_NOTHING = object()
 
 def plan(
     rules: SyncRules,
@@ -95,6 +96,8 @@ def _decide_fields(
 ) -> Fields:
     fields = Fields(hub=dict(link.hub))
     for rule in rules.fields.values():
+        if rule.name not in picks and _is_at_rest(rule, link, drafts):
+            continue
         voices = [voice for draft in drafts.values() if (voice := draft.voice(rule, link.hub)) is not None]
         fields.holds.extend(_unreadable(rule, drafts))
         if not voices:
@@ -127,6 +130,20 @@ def _decide_fields(
                 )
             )
     return fields
+
+
+def _is_at_rest(rule: FieldRule, link: Link, drafts: Mapping[MemberName, Draft]) -> bool:
+    """Whether everybody who shows a field shows exactly what it did, and has what was agreed: most fields of most links are so."""
+    hub, name = link.hub.get(rule.name), rule.name
+    if hub is None or rule.derived is not None:
+        return False
+    for draft in drafts.values():
+        if draft.seen is None or name not in draft.seen.fields or draft.name not in rule.members:
+            continue
+        value = draft.seen.fields[name]
+        if isinstance(value, Unreadable) or draft.was.agreed.get(name, _NOTHING) != hub.value or draft.was.base.get(name, _NOTHING) != value:
+            return False
+    return True
 
 
 def _unreadable(rule: FieldRule, drafts: Mapping[MemberName, Draft]) -> list[Hold]:
