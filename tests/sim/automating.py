@@ -147,11 +147,14 @@ class Automated:
     def unrest(self) -> list[str]:
         """What is still to be done."""
         tx, world = self.world.process.connection, self.world
-        if not self or world._down:
-            return [*ways.unrest(self)]
+        if not self:
+            return []
+        unasked = [*self._unread(tx), *ways.unrest(self)]
+        if world._down:
+            return unasked
         (waiting,) = tx.execute("SELECT count(*) FROM to_notice").fetchone()
         doable = runs.count_doable(tx, 1 << 62)
-        return [*[f"{waiting} notices"] * bool(waiting), *[f"{doable} runs"] * bool(doable), *self._unread(tx), *ways.unrest(self)]
+        return [*[f"{waiting} notices"] * bool(waiting), *[f"{doable} runs"] * bool(doable), *unasked]
 
     def _unread(self, tx: Any) -> Iterator[str]:
         """Systems that were not listed since an automation changed a record there, and its listing showed it."""
@@ -159,6 +162,8 @@ class Automated:
         assert world.process.engine is not None
         now = world.process.engine.clock.now()
         for name, vendor in world.vendors.items():
+            if name in world._down:
+                continue
             last = max((each.at for each in self.log if each.operation == "put-field" and each.system == name), default=None)
             (listed,) = tx.execute("SELECT max(polled_at) FROM cursors WHERE system = ?", (name,)).fetchone()
             if last is not None and (listed or 0) < now - int((world.loop.vt - last) * SECOND) + vendor.habits.lag:
