@@ -10,7 +10,7 @@ import pytest
 from tests.sim.automating import PING, loop, told
 from tests.sim.rules import CARRIED
 from tests.sim.script import Act, Strike
-from tests.sim.test_regressions import holds, story
+from tests.sim.story import holds, story
 from tests.sim.world import run
 
 LAG = 20_000_000
