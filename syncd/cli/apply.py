@@ -20,7 +20,7 @@ from syncd.cli import asking, screen
 from syncd.cli.exits import Code, Interrupted
 from syncd.cli.logs import quiet_log
 from syncd.cli.online import Progress, progress
-from syncd.cli.options import SET_UP, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.text import counted
 from syncd.config import Settings
 from syncd.connectors.clock import SystemClock
@@ -36,7 +36,7 @@ from syncd.store.database import open_database, owning
 app = typer.Typer()
 
 
-@app.command(rich_help_panel=SET_UP, epilog="Example: syncd plan --out week.plan && syncd apply week.plan")
+@app.command(epilog="Example: syncd plan --out week.plan && syncd apply week.plan")
 def apply(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `syncd plan --out FILE` wrote.")],
     config: ConfigOption = None,

@@ -19,7 +19,7 @@ import typer
 
 from syncd.cli import asking, screen
 from syncd.cli.exits import NotNow
-from syncd.cli.options import SET_UP, ConfigOption, JsonOption, config_path, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, config_path, read_settings
 from syncd.cli.text import iso
 from syncd.config import Settings
 from syncd.config.findings import suggest
@@ -37,7 +37,7 @@ from syncd.store.visiting import reading
 app = typer.Typer()
 
 
-@app.command(rich_help_panel=SET_UP, epilog="Example: syncd auth ghl")
+@app.command(epilog="Example: syncd auth ghl")
 def auth(
     system: Annotated[str, typer.Argument(metavar="SYSTEM", help="The system as the configuration names it.")],
     paste: Annotated[

@@ -19,7 +19,7 @@ import typer
 from syncd.cli import online, screen
 from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
-from syncd.cli.options import SET_UP, ConfigOption, JsonOption, config_path
+from syncd.cli.options import ConfigOption, JsonOption, config_path
 from syncd.cli.passes import Passes, blind_spots, passes_of, places_of
 from syncd.cli.spending import Spending, spending_of
 from syncd.cli.text import counted
@@ -38,7 +38,7 @@ app = typer.Typer()
 OnlineOption = Annotated[bool, typer.Option("--online", help="Also ask the vendors: credentials, custom fields, today's records.")]
 
 
-@app.command(rich_help_panel=SET_UP, epilog="Example: syncd check --online")
+@app.command(epilog="Example: syncd check --online")
 def check(config: ConfigOption = None, ask_vendors: OnlineOption = False, as_json: JsonOption = False) -> None:
     """Say everything that is wrong with the configuration.
 

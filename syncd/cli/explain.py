@@ -13,7 +13,7 @@ import typer
 
 from syncd.cli import redacting, screen
 from syncd.cli.explaining import explain_meant
-from syncd.cli.options import WATCH, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.redacting import RedactOption
 from syncd.cli.text import value
 from syncd.cli.whois import who_is
@@ -36,9 +36,7 @@ RefArgument = Annotated[
 FieldArgument = Annotated[str | None, typer.Argument(metavar="FIELD", help="Only this field.", show_default=False)]
 
 
-@app.command(
-    rich_help_panel=WATCH, epilog="Example: syncd explain ada@example.com   or   syncd explain ghl/contacts/ve9EPM428h8vShlRW1KT phone"
-)
+@app.command(epilog="Example: syncd explain ada@example.com   or   syncd explain ghl/contacts/ve9EPM428h8vShlRW1KT phone")
 def explain(
     ref: RefArgument, field: FieldArgument = None, config: ConfigOption = None, as_json: JsonOption = False, _redact: RedactOption = False
 ) -> None:

@@ -16,7 +16,7 @@ import typer
 from syncd.cli import screen
 from syncd.cli.bridge import bridged_collection
 from syncd.cli.forget import person_of
-from syncd.cli.options import WORK, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.text import counted, safe
 from syncd.config import Settings
 from syncd.connectors.bridge.sheets import written
@@ -39,9 +39,7 @@ app = typer.Typer()
 _OWED = (State.PENDING, State.PARKED, State.UNKNOWN, State.DEAD)
 
 
-@app.command(
-    rich_help_panel=WORK, epilog="Example: syncd export ada@example.com > ada.json   or   syncd export hats17 contacts --csv new.csv"
-)
+@app.command(epilog="Example: syncd export ada@example.com > ada.json   or   syncd export hats17 contacts --csv new.csv")
 def export(
     system: Annotated[str, typer.Argument(metavar="REF|SYSTEM", help="A person, as `syncd explain` takes it; or a system behind a bridge.")],
     collection: Annotated[str | None, typer.Argument(metavar="[COLLECTION]", help="With a system: its collection.", show_default=False)] = None,

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from syncd.cli import screen
-from syncd.cli.options import WATCH, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.redacting import RedactOption
 from syncd.cli.tell import entry_as_json, line
 from syncd.cli.text import counted, duration, iso, moment
@@ -30,7 +30,7 @@ app = typer.Typer()
 _SHOWN_MAX = 200
 
 
-@app.command(rich_help_panel=WATCH, epilog="Example: syncd runs   or   syncd runs 12")
+@app.command(epilog="Example: syncd runs   or   syncd runs 12")
 def runs(
     number: Annotated[int | None, typer.Argument(metavar="RUN", help="Tell what this run did.", show_default=False)] = None,
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many runs, the newest first.")] = 20,
