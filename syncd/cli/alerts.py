@@ -22,7 +22,7 @@ from syncd.config import Settings
 from syncd.core.alert import Notice
 from syncd.core.record import Json
 from syncd.flow.channels import LOG, NotTold, channels_of, tell
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store import alerts as notices
 from syncd.store.visiting import reading
 

@@ -27,7 +27,8 @@ from syncd.connectors.clock import SystemClock
 from syncd.core.record import Json
 from syncd.flow.applying import apply_alone
 from syncd.flow.assemble import assemble
-from syncd.flow.daemon import STOP_GRACE_S, database_path
+from syncd.flow.daemon import STOP_GRACE_S
+from syncd.flow.home import database_path
 from syncd.flow.planfile import PlanFile, read_file
 from syncd.flow.planfile import as_json as plan_as_json
 from syncd.store.control import Request

@@ -29,7 +29,7 @@ from syncd.connectors.kind import Obtained
 from syncd.core.errors import UserError
 from syncd.core.record import Json, SystemName
 from syncd.flow.consent import can_come_back, code_in, coming_back, consent_of, needed_scopes, obtain
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store import control
 from syncd.store.tokens import make_key
 from syncd.store.visiting import reading

@@ -25,8 +25,8 @@ from syncd.config.findings import suggest
 from syncd.core.automation import Automation, AutomationName, HubTrigger, PollTrigger, RecordTrigger, WebhookTrigger
 from syncd.core.errors import UserError
 from syncd.core.record import Json
-from syncd.flow.daemon import database_path
 from syncd.flow.engine import Engine
+from syncd.flow.home import database_path
 from syncd.flow.running import GIVE_UP, PAUSE, RESUME, RETRY, SKIP, answer_run, answer_timer
 from syncd.store import runs, timers
 from syncd.store.database import Connection

@@ -17,7 +17,7 @@ from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.text import counted
 from syncd.config.secrets import SecretError, Secrets
 from syncd.core.errors import UserError
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store import backup as backups
 from syncd.store.database import owning
 

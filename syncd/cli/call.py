@@ -34,7 +34,7 @@ from syncd.connectors.registry import KINDS, open_connector
 from syncd.core.errors import Unauthorized, UserError
 from syncd.core.record import Json, SystemName
 from syncd.flow.assemble import keeper_of
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store.visiting import reading
 
 app = typer.Typer()

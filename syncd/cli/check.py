@@ -30,7 +30,7 @@ from syncd.connectors.registry import KINDS
 from syncd.core.errors import SyncdError
 from syncd.core.record import Json
 from syncd.flow.consent import needed_scopes
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store.visiting import reading
 
 app = typer.Typer()

@@ -20,8 +20,8 @@ from syncd.config.findings import suggest
 from syncd.connectors.clock import SystemClock
 from syncd.core.errors import UserError
 from syncd.core.record import SECOND, Json, Micros, SystemName
-from syncd.flow.daemon import database_path
 from syncd.flow.examine import Checkup, Grade, Sign, database_signs, examine
+from syncd.flow.home import database_path
 
 app = typer.Typer()
 

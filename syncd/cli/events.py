@@ -16,7 +16,7 @@ from syncd.cli import screen
 from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.redacting import RedactOption
 from syncd.cli.tell import entry_as_json, line
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store import journal
 from syncd.store.visiting import is_made, reading
 

@@ -21,7 +21,7 @@ from syncd.config import Settings
 from syncd.config.findings import suggest
 from syncd.core.errors import UserError
 from syncd.core.record import FieldName, Json
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.flow.schemas import known_rules
 from syncd.store.database import Connection
 from syncd.store.visiting import reading

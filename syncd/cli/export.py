@@ -26,8 +26,8 @@ from syncd.core.outcome import Operation
 from syncd.core.record import CollectionName, Json, SystemName
 from syncd.core.rules import SyncRules
 from syncd.core.translate import from_hub
-from syncd.flow.daemon import database_path
 from syncd.flow.engine import routes_of
+from syncd.flow.home import database_path
 from syncd.flow.schemas import known_rules
 from syncd.store import outbox, persons
 from syncd.store.database import Connection

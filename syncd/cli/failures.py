@@ -23,7 +23,7 @@ from syncd.config import Settings
 from syncd.core.errors import UserError
 from syncd.core.record import Json
 from syncd.flow.answering import answer_failures
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store import links, outbox, runs
 from syncd.store.database import Connection
 from syncd.store.outbox import State

@@ -26,7 +26,7 @@ from syncd.core.errors import UserError
 from syncd.core.record import Json, Ref
 from syncd.flow import forgetting
 from syncd.flow.asked import note_asked
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.flow.schemas import known_rules
 from syncd.store import control, persons
 from syncd.store.database import Connection

@@ -28,8 +28,8 @@ from syncd.core.record import Json, Ref, SyncName
 from syncd.core.rules import SyncRules
 from syncd.flow.answering import IGNORE, answer_hold
 from syncd.flow.answers import APPROVE
-from syncd.flow.daemon import database_path
 from syncd.flow.holding import KINDS
+from syncd.flow.home import database_path
 from syncd.flow.reverting import REVERT
 from syncd.flow.schemas import known_rules
 from syncd.store import holds, links

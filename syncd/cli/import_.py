@@ -22,7 +22,7 @@ from syncd.connectors.bridge.sheets import Sheet, read_sheet
 from syncd.connectors.clock import SystemClock
 from syncd.core.errors import UserError
 from syncd.core.record import SECOND, Json
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 
 app = typer.Typer()
 

@@ -33,7 +33,7 @@ from syncd.core.promise import Promise
 from syncd.core.record import SyncName
 from syncd.flow.applying import promises_of
 from syncd.flow.assemble import assemble
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.flow.planfile import PlanFile, write_file
 from syncd.flow.rehearse import rehearse
 from syncd.store import links

@@ -25,7 +25,7 @@ from syncd.cli.text import counted, duration, safe
 from syncd.config import Settings
 from syncd.core.outcome import HoldKind
 from syncd.core.record import Json
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store import holds
 from syncd.store.control import Request
 from syncd.store.visiting import reading

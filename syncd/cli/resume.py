@@ -18,8 +18,8 @@ from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.config.findings import suggest
 from syncd.core.errors import UserError
 from syncd.core.record import SystemName
-from syncd.flow.daemon import database_path
 from syncd.flow.engine import Engine
+from syncd.flow.home import database_path
 from syncd.store import control
 from syncd.store.database import Connection
 

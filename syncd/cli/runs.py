@@ -19,7 +19,7 @@ from syncd.cli.text import counted, duration, iso, moment
 from syncd.config import Settings
 from syncd.core.errors import UserError
 from syncd.core.record import SECOND, Json
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store import history as kept
 from syncd.store import journal
 from syncd.store.history import Run

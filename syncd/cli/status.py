@@ -20,7 +20,7 @@ from syncd.cli.state import state_of
 from syncd.cli.text import ago, counted, duration, iso, moment
 from syncd.config import Settings
 from syncd.core.record import SECOND, Json, Micros, SystemName
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store import arrivals
 from syncd.store.arrivals import Hearsay
 from syncd.store.database import is_owned

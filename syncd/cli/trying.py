@@ -25,7 +25,7 @@ from syncd.core.errors import UserError
 from syncd.core.happening import Happening
 from syncd.core.record import Json, Micros, SystemName
 from syncd.core.trial import happening_from, happening_of
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.flow.trying import ITEMS_SHOWN, Trial, Tried, try_out
 from syncd.store import runs
 from syncd.store.database import Connection

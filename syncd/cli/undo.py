@@ -27,7 +27,7 @@ from syncd.config import Settings
 from syncd.config.durations import parse_duration
 from syncd.core.errors import UserError
 from syncd.core.record import Json, LinkId, Micros
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.flow.schemas import known_rules
 from syncd.flow.undoing import Undoing, draft
 from syncd.store import history, journal, links

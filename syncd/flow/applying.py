@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from syncd.core.errors import UserError
+from syncd.core.errors import PlanMoved
 from syncd.core.outcome import HoldKind
 from syncd.core.promise import Identity, Promise, broken
 from syncd.core.record import FieldName, Json, LinkId
@@ -30,10 +30,6 @@ from syncd.store.outbox import Owed, State
 OPEN = (State.PENDING, State.PARKED, State.SENT, State.UNKNOWN)
 REST_S = 0.05
 _ALL = 1_000_000
-
-
-class PlanMoved(UserError):  # noqa: N818 (named for what it says)
-    """Something that the plan rested upon is not what it was; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

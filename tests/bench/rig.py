@@ -22,8 +22,9 @@ from syncd.config import load
 from syncd.connectors.clock import SystemClock
 from syncd.connectors.registry import KINDS
 from syncd.flow.assemble import assemble
-from syncd.flow.daemon import database_path, stages
+from syncd.flow.daemon import stages
 from syncd.flow.engine import Engine
+from syncd.flow.home import database_path
 from syncd.flow.work import backlog
 from syncd.store.database import open_database
 from tests.bench.vendors import Vendors
