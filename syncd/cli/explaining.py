@@ -22,7 +22,7 @@ from syncd.core.translate import to_hub
 from syncd.flow.binding import bind
 from syncd.flow.folding import Folded, fold
 from syncd.flow.linking import keys_of
-from syncd.flow.reconcile import is_ready
+from syncd.flow.work import is_ready
 from syncd.store import holds, journal, links, observations, outbox, overview
 from syncd.store.database import Connection
 from syncd.store.journal import Entry

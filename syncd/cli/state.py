@@ -16,8 +16,7 @@ from syncd.core.automation import Verdict
 from syncd.core.record import Json, Micros, SyncName, SystemName
 from syncd.core.rules import SyncRules
 from syncd.flow.engine import relisted_after
-from syncd.flow.reconcile import is_ready
-from syncd.flow.work import outcome_sums
+from syncd.flow.work import is_ready, outcome_sums
 from syncd.store import (
     arrivals,
     bridge,

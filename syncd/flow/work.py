@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from syncd.core.record import Json
 from syncd.core.rules import SyncRules
 from syncd.flow.engine import Engine
-from syncd.store import cursors, holds, inbox, journal, notices, observations, outbox, planning, runs
+from syncd.store import control, cursors, holds, inbox, journal, notices, observations, outbox, planning, runs
 from syncd.store.database import Connection
 
 
@@ -113,6 +113,16 @@ def end_run(engine: Engine, tx: Connection) -> None:
     for number in journal.end_runs(tx, engine.clock.now()):
         looked, counted = journal.balance(tx, number)
         engine.log.error("run.unbalanced", run=number, looked=looked, counted=counted)
+
+
+def is_ready(tx: Connection, rules: SyncRules) -> bool:
+    """Whether every member was listed completely at least once, so that "nobody else has it" can be believed.
+
+    A first sync waits for what its derived fields come from as well: every record would be written a second time for it.
+    """
+    members = {(member.system, member.collection) for member in rules.members.values()}
+    places = members if control.settled(tx, rules.name) else rules.places
+    return all(cursors.load(tx, place).complete_at is not None for place in places)
 
 
 def outcome_sums(tx: Connection, run_id: int | None = None) -> list[dict[str, Json]]:
