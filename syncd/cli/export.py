@@ -29,7 +29,7 @@ from syncd.core.translate import from_hub
 from syncd.flow.engine import routes_of
 from syncd.flow.home import database_path
 from syncd.flow.schemas import known_rules
-from syncd.store import outbox, persons
+from syncd.store import persons, writes
 from syncd.store.database import Connection
 from syncd.store.outbox import Owed, State
 from syncd.store.visiting import reading
@@ -87,7 +87,7 @@ def _owed(tx: Connection, settings: Settings, system: SystemName, collection: Co
     rules = known_rules(tx, settings)
     return [
         _native(rules[owed.sync], owed)
-        for owed in outbox.select(tx, _OWED, limit=1_000_000)
+        for owed in writes.select(tx, _OWED, limit=1_000_000)
         if (owed.ref.system, owed.ref.collection, owed.operation) == (system, collection, Operation.CREATE) and owed.sync in rules
     ]
 

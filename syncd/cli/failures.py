@@ -24,7 +24,7 @@ from syncd.core.errors import UserError
 from syncd.core.record import Json
 from syncd.flow.answering import answer_failures
 from syncd.flow.home import database_path
-from syncd.store import links, outbox, runs
+from syncd.store import links, runs, writes
 from syncd.store.database import Connection
 from syncd.store.outbox import State
 from syncd.store.runs import Run, RunState
@@ -114,7 +114,7 @@ def _answer(settings: Settings, numbers: Sequence[int], choice: str, *, as_json:
 
 
 def _gathered(tx: Connection, settings: Settings) -> list[dict[str, Json]]:
-    dead = outbox.select(tx, [State.DEAD], limit=1_000_000)
+    dead = writes.select(tx, [State.DEAD], limit=1_000_000)
     whole = links.load(tx, [each.link for each in dead])
     return [
         {

@@ -28,11 +28,11 @@ from syncd.store import (
     inbox,
     journal,
     observations,
-    outbox,
     overview,
     planning,
     runs,
     timers,
+    writes,
 )
 from syncd.store.cursors import Cursor
 from syncd.store.database import Connection
@@ -49,8 +49,8 @@ def state_of(tx: Connection, settings: Settings) -> dict[str, Json]:
         "syncs": {name: _sync(tx, name, rules) for name, rules in settings.syncs.items()},
         "events_waiting": inbox.count_waiting(tx),
         "looking_deleted": overview.count_suspects(tx),
-        "writes": outbox.counts(tx),
-        "failures": outbox.counts(tx).get("dead", 0),
+        "writes": writes.counts(tx),
+        "failures": writes.counts(tx).get("dead", 0),
         "holds": holds.counts(tx),
         "requests": [{"number": each.id, "kind": each.kind, "state": each.state} for each in control.open_requests(tx)],
         "forgotten": dict(zip(("people", "kept_out"), forgotten.counts(tx), strict=True)),
