@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from syncd.core.record import Json
 from syncd.core.rules import SyncRules
 from syncd.flow.engine import Engine
-from syncd.store import control, cursors, holds, inbox, journal, notices, observations, planning, runs, writes
+from syncd.store import control, cursors, holds, inbox, journal, notices, planning, runs, suspects, writes
 from syncd.store.database import Connection
 
 
@@ -74,7 +74,7 @@ def backlog(engine: Engine, tx: Connection) -> Backlog:
     soon = engine.clock.now() + engine.timing.quiet_max
     return Backlog(
         events=inbox.count_doable(tx),
-        suspects=sum(len(observations.suspects_due(tx, system, soon, 1000)) for system in engine.connectors),
+        suspects=sum(len(suspects.due(tx, system, soon, 1000)) for system in engine.connectors),
         plans=sum(planning.waiting(tx, name) for name, sync in engine.syncs.items() if not _is_closed(engine, sync)),
         writes=writes.count_doable(tx),
         reading=_readings(engine, tx),

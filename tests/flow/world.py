@@ -43,7 +43,7 @@ from syncd.flow.poll import run_pass
 from syncd.flow.reconcile import reconcile_once
 from syncd.flow.reread import reread_once
 from syncd.flow.write import write_once
-from syncd.store import control, holds, inbox, journal, links, observations, outbox, planning, writes
+from syncd.store import control, holds, inbox, journal, links, observations, outbox, planning, suspects, writes
 from syncd.store.cursors import Cursor, PassMode
 from syncd.store.cursors import load as load_cursor
 from syncd.store.database import open_database
@@ -209,7 +209,7 @@ class World:
         return [
             each.ref.id
             for system in (CRM, MAIL)
-            for each in await self.read(lambda tx, system=system: observations.suspects_due(tx, system, 2**62, 100))
+            for each in await self.read(lambda tx, system=system: suspects.due(tx, system, 2**62, 100))
         ]
 
     async def observed(self, record_id: RecordId, system: SystemName = CRM) -> Any:
