@@ -28,7 +28,7 @@ from syncd.core.record import Json
 from syncd.flow.engine import Engine
 from syncd.flow.home import database_path
 from syncd.flow.running import GIVE_UP, PAUSE, RESUME, RETRY, SKIP, answer_run, answer_timer
-from syncd.store import runs, timers
+from syncd.store import automations, runs, timers
 from syncd.store.database import Connection
 from syncd.store.runs import Run, RunState, StepRow
 from syncd.store.timers import Timer
@@ -187,7 +187,7 @@ def _unborn(settings: Settings) -> list[dict[str, Json]]:
 
 
 def _listed(settings: Settings, tx: Connection) -> list[dict[str, Json]]:
-    known, counts, outcomes = timers.load(tx), runs.counts(tx), runs.outcomes(tx)
+    known, counts, outcomes = timers.load(tx), runs.counts(tx), automations.outcomes(tx)
     gone = [name for name in known if name not in settings.automations and counts.get(name)]
     return [
         _as_json(name, settings.automations.get(name), known.get(name), counts.get(name, {}), outcomes.get(name, {}))

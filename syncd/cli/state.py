@@ -19,6 +19,7 @@ from syncd.flow.engine import relisted_after
 from syncd.flow.work import is_ready, outcome_sums
 from syncd.store import (
     arrivals,
+    automations,
     bridge,
     continuity,
     control,
@@ -139,7 +140,7 @@ def _sync(tx: Connection, name: SyncName, rules: SyncRules) -> dict[str, Json]:
 
 def _automations(tx: Connection, settings: Settings) -> dict[str, Json]:
     """What each automation was told of and what came of it; every event is in `begun` or under one reason of `set_nothing_off`."""
-    known, counts, outcomes = timers.load(tx), runs.counts(tx), runs.outcomes(tx)
+    known, counts, outcomes = timers.load(tx), runs.counts(tx), automations.outcomes(tx)
     found: dict[str, Json] = {}
     for name in settings.automations:
         became, states = dict(outcomes.get(name, {})), counts.get(name, {})
