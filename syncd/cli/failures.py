@@ -28,7 +28,7 @@ from syncd.store import links, runs, writes
 from syncd.store.database import Connection
 from syncd.store.outbox import State
 from syncd.store.runs import Run, RunState
-from syncd.store.visiting import reading
+from syncd.store.visiting import look
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -53,11 +53,7 @@ def start(
 def list_failures(config: ConfigOption = None, as_json: JsonOption = False, _redact: RedactOption = False) -> None:
     """List the writes that failed for good."""
     settings = read_settings(config, secrets=False)
-    path = database_path(settings)
-    found: list[dict[str, Json]] = []
-    if path.exists():
-        with reading(path) as read:
-            found = read(lambda tx: _gathered(tx, settings))
+    found: list[dict[str, Json]] = look(database_path(settings), lambda tx: _gathered(tx, settings), [])
     if as_json:
         screen.show_json(found)
         return

@@ -23,7 +23,7 @@ from syncd.flow.home import database_path
 from syncd.store import history as kept
 from syncd.store import journal
 from syncd.store.history import Run
-from syncd.store.visiting import reading
+from syncd.store.visiting import look, reading
 
 app = typer.Typer()
 
@@ -43,11 +43,7 @@ def runs(
     A daemon's run spans its life: `syncd undo --since` takes a stretch of it.
     """
     settings = read_settings(config, secrets=False)
-    path = database_path(settings)
-    found: list[Run] = []
-    if path.exists():
-        with reading(path) as read:
-            found = read(lambda tx: kept.newest(tx, limit, number))
+    found: list[Run] = look(database_path(settings), lambda tx: kept.newest(tx, limit, number), [])
     if number is not None and not found:
         raise UserError(f"there is no run {number}", hint="`syncd runs` lists them")
     if number is None:
