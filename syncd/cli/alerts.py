@@ -22,9 +22,9 @@ from syncd.config import Settings
 from syncd.core.alert import Notice
 from syncd.core.record import Json
 from syncd.flow.channels import LOG, NotTold, channels_of, tell
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store import alerts as notices
-from syncd.store.visiting import reading
+from syncd.store.visiting import look
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -41,11 +41,7 @@ def start(context: typer.Context, config: ConfigOption = None, as_json: JsonOpti
 def list_alerts(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List what needs you now, as the daemon last noticed it."""
     settings = read_settings(config, secrets=False)
-    path = database_path(settings)
-    known: list[Notice] = []
-    if path.exists():
-        with reading(path) as read:
-            known = list(read(notices.load).values())
+    known = look(database_path(settings), notices.load, {}).values()
     now = time.time_ns() // 1_000
     open_ones = [each for each in known if each.over_at is None]
     if as_json:

@@ -20,14 +20,15 @@ from syncd.cli import asking, screen
 from syncd.cli.exits import Code, Interrupted
 from syncd.cli.logs import quiet_log
 from syncd.cli.online import Progress, progress
-from syncd.cli.options import SET_UP, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.text import counted
 from syncd.config import Settings
 from syncd.connectors.clock import SystemClock
 from syncd.core.record import Json
 from syncd.flow.applying import apply_alone
 from syncd.flow.assemble import assemble
-from syncd.flow.daemon import STOP_GRACE_S, database_path
+from syncd.flow.daemon import STOP_GRACE_S
+from syncd.flow.home import database_path
 from syncd.flow.planfile import PlanFile, read_file
 from syncd.flow.planfile import as_json as plan_as_json
 from syncd.store.control import Request
@@ -36,7 +37,7 @@ from syncd.store.database import open_database, owning
 app = typer.Typer()
 
 
-@app.command(rich_help_panel=SET_UP, epilog="Example: syncd plan --out week.plan && syncd apply week.plan")
+@app.command(epilog="Example: syncd plan --out week.plan && syncd apply week.plan")
 def apply(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `syncd plan --out FILE` wrote.")],
     config: ConfigOption = None,

@@ -24,13 +24,13 @@ from structlog.typing import FilteringBoundLogger
 from syncd.cli.exits import Interrupted, NotNow
 from syncd.config import Settings
 from syncd.connectors.clock import SystemClock
-from syncd.core.errors import UserError
+from syncd.core.errors import PlanMoved, UserError
 from syncd.core.record import Json
-from syncd.flow.applying import PlanMoved
 from syncd.flow.asked import note_asked
 from syncd.flow.assemble import assemble
-from syncd.flow.daemon import STOP_GRACE_S, database_path, stages
+from syncd.flow.daemon import STOP_GRACE_S, stages
 from syncd.flow.engine import Engine
+from syncd.flow.home import database_path
 from syncd.flow.requests import answer_one
 from syncd.store import control
 from syncd.store.control import Request

@@ -28,7 +28,7 @@ from syncd.core.record import Json
 from syncd.flow.assemble import assemble
 from syncd.flow.auditing import as_json as found_as_json
 from syncd.flow.auditing import audit as compare
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.flow.rehearse import rehearse
 from syncd.store import chain, drifts
 from syncd.store.chain_head import HeadFile

@@ -19,7 +19,7 @@ import typer
 
 from syncd.cli import asking, screen
 from syncd.cli.exits import NotNow
-from syncd.cli.options import SET_UP, ConfigOption, JsonOption, config_path, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, config_path, read_settings
 from syncd.cli.text import iso
 from syncd.config import Settings
 from syncd.config.findings import suggest
@@ -29,7 +29,7 @@ from syncd.connectors.kind import Obtained
 from syncd.core.errors import UserError
 from syncd.core.record import Json, SystemName
 from syncd.flow.consent import can_come_back, code_in, coming_back, consent_of, needed_scopes, obtain
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store import control
 from syncd.store.tokens import make_key
 from syncd.store.visiting import reading
@@ -37,7 +37,7 @@ from syncd.store.visiting import reading
 app = typer.Typer()
 
 
-@app.command(rich_help_panel=SET_UP, epilog="Example: syncd auth ghl")
+@app.command(epilog="Example: syncd auth ghl")
 def auth(
     system: Annotated[str, typer.Argument(metavar="SYSTEM", help="The system as the configuration names it.")],
     paste: Annotated[

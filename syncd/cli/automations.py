@@ -25,14 +25,14 @@ from syncd.config.findings import suggest
 from syncd.core.automation import Automation, AutomationName, HubTrigger, PollTrigger, RecordTrigger, WebhookTrigger
 from syncd.core.errors import UserError
 from syncd.core.record import Json
-from syncd.flow.daemon import database_path
 from syncd.flow.engine import Engine
+from syncd.flow.home import database_path
 from syncd.flow.running import GIVE_UP, PAUSE, RESUME, RETRY, SKIP, answer_run, answer_timer
-from syncd.store import runs, timers
+from syncd.store import automations, runs, timers
 from syncd.store.database import Connection
 from syncd.store.runs import Run, RunState, StepRow
 from syncd.store.timers import Timer
-from syncd.store.visiting import reading
+from syncd.store.visiting import look
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -53,7 +53,7 @@ def start(context: typer.Context, config: ConfigOption = None, as_json: JsonOpti
 def list_automations(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List what is automated, with how often it ran and why it did not."""
     settings = read_settings(config, secrets=False)
-    found: list[dict[str, Json]] = _read(settings, partial(_listed, settings), default=_unborn(settings))
+    found: list[dict[str, Json]] = look(database_path(settings), partial(_listed, settings), _unborn(settings))
     if as_json:
         screen.show_json(found)
         return
@@ -71,7 +71,7 @@ def list_runs(name: NameArgument, config: ConfigOption = None, as_json: JsonOpti
     """List the runs of an automation, the newest first."""
     settings = read_settings(config, secrets=False)
     _check_name(settings, name)
-    found: list[Run] = _read(settings, lambda tx: runs.select(tx, RunState, automation=name, limit=_SHOWN_MAX), default=[])
+    found: list[Run] = look(database_path(settings), lambda tx: runs.select(tx, RunState, automation=name, limit=_SHOWN_MAX), [])
     if as_json:
         screen.show_json([run_as_json(run) for run in found])
         return
@@ -84,8 +84,8 @@ def list_runs(name: NameArgument, config: ConfigOption = None, as_json: JsonOpti
 def show(number: RunArgument, config: ConfigOption = None, as_json: JsonOption = False, _redact: RedactOption = False) -> None:
     """Show one run as it went: what set it off, and when each step did what, with what was sent and answered."""
     settings = read_settings(config, secrets=False)
-    found: tuple[list[Run], list[StepRow]] = _read(
-        settings, lambda tx: (runs.load(tx, [number]), runs.steps_of(tx, [number]).get(number, [])), default=([], [])
+    found: tuple[list[Run], list[StepRow]] = look(
+        database_path(settings), lambda tx: (runs.load(tx, [number]), runs.steps_of(tx, [number]).get(number, [])), ([], [])
     )
     if not found[0]:
         raise UserError(f"there is no run {number}", hint="`syncd automations runs NAME` lists them")
@@ -166,16 +166,8 @@ def _ask(settings: Settings, arguments: Mapping[str, Json], offline: Callable[[E
         screen.say("it takes effect with the next `syncd run`")
 
 
-def _read(settings: Settings, job: Callable[[Connection], Json], *, default: Json) -> Json:
-    path = database_path(settings)
-    if not path.exists():
-        return default
-    with reading(path) as read:
-        return read(job)
-
-
 def _check_name(settings: Settings, name: str) -> None:
-    if name in settings.automations or _read(settings, lambda tx: name in timers.load(tx), default=False):
+    if name in settings.automations or look(database_path(settings), lambda tx: name in timers.load(tx), False):
         return
     meant = suggest(name, settings.automations)
     hint = f"did you mean `{meant}`?" if meant else f"configured: {', '.join(settings.automations) or 'none'}"
@@ -187,7 +179,7 @@ def _unborn(settings: Settings) -> list[dict[str, Json]]:
 
 
 def _listed(settings: Settings, tx: Connection) -> list[dict[str, Json]]:
-    known, counts, outcomes = timers.load(tx), runs.counts(tx), runs.outcomes(tx)
+    known, counts, outcomes = timers.load(tx), runs.counts(tx), automations.outcomes(tx)
     gone = [name for name in known if name not in settings.automations and counts.get(name)]
     return [
         _as_json(name, settings.automations.get(name), known.get(name), counts.get(name, {}), outcomes.get(name, {}))

@@ -13,11 +13,11 @@ from typing import Annotated
 import typer
 
 from syncd.cli import screen
-from syncd.cli.options import WORK, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.text import counted
 from syncd.config.secrets import SecretError, Secrets
 from syncd.core.errors import UserError
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store import backup as backups
 from syncd.store.database import owning
 
@@ -31,7 +31,7 @@ KeyFileOption = Annotated[
 ]
 
 
-@app.command(rich_help_panel=WORK, epilog="Example: syncd backup /var/backups/syncd --keep 7 --passphrase-file /etc/syncd/credentials/backup")
+@app.command(epilog="Example: syncd backup /var/backups/syncd --keep 7 --passphrase-file /etc/syncd/credentials/backup")
 def backup(
     target: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; in a directory it is named by the moment.")],
     passphrase_file: PassphraseOption = None,
@@ -58,7 +58,7 @@ def backup(
         screen.say(f"wrote {file} ({file.stat().st_size:,} bytes)" + (f"; removed {counted(len(gone), 'older backup')}" if gone else ""))
 
 
-@app.command(rich_help_panel=WORK, epilog="Example: syncd restore /var/backups/syncd/syncd-20260301T040000.000000Z.backup --replace")
+@app.command(epilog="Example: syncd restore /var/backups/syncd/syncd-20260301T040000.000000Z.backup --replace")
 def restore(
     source: Annotated[Path, typer.Argument(metavar="FILE", help="What `syncd backup` wrote.")],
     passphrase_file: PassphraseOption = None,

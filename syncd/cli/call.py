@@ -19,7 +19,7 @@ import typer
 
 from syncd.cli import call_reference, redacting, screen
 from syncd.cli.exits import Code
-from syncd.cli.options import WORK, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.quotas import quota_of
 from syncd.cli.redacting import RedactOption
 from syncd.cli.text import as_json as text_of
@@ -34,14 +34,13 @@ from syncd.connectors.registry import KINDS, open_connector
 from syncd.core.errors import Unauthorized, UserError
 from syncd.core.record import Json, SystemName
 from syncd.flow.assemble import keeper_of
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store.visiting import reading
 
 app = typer.Typer()
 
 
 @app.command(
-    rich_help_panel=WORK,
     add_help_option=False,
     epilog='Example: syncd call ghl create-contact-note --data \'{"contactId": "…", "body": "called back"}\'',
 )

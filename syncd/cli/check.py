@@ -19,7 +19,7 @@ import typer
 from syncd.cli import online, screen
 from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
-from syncd.cli.options import SET_UP, ConfigOption, JsonOption, config_path
+from syncd.cli.options import ConfigOption, JsonOption, config_path
 from syncd.cli.passes import Passes, blind_spots, passes_of, places_of
 from syncd.cli.spending import Spending, spending_of
 from syncd.cli.text import counted
@@ -30,7 +30,8 @@ from syncd.connectors.registry import KINDS
 from syncd.core.errors import SyncdError
 from syncd.core.record import Json
 from syncd.flow.consent import needed_scopes
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
+from syncd.store.observations import Place
 from syncd.store.visiting import reading
 
 app = typer.Typer()
@@ -38,7 +39,7 @@ app = typer.Typer()
 OnlineOption = Annotated[bool, typer.Option("--online", help="Also ask the vendors: credentials, custom fields, today's records.")]
 
 
-@app.command(rich_help_panel=SET_UP, epilog="Example: syncd check --online")
+@app.command(epilog="Example: syncd check --online")
 def check(config: ConfigOption = None, ask_vendors: OnlineOption = False, as_json: JsonOption = False) -> None:
     """Say everything that is wrong with the configuration.
 
@@ -54,7 +55,7 @@ def check(config: ConfigOption = None, ask_vendors: OnlineOption = False, as_jso
             looked = anyio.run(partial(online.look, report.settings, progress))
     scopes = _scopes(report.settings)
     problems, notes = [*report.problems, *looked.problems], [*report.notes, *looked.notes]
-    costs, quotas = _costs(report.settings), _quotas(report.settings)
+    costs, quotas = _costs(report.settings, looked.listed), _quotas(report.settings)
     hidden = _unshown(report.settings)
     if as_json:
         told = {**_as_json(problems, notes, looked, report.settings, costs), **quotas.as_json(), "unshown": hidden, "scopes": scopes}
@@ -94,16 +95,16 @@ def _show_costs(costs: Mapping[str, Passes], settings: Settings | None) -> None:
         screen.show(f"{name}: {misses}")
 
 
-def _costs(settings: Settings | None) -> dict[str, Passes]:
-    """What listing costs, from what a database knows if there is one that can be read."""
+def _costs(settings: Settings | None, listed: Mapping[Place, int]) -> dict[str, Passes]:
+    """What listing costs, from what a database knows if there is one that can be read, and from what was `listed` just now."""
     if settings is None:
         return {}
     path = database_path(settings)
     named = {f"{place[0]}/{place[1]}": place for place in places_of(settings)}
     if path.exists():
         with suppress(SyncdError), reading(path) as read:
-            return read(lambda tx: {name: passes_of(settings, place, tx) for name, place in named.items()})
-    return {name: passes_of(settings, place) for name, place in named.items()}
+            return read(lambda tx: {name: passes_of(settings, place, tx, listed) for name, place in named.items()})
+    return {name: passes_of(settings, place, None, listed) for name, place in named.items()}
 
 
 def _unshown(settings: Settings | None) -> dict[str, list[str]]:

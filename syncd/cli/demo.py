@@ -37,7 +37,7 @@ from syncd.cli.demo_story import (
 from syncd.cli.demo_verify import Evidence, Report, gather, verify, writes_by_api
 from syncd.cli.demo_world import LEAST_PEOPLE, POLL_MAX_S, World, open_world, order_faults, order_more_faults, scramble_webhooks
 from syncd.cli.exits import Code
-from syncd.cli.options import TRY, JsonOption
+from syncd.cli.options import JsonOption
 from syncd.core.errors import UserError
 
 app = typer.Typer()
@@ -83,7 +83,7 @@ class _Show:
         return gather(self.world.sandbox, self.world.people, self.edits.expected, self.edits.quiet)
 
 
-@app.command(rich_help_panel=TRY, epilog="Example: syncd demo --once")
+@app.command(epilog="Example: syncd demo --once")
 def demo(
     once: OnceOption = False,
     keep: KeepOption = None,

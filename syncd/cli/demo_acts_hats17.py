@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from syncd.cli.demo_expected import Step
+from syncd.cli.demo_expected import Step, deleted, edited, made
 from syncd.cli.demo_people import ADA, BEN, DAN, EVE, FAY, add_ada, add_logins, delete_ada_and_eve, rename_eve
 from syncd.cli.demo_places import (
     GHL,
@@ -32,7 +32,7 @@ _LOCATION = "Sandbox location"
 def _new_in_hats(sandbox: Sandbox, email: str, name: str, **more: Any) -> Step:
     sandbox.bridge.create_as_user({"email": email, "first_name": name, "type": "Cold Prospect", "is_company": False, **more})
     told = f"{name} is added. 17hats' trigger \"New Contact\" tells of it, and {GHL} gets the contact, once."
-    return Step(deed="create", system=HATS, told=told, expected=[GHL_CONTACTS.shows(sandbox, email, {"firstName": name})])
+    return made(HATS, told, GHL_CONTACTS.shows(sandbox, email, {"firstName": name}))
 
 
 # ---- contacts and logins
@@ -45,11 +45,9 @@ def users_first(sandbox: Sandbox) -> Sequence[Step]:
     sandbox.ghl.create_record_as_user("opportunities", deal)
     shown = {"first_name": "Ada", "type": "Hot Lead", "tags": ["vip"], "deal_status": "open", "pipeline_stage": "SandboxStage000000001"}
     return [
-        Step(
-            deed="create",
-            system=GHL,
-            told=f'Ada is a contact in {GHL}, with an opportunity. The flow "Create Contact" makes her in {HATS}, as a lead.',
-            expected=[HATS_CONTACTS.shows(sandbox, ADA, shown)],
+        made(
+            GHL, f'Ada is a contact in {GHL}, with an opportunity. The flow "Create Contact" makes her in {HATS}, as a lead.',
+            HATS_CONTACTS.shows(sandbox, ADA, shown),
         ),
         add_logins(sandbox, HATS, HATS_CONTACTS, "title", tags=["staff"]),
     ]
@@ -60,12 +58,10 @@ def users_arrivals(sandbox: Sandbox) -> Sequence[Step]:
     sandbox.ghl.create_as_user({"email": DAN, "firstName": "Dan", "custom": {"lead_status": "Other"}})
     return [
         _new_in_hats(sandbox, BEN, "Ben", tags="newsletter"),
-        Step(deed="create", system=GHL, told="Dan is added.", expected=[HATS_CONTACTS.shows(sandbox, DAN, {"first_name": "Dan", "type": "Other"})]),
-        Step(
-            deed="create",
-            system=HATS,
-            told="Ben's type of contact is his lead status.",
-            expected=[GHL_CONTACTS.shows(sandbox, BEN, {"custom.lead_status": "Cold Prospect", "tags": ["newsletter"]})],
+        made(GHL, "Dan is added.", HATS_CONTACTS.shows(sandbox, DAN, {"first_name": "Dan", "type": "Other"})),
+        made(
+            HATS, "Ben's type of contact is his lead status.",
+            GHL_CONTACTS.shows(sandbox, BEN, {"custom.lead_status": "Cold Prospect", "tags": ["newsletter"]}),
         ),
     ]
 
@@ -80,29 +76,21 @@ def users_edits(sandbox: Sandbox) -> Sequence[Step]:
     hats.edit_as_user(HATS_CONTACTS.id_of(sandbox, DAN), {"deal_status": "won"})
     hats.edit_as_user(HATS_CONTACTS.id_of(sandbox, EVE), {"first_name": "Evelyn"})
     return [
-        Step(
-            deed="update",
-            system=HATS,
-            told="Ben signs, and becomes a client.",
-            expected=[GHL_CONTACTS.shows(sandbox, BEN, {"custom.lead_status": "Client", "lastName": "Holm"})],
+        edited(
+            HATS, "Ben signs, and becomes a client.",
+            GHL_CONTACTS.shows(sandbox, BEN, {"custom.lead_status": "Client", "lastName": "Holm"}),
         ),
-        Step(
-            deed="update",
-            system=GHL,
-            told="Ada gets a tag and a city, and her opportunity is won.",
-            expected=[
-                HATS_CONTACTS.shows(
-                    sandbox,
-                    ADA,
-                    {"tags": ["vip", "customer"], "city": "Lisbon", "deal_status": "won", "pipeline_stage": "SandboxStage000000003"},
-                )
-            ],
+        edited(
+            GHL, "Ada gets a tag and a city, and her opportunity is won.",
+            HATS_CONTACTS.shows(
+                sandbox,
+                ADA,
+                {"tags": ["vip", "customer"], "city": "Lisbon", "deal_status": "won", "pipeline_stage": "SandboxStage000000003"},
+            ),
         ),
-        Step(
-            deed="update",
-            system=HATS,
-            told="Somebody writes that Dan's deal is won. He has none: that is put back.",
-            expected=[HATS_CONTACTS.shows(sandbox, DAN, {"deal_status": None})],
+        edited(
+            HATS, "Somebody writes that Dan's deal is won. He has none: that is put back.",
+            HATS_CONTACTS.shows(sandbox, DAN, {"deal_status": None}),
         ),
         rename_eve(sandbox, HATS, HATS_CONTACTS),
     ]
@@ -112,17 +100,15 @@ def users_ends(sandbox: Sandbox) -> Sequence[Step]:
     """Deletions, and what stands in for them."""
     delete_ada_and_eve(sandbox)
     return [
-        Step(
-            deed="delete",
-            system=GHL,
-            told=f"Ada is deleted. {HATS} deletes nobody: her type becomes Other.",
-            expected=[HATS_CONTACTS.shows(sandbox, ADA, {"type": "Other"}), GHL_CONTACTS.shows(sandbox, ADA, count=0)],
+        deleted(
+            GHL, f"Ada is deleted. {HATS} deletes nobody: her type becomes Other.",
+            HATS_CONTACTS.shows(sandbox, ADA, {"type": "Other"}),
+            GHL_CONTACTS.shows(sandbox, ADA, count=0),
         ),
-        Step(
-            deed="delete",
-            system=GHL,
-            told=f"Eve's login is deleted. In {HATS} she is called so.",
-            expected=[HATS_CONTACTS.shows(sandbox, EVE, {"title": "no longer a user"}), GHL_USERS.shows(sandbox, EVE, count=0)],
+        deleted(
+            GHL, f"Eve's login is deleted. In {HATS} she is called so.",
+            HATS_CONTACTS.shows(sandbox, EVE, {"title": "no longer a user"}),
+            GHL_USERS.shows(sandbox, EVE, count=0),
         ),
         gone_in_hats(sandbox, DAN, "Dan"),
     ]
@@ -133,7 +119,7 @@ def gone_in_hats(sandbox: Sandbox, email: str, name: str) -> Step:
     sandbox.bridge.delete_as_user(HATS_CONTACTS.id_of(sandbox, email))
     told = f"{name} is deleted. {HATS} tells nobody, so {GHL} keeps the contact, and it is not made again."
     expected = [GHL_CONTACTS.shows(sandbox, email), HATS_CONTACTS.shows(sandbox, email, count=0)]
-    return Step(deed="delete", system=HATS, told=told, expected=expected)
+    return deleted(HATS, told, *expected)
 
 
 # ---- conversations
@@ -142,10 +128,10 @@ def gone_in_hats(sandbox: Sandbox, email: str, name: str) -> Step:
 def _conversation(sandbox: Sandbox, contact: str, *texts: str) -> str:
     now = sandbox.ghl.records.now_ms()
     fields = {"contactId": contact, "deleted": False, "inbox": True, "type": 1, "unreadCount": 0, "starred": False, "lastMessageAt": now}
-    made = str(sandbox.ghl.create_record_as_user("conversations", fields)["id"])
+    opened = str(sandbox.ghl.create_record_as_user("conversations", fields)["id"])
     for text in texts:
-        _message(sandbox, made, contact, text)
-    return made
+        _message(sandbox, opened, contact, text)
+    return opened
 
 
 def _message(sandbox: Sandbox, conversation: str, contact: str, text: str) -> None:
@@ -163,11 +149,9 @@ def threads_first(sandbox: Sandbox) -> Sequence[Step]:
     _conversation(sandbox, add_ada(sandbox), "Are you free in May?")
     shown = {"channel": "TYPE_PHONE", "unread": 1, "last_message": "Are you free in May?", "last_direction": "inbound"}
     return [
-        Step(
-            deed="create",
-            system=GHL,
-            told=f"Ada has written. {HATS} gets a ticket that is hers, with her last message.",
-            expected=[HATS_TICKETS.shows(sandbox, ADA, shown)],
+        made(
+            GHL, f"Ada has written. {HATS} gets a ticket that is hers, with her last message.",
+            HATS_TICKETS.shows(sandbox, ADA, shown),
         )
     ]
 
@@ -181,13 +165,11 @@ def threads_arrivals(sandbox: Sandbox) -> Sequence[Step]:
     sandbox.bridge.create_as_user(ticket, "tickets")
     return [
         added,
-        Step(
-            deed="create",
-            system=HATS,
-            told=f"Ben gets a ticket. {GHL} opens a conversation with him, once he is a contact there.",
-            expected=[GHL_CONVERSATIONS.shows(sandbox, BEN)],
+        made(
+            HATS, f"Ben gets a ticket. {GHL} opens a conversation with him, once he is a contact there.",
+            GHL_CONVERSATIONS.shows(sandbox, BEN),
         ),
-        Step(deed="create", system=GHL, told="Dan writes.", expected=[HATS_TICKETS.shows(sandbox, DAN, {"last_message": "Hello", "unread": 1})]),
+        made(GHL, "Dan writes.", HATS_TICKETS.shows(sandbox, DAN, {"last_message": "Hello", "unread": 1})),
     ]
 
 
@@ -197,20 +179,11 @@ def threads_edits(sandbox: Sandbox) -> Sequence[Step]:
     _message(sandbox, GHL_CONVERSATIONS.id_of(sandbox, ADA), ada, "Or in June?")
     sandbox.bridge.edit_as_user(HATS_TICKETS.id_of(sandbox, DAN), {"starred": True, "unread": 0}, "tickets")
     return [
-        Step(
-            deed="update",
-            system=GHL,
-            told="Ada writes again.",
-            expected=[HATS_TICKETS.shows(sandbox, ADA, {"last_message": "Or in June?", "unread": 2})],
-        ),
-        Step(
-            deed="update",
-            system=HATS,
-            told="Dan's ticket is starred and read.",
-            expected=[
-                GHL_CONVERSATIONS.shows(sandbox, DAN, {"starred": True, "unreadCount": 0}),
-                HATS_TICKETS.shows(sandbox, DAN, {"starred": True, "unread": 0}),
-            ],
+        edited(GHL, "Ada writes again.", HATS_TICKETS.shows(sandbox, ADA, {"last_message": "Or in June?", "unread": 2})),
+        edited(
+            HATS, "Dan's ticket is starred and read.",
+            GHL_CONVERSATIONS.shows(sandbox, DAN, {"starred": True, "unreadCount": 0}),
+            HATS_TICKETS.shows(sandbox, DAN, {"starred": True, "unread": 0}),
         ),
     ]
 
@@ -219,11 +192,9 @@ def threads_ends(sandbox: Sandbox) -> Sequence[Step]:
     """A deletion, and what stands in for it; no message was ever sent."""
     sandbox.ghl.delete_record_as_user("conversations", GHL_CONVERSATIONS.id_of(sandbox, ADA))
     return [
-        Step(
-            deed="delete",
-            system=GHL,
-            told=f"The conversation with Ada is deleted. In {HATS} the ticket is closed.",
-            expected=[HATS_TICKETS.shows(sandbox, ADA, {"status": "closed"})],
+        deleted(
+            GHL, f"The conversation with Ada is deleted. In {HATS} the ticket is closed.",
+            HATS_TICKETS.shows(sandbox, ADA, {"status": "closed"}),
         ),
         gone_in_hats(sandbox, BEN, "Ben"),
     ]
@@ -247,17 +218,14 @@ def snapshots_first(sandbox: Sandbox) -> Sequence[Step]:
     _invoice(sandbox, add_ada(sandbox), 1, "Wedding", 900)
     shown = {"who": ADA, "number": 1, "status": "draft", "total": 900, "amount_due": 900, "currency": "USD", "due_date": "2026-03-01"}
     return [
-        Step(
-            deed="create",
-            system=GHL,
-            told=f"The location is told to {HATS}.",
-            expected=[HATS_LOCATIONS.shows(sandbox, _LOCATION, {"country": "US", "timezone": "America/Chicago"})],
+        made(
+            GHL, f"The location is told to {HATS}.",
+            HATS_LOCATIONS.shows(sandbox, _LOCATION, {"country": "US", "timezone": "America/Chicago"}),
         ),
-        Step(
-            deed="create",
-            system=GHL,
-            told=f"Ada is a customer with an invoice. {HATS} gets both, the invoice as hers and with its totals.",
-            expected=[HATS_CONTACTS.shows(sandbox, ADA, {"first_name": "Ada", "tags": ["vip"]}), HATS_INVOICES.shows(sandbox, "Wedding", shown)],
+        made(
+            GHL, f"Ada is a customer with an invoice. {HATS} gets both, the invoice as hers and with its totals.",
+            HATS_CONTACTS.shows(sandbox, ADA, {"first_name": "Ada", "tags": ["vip"]}),
+            HATS_INVOICES.shows(sandbox, "Wedding", shown),
         ),
     ]
 
@@ -271,26 +239,19 @@ def snapshots_edits(sandbox: Sandbox) -> Sequence[Step]:
     _invoice(sandbox, fay, 2, "Portrait", 120)
     return [
         _new_in_hats(sandbox, BEN, "Ben"),
-        Step(
-            deed="update",
-            system=GHL,
-            told="Ada pays a part of her invoice.",
-            expected=[HATS_INVOICES.shows(sandbox, "Wedding", {"status": "partially_paid", "amount_paid": 400, "amount_due": 500})],
+        edited(
+            GHL, "Ada pays a part of her invoice.",
+            HATS_INVOICES.shows(sandbox, "Wedding", {"status": "partially_paid", "amount_paid": 400, "amount_due": 500}),
         ),
-        Step(
-            deed="update",
-            system=HATS,
-            told="She is given more time.",
-            expected=[
-                GHL_INVOICES.shows(sandbox, "Wedding", {"dueDate": "2026-04-01", "amountPaid": 400, "total": 900}),
-                HATS_INVOICES.shows(sandbox, "Wedding", {"due_date": "2026-04-01"}),
-            ],
+        edited(
+            HATS, "She is given more time.",
+            GHL_INVOICES.shows(sandbox, "Wedding", {"dueDate": "2026-04-01", "amountPaid": 400, "total": 900}),
+            HATS_INVOICES.shows(sandbox, "Wedding", {"due_date": "2026-04-01"}),
         ),
-        Step(
-            deed="create",
-            system=GHL,
-            told="Fay is a new customer, with an invoice of her own: it waits until she is there.",
-            expected=[HATS_CONTACTS.shows(sandbox, FAY), HATS_INVOICES.shows(sandbox, "Portrait", {"who": FAY, "total": 120})],
+        made(
+            GHL, "Fay is a new customer, with an invoice of her own: it waits until she is there.",
+            HATS_CONTACTS.shows(sandbox, FAY),
+            HATS_INVOICES.shows(sandbox, "Portrait", {"who": FAY, "total": 120}),
         ),
     ]
 
@@ -300,11 +261,10 @@ def snapshots_ends(sandbox: Sandbox) -> Sequence[Step]:
     sandbox.ghl.delete_record_as_user("invoices", GHL_INVOICES.id_of(sandbox, "Portrait"))
     sandbox.ghl.delete_as_user(GHL_CONTACTS.id_of(sandbox, FAY))
     return [
-        Step(
-            deed="delete",
-            system=GHL,
-            told=f"Fay and her invoice are deleted. In {HATS} the invoice is called so, and her type becomes Other.",
-            expected=[HATS_INVOICES.shows(sandbox, "Portrait", {"status": "deleted"}), HATS_CONTACTS.shows(sandbox, FAY, {"type": "Other"})],
+        deleted(
+            GHL, f"Fay and her invoice are deleted. In {HATS} the invoice is called so, and her type becomes Other.",
+            HATS_INVOICES.shows(sandbox, "Portrait", {"status": "deleted"}),
+            HATS_CONTACTS.shows(sandbox, FAY, {"type": "Other"}),
         ),
         gone_in_hats(sandbox, BEN, "Ben"),
     ]

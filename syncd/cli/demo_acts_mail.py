@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from syncd.cli.demo_expected import Step
+from syncd.cli.demo_expected import Step, deleted, edited, made
 from syncd.cli.demo_people import ADA, BEN, CLEO, DAN, EVE, add_ada, add_logins, delete_ada_and_eve, rename_eve
 from syncd.cli.demo_places import EO, EO_CONTACTS, GHL, GHL_CONTACTS, GHL_USERS, TRAIL, TRAIL_CONTACTS
 from syncd.sandbox import Sandbox
@@ -52,23 +52,18 @@ def octopus_first(sandbox: Sandbox) -> Sequence[Step]:
     sandbox.octopus.seed({"email_address": CLEO, "fields": {"FirstName": "Cleo"}})
     derived = {"fields.OpenTasks": 2, "fields.LastNote": "Met at the fair", "fields.NextAppointment": day}
     return [
-        Step(
-            deed="create",
-            system=GHL,
-            told=f"Ada is a contact in {GHL}, with two tasks, a note and an appointment. {EO} gets her, and what these come to.",
-            expected=[EO_CONTACTS.shows(sandbox, ADA, {"fields.FirstName": "Ada", "tags": ["vip"], **derived})],
+        made(
+            GHL, f"Ada is a contact in {GHL}, with two tasks, a note and an appointment. {EO} gets her, and what these come to.",
+            EO_CONTACTS.shows(sandbox, ADA, {"fields.FirstName": "Ada", "tags": ["vip"], **derived}),
         ),
-        Step(
-            deed="create",
-            system=EO,
-            told=f"Ben is on the list in {EO}. {GHL} gets him.",
-            expected=[GHL_CONTACTS.shows(sandbox, BEN, {"firstName": "Ben", "lastName": "Holm", "tags": ["newsletter"]})],
+        made(
+            EO, f"Ben is on the list in {EO}. {GHL} gets him.",
+            GHL_CONTACTS.shows(sandbox, BEN, {"firstName": "Ben", "lastName": "Holm", "tags": ["newsletter"]}),
         ),
-        Step(
-            deed="create",
-            system=GHL,
-            told="Cleo is in both. She is linked, and made nowhere.",
-            expected=[GHL_CONTACTS.shows(sandbox, CLEO), EO_CONTACTS.shows(sandbox, CLEO, {"fields.OpenTasks": 0})],
+        made(
+            GHL, "Cleo is in both. She is linked, and made nowhere.",
+            GHL_CONTACTS.shows(sandbox, CLEO),
+            EO_CONTACTS.shows(sandbox, CLEO, {"fields.OpenTasks": 0}),
         ),
     ]
 
@@ -84,31 +79,20 @@ def octopus_edits(sandbox: Sandbox) -> Sequence[Step]:
     sandbox.octopus.edit_as_user(EO_CONTACTS.id_of(sandbox, CLEO), {"fields": {"OpenTasks": 9}})
     sandbox.octopus.create_as_user({"email_address": DAN, "fields": {"FirstName": "Dan"}})
     return [
-        Step(
-            deed="update",
-            system=GHL,
-            told="Ada's first name and plan are changed.",
-            expected=[EO_CONTACTS.shows(sandbox, ADA, {"fields.FirstName": "Adah", "fields.Plan": "Gold"})],
+        edited(
+            GHL, "Ada's first name and plan are changed.",
+            EO_CONTACTS.shows(sandbox, ADA, {"fields.FirstName": "Adah", "fields.Plan": "Gold"}),
         ),
-        Step(
-            deed="update",
-            system=EO,
-            told="Ben's last name is changed, and he gets a tag.",
-            expected=[GHL_CONTACTS.shows(sandbox, BEN, {"lastName": "Holmes", "tags": ["customer", "newsletter"]})],
+        edited(
+            EO, "Ben's last name is changed, and he gets a tag.",
+            GHL_CONTACTS.shows(sandbox, BEN, {"lastName": "Holmes", "tags": ["customer", "newsletter"]}),
         ),
-        Step(
-            deed="update",
-            system=GHL,
-            told="One of Ada's tasks is done.",
-            expected=[EO_CONTACTS.shows(sandbox, ADA, {"fields.OpenTasks": 1})],
+        edited(GHL, "One of Ada's tasks is done.", EO_CONTACTS.shows(sandbox, ADA, {"fields.OpenTasks": 1})),
+        edited(
+            GHL, f"Cleo gets a note, and somebody in {EO} writes 9 where her tasks are counted: that is put back.",
+            EO_CONTACTS.shows(sandbox, CLEO, {"fields.LastNote": "Likes tea", "fields.OpenTasks": 0}),
         ),
-        Step(
-            deed="update",
-            system=GHL,
-            told=f"Cleo gets a note, and somebody in {EO} writes 9 where her tasks are counted: that is put back.",
-            expected=[EO_CONTACTS.shows(sandbox, CLEO, {"fields.LastNote": "Likes tea", "fields.OpenTasks": 0})],
-        ),
-        Step(deed="create", system=EO, told="Dan joins the list.", expected=[GHL_CONTACTS.shows(sandbox, DAN, {"firstName": "Dan"})]),
+        made(EO, "Dan joins the list.", GHL_CONTACTS.shows(sandbox, DAN, {"firstName": "Dan"})),
     ]
 
 
@@ -119,23 +103,19 @@ def octopus_ends(sandbox: Sandbox) -> Sequence[Step]:
     note = next(row["id"] for row in sandbox.ghl.records.rows("notes") if row["body"] == "Likes tea")
     sandbox.ghl.delete_record_as_user("notes", note)
     return [
-        Step(
-            deed="delete",
-            system=GHL,
-            told=f"Ada is deleted. In {EO} she is unsubscribed, not deleted.",
-            expected=[EO_CONTACTS.shows(sandbox, ADA, {"status": "unsubscribed"}), GHL_CONTACTS.shows(sandbox, ADA, count=0)],
+        deleted(
+            GHL, f"Ada is deleted. In {EO} she is unsubscribed, not deleted.",
+            EO_CONTACTS.shows(sandbox, ADA, {"status": "unsubscribed"}),
+            GHL_CONTACTS.shows(sandbox, ADA, count=0),
         ),
-        Step(
-            deed="delete",
-            system=EO,
-            told=f"Dan is deleted. In {GHL} he stays, and is no longer in the sync.",
-            expected=[GHL_CONTACTS.shows(sandbox, DAN), EO_CONTACTS.shows(sandbox, DAN, count=0)],
+        deleted(
+            EO, f"Dan is deleted. In {GHL} he stays, and is no longer in the sync.",
+            GHL_CONTACTS.shows(sandbox, DAN),
+            EO_CONTACTS.shows(sandbox, DAN, count=0),
         ),
-        Step(
-            deed="delete",
-            system=GHL,
-            told="Cleo's only note is deleted: there is none to tell of.",
-            expected=[EO_CONTACTS.shows(sandbox, CLEO, {"fields.LastNote": None})],
+        deleted(
+            GHL, "Cleo's only note is deleted: there is none to tell of.",
+            EO_CONTACTS.shows(sandbox, CLEO, {"fields.LastNote": None}),
         ),
     ]
 
@@ -149,23 +129,19 @@ def trail_first(sandbox: Sandbox) -> Sequence[Step]:
     names = {"first_name": "Ben", "last_name": "Holm"}
     sandbox.trail.seed({"email": BEN, **names, "groups": ["newsletter"], "mailing_lists": ["Weekly"]})
     return [
-        Step(
-            deed="create",
-            system=GHL,
-            told=f"Ada is a contact in {GHL}, with two tasks, a note and an appointment. {TRAIL} gets her, and what these come to.",
-            expected=[TRAIL_CONTACTS.shows(sandbox, ADA, {"first_name": "Ada", "groups": ["vip"], "num1": 2, "ext3": "Met at the fair", "date1": f"{day}T00:00:00"})],
+        made(
+            GHL,
+            f"Ada is a contact in {GHL}, with two tasks, a note and an appointment. {TRAIL} gets her, and what these come to.",
+            TRAIL_CONTACTS.shows(sandbox, ADA, {"first_name": "Ada", "groups": ["vip"], "num1": 2, "ext3": "Met at the fair", "date1": f"{day}T00:00:00"}),
         ),
-        Step(
-            deed="create",
-            system=TRAIL,
-            told=f"Ben is in a group and on a list in {TRAIL}. {GHL} gets him, with his groups as tags, his lists and his status.",
-            expected=[
-                GHL_CONTACTS.shows(
-                    sandbox,
-                    BEN,
-                    {"firstName": "Ben", "tags": ["newsletter"], "custom.email_status": "subscribed", "custom.mailing_lists": ["Weekly"]},
-                )
-            ],
+        made(
+            TRAIL,
+            f"Ben is in a group and on a list in {TRAIL}. {GHL} gets him, with his groups as tags, his lists and his status.",
+            GHL_CONTACTS.shows(
+                sandbox,
+                BEN,
+                {"firstName": "Ben", "tags": ["newsletter"], "custom.email_status": "subscribed", "custom.mailing_lists": ["Weekly"]},
+            ),
         ),
         add_logins(sandbox, TRAIL, TRAIL_CONTACTS, "ext4"),
     ]
@@ -181,20 +157,16 @@ def trail_edits(sandbox: Sandbox) -> Sequence[Step]:
     sandbox.trail.edit_as_user(TRAIL_CONTACTS.id_of(sandbox, EVE), {"first_name": "Evelyn"})
     sandbox.trail.create_as_user({"email": DAN, "first_name": "Dan"})
     return [
-        Step(
-            deed="update",
-            system=GHL,
-            told="Ada's first name is changed; she gets a tag and one more task.",
-            expected=[TRAIL_CONTACTS.shows(sandbox, ADA, {"first_name": "Adah", "groups": ["customer", "vip"], "num1": 3})],
+        edited(
+            GHL, "Ada's first name is changed; she gets a tag and one more task.",
+            TRAIL_CONTACTS.shows(sandbox, ADA, {"first_name": "Adah", "groups": ["customer", "vip"], "num1": 3}),
         ),
-        Step(
-            deed="update",
-            system=TRAIL,
-            told="Ben's last name is changed, and he unsubscribes by his own hand.",
-            expected=[GHL_CONTACTS.shows(sandbox, BEN, {"lastName": "Holmes", "custom.email_status": "unsubscribed"})],
+        edited(
+            TRAIL, "Ben's last name is changed, and he unsubscribes by his own hand.",
+            GHL_CONTACTS.shows(sandbox, BEN, {"lastName": "Holmes", "custom.email_status": "unsubscribed"}),
         ),
         rename_eve(sandbox, TRAIL, TRAIL_CONTACTS),
-        Step(deed="create", system=TRAIL, told="Dan signs up.", expected=[GHL_CONTACTS.shows(sandbox, DAN, {"firstName": "Dan"})]),
+        made(TRAIL, "Dan signs up.", GHL_CONTACTS.shows(sandbox, DAN, {"firstName": "Dan"})),
     ]
 
 
@@ -203,20 +175,15 @@ def trail_ends(sandbox: Sandbox) -> Sequence[Step]:
     delete_ada_and_eve(sandbox)
     sandbox.trail.delete_as_user(TRAIL_CONTACTS.id_of(sandbox, DAN))
     return [
-        Step(
-            deed="delete",
-            system=GHL,
-            told=f"Ada is deleted, and Eve's login. In {TRAIL} both get no more mail, and are not deleted.",
-            expected=[
-                *(TRAIL_CONTACTS.shows(sandbox, each, {"is_do_not_mail": True}) for each in (ADA, EVE)),
-                GHL_CONTACTS.shows(sandbox, ADA, count=0),
-                GHL_USERS.shows(sandbox, EVE, count=0),
-            ],
+        deleted(
+            GHL, f"Ada is deleted, and Eve's login. In {TRAIL} both get no more mail, and are not deleted.",
+            *(TRAIL_CONTACTS.shows(sandbox, each, {"is_do_not_mail": True}) for each in (ADA, EVE)),
+            GHL_CONTACTS.shows(sandbox, ADA, count=0),
+            GHL_USERS.shows(sandbox, EVE, count=0),
         ),
-        Step(
-            deed="delete",
-            system=TRAIL,
-            told=f"Dan is deleted. In {GHL} he stays, and is no longer in the sync.",
-            expected=[GHL_CONTACTS.shows(sandbox, DAN), TRAIL_CONTACTS.shows(sandbox, DAN, count=0)],
+        deleted(
+            TRAIL, f"Dan is deleted. In {GHL} he stays, and is no longer in the sync.",
+            GHL_CONTACTS.shows(sandbox, DAN),
+            TRAIL_CONTACTS.shows(sandbox, DAN, count=0),
         ),
     ]

@@ -51,6 +51,21 @@ class Step:
     expected: Sequence[Expected]
 
 
+def made(system: str, told: str, *expected: Expected) -> Step:
+    """Somebody made something in a system."""
+    return Step(deed="create", system=system, told=told, expected=expected)
+
+
+def edited(system: str, told: str, *expected: Expected) -> Step:
+    """Somebody edited something in a system."""
+    return Step(deed="update", system=system, told=told, expected=expected)
+
+
+def deleted(system: str, told: str, *expected: Expected) -> Step:
+    """Somebody deleted something in a system."""
+    return Step(deed="delete", system=system, told=told, expected=expected)
+
+
 def at(row: Row, path: str) -> Any:
     """The value at a dotted path; None where there is none."""
     value: Any = row

@@ -6,7 +6,7 @@ It must not know: any recipe, or what else happens to anybody.
 
 from __future__ import annotations
 
-from syncd.cli.demo_expected import Step
+from syncd.cli.demo_expected import Step, edited, made
 from syncd.cli.demo_places import GHL, GHL_CONTACTS, GHL_USERS, Place
 from syncd.sandbox import Sandbox
 
@@ -23,25 +23,20 @@ def add_logins(sandbox: Sandbox, system: str, staff: Place, role: str, **more: o
     roles = {"type": "account", "role": "admin", "locationIds": [sandbox.options.ghl.location_id]}
     for email, name in ((EVE, "Eve"), (GIL, "Gil")):
         sandbox.ghl.create_record_as_user("users", {"email": email, "firstName": name, "lastName": "Lund", "roles": roles, **roles})
-    return Step(
-        deed="create",
-        system=GHL,
-        told=f"Eve and Gil have logins in {GHL}. {system} gets them as staff; they do not become customers.",
-        expected=[staff.shows(sandbox, EVE, {"last_name": "Lund", role: "admin", **more}), GHL_CONTACTS.shows(sandbox, EVE, count=0)],
+    return made(
+        GHL, f"Eve and Gil have logins in {GHL}. {system} gets them as staff; they do not become customers.",
+        staff.shows(sandbox, EVE, {"last_name": "Lund", role: "admin", **more}),
+        GHL_CONTACTS.shows(sandbox, EVE, count=0),
     )
 
 
 def rename_eve(sandbox: Sandbox, system: str, staff: Place) -> Step:
     """Her last name at her login, and what must come of it and of her first name, which was just changed in the other system."""
     sandbox.ghl.edit_record_as_user("users", GHL_USERS.id_of(sandbox, EVE), {"lastName": "Lundgren"})
-    return Step(
-        deed="update",
-        system=GHL,
-        told=f"Eve's last name is changed at her login, her first name in {system}.",
-        expected=[
-            staff.shows(sandbox, EVE, {"first_name": "Evelyn", "last_name": "Lundgren"}),
-            GHL_USERS.shows(sandbox, EVE, {"firstName": "Evelyn", "lastName": "Lundgren"}),
-        ],
+    return edited(
+        GHL, f"Eve's last name is changed at her login, her first name in {system}.",
+        staff.shows(sandbox, EVE, {"first_name": "Evelyn", "last_name": "Lundgren"}),
+        GHL_USERS.shows(sandbox, EVE, {"firstName": "Evelyn", "lastName": "Lundgren"}),
     )
 
 

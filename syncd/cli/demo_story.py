@@ -17,7 +17,7 @@ from syncd.core.outcome import HoldKind
 from syncd.core.record import Json
 from syncd.sandbox import Applied, Operation
 from syncd.sandbox.people import Part, Resident
-from syncd.store import holds, outbox
+from syncd.store import holds, writes
 from syncd.store.holds import Held, HoldState
 from syncd.store.outbox import State
 from syncd.store.visiting import reading
@@ -138,7 +138,7 @@ def open_holds(world: World) -> list[Held]:
 def any_owed(world: World) -> bool:
     """Whether syncd has still to write something, or to find out what became of a write."""
     with reading(world.database) as read:
-        owed = read(outbox.counts)
+        owed = read(writes.counts)
     return any(owed.get(state.value) for state in (State.PENDING, State.SENT, State.UNKNOWN))
 
 

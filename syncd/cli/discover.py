@@ -15,7 +15,7 @@ import anyio
 import typer
 
 from syncd.cli import screen
-from syncd.cli.options import SET_UP, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.passes import facts_of
 from syncd.cli.text import counted, safe
 from syncd.config import Settings
@@ -43,7 +43,7 @@ _ACCESS = {
 }
 
 
-@app.command(rich_help_panel=SET_UP, epilog="Example: syncd discover ghl opportunities")
+@app.command(epilog="Example: syncd discover ghl opportunities")
 def discover(
     system: Annotated[str, typer.Argument(metavar="SYSTEM", help="The system, as the configuration names it.")],
     collection: Annotated[str | None, typer.Argument(metavar="[COLLECTION]", help="One of its collections; else all.", show_default=False)] = None,

@@ -14,14 +14,14 @@ import typer
 
 from syncd.cli import hearing, screen
 from syncd.cli.exits import Code
-from syncd.cli.options import SET_UP, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.text import iso, value
 from syncd.config.findings import suggest
 from syncd.connectors.clock import SystemClock
 from syncd.core.errors import UserError
 from syncd.core.record import SECOND, Json, Micros, SystemName
-from syncd.flow.daemon import database_path
 from syncd.flow.examine import Checkup, Grade, Sign, database_signs, examine
+from syncd.flow.home import database_path
 
 app = typer.Typer()
 
@@ -30,7 +30,7 @@ _MARKS = {Grade.WELL: "ok", Grade.NOTE: "note", Grade.WARNING: "WARNING", Grade.
 _STYLES = {Grade.WARNING: "yellow", Grade.TEMPORARY: "yellow", Grade.ERROR: "bold red", Grade.AUTHENTICATION: "bold red"}
 
 
-@app.command(rich_help_panel=SET_UP, epilog="Example: syncd doctor ghl")
+@app.command(epilog="Example: syncd doctor ghl")
 def doctor(
     system: Annotated[str | None, typer.Argument(metavar="[SYSTEM]", help="One system; else all.", show_default=False)] = None,
     probe: Annotated[

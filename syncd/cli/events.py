@@ -13,10 +13,10 @@ from typing import Annotated
 import typer
 
 from syncd.cli import screen
-from syncd.cli.options import WATCH, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.redacting import RedactOption
 from syncd.cli.tell import entry_as_json, line
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store import journal
 from syncd.store.visiting import is_made, reading
 
@@ -30,7 +30,7 @@ SinceOption = Annotated[int | None, typer.Option("--since", metavar="NUMBER", mi
 LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=0, help="How many at most; the newest, without --since.")]
 
 
-@app.command(rich_help_panel=WATCH, epilog="Example: syncd events --follow")
+@app.command(epilog="Example: syncd events --follow")
 def events(
     follow: FollowOption = False,
     since: SinceOption = None,

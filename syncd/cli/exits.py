@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from syncd.core.errors import ConnectorError, SyncdError, Unauthorized, Unavailable, UserError
-from syncd.flow.applying import PlanMoved
+from syncd.core.errors import ConnectorError, PlanMoved, SyncdError, Unauthorized, Unavailable, UserError
 
 
 class Code(IntEnum):

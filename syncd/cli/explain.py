@@ -13,7 +13,7 @@ import typer
 
 from syncd.cli import redacting, screen
 from syncd.cli.explaining import explain_meant
-from syncd.cli.options import WATCH, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.redacting import RedactOption
 from syncd.cli.text import value
 from syncd.cli.whois import who_is
@@ -21,7 +21,7 @@ from syncd.config import Settings
 from syncd.config.findings import suggest
 from syncd.core.errors import UserError
 from syncd.core.record import FieldName, Json
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.flow.schemas import known_rules
 from syncd.store.database import Connection
 from syncd.store.visiting import reading
@@ -36,9 +36,7 @@ RefArgument = Annotated[
 FieldArgument = Annotated[str | None, typer.Argument(metavar="FIELD", help="Only this field.", show_default=False)]
 
 
-@app.command(
-    rich_help_panel=WATCH, epilog="Example: syncd explain ada@example.com   or   syncd explain ghl/contacts/ve9EPM428h8vShlRW1KT phone"
-)
+@app.command(epilog="Example: syncd explain ada@example.com   or   syncd explain ghl/contacts/ve9EPM428h8vShlRW1KT phone")
 def explain(
     ref: RefArgument, field: FieldArgument = None, config: ConfigOption = None, as_json: JsonOption = False, _redact: RedactOption = False
 ) -> None:

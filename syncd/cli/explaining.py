@@ -22,8 +22,8 @@ from syncd.core.translate import to_hub
 from syncd.flow.binding import bind
 from syncd.flow.folding import Folded, fold
 from syncd.flow.linking import keys_of
-from syncd.flow.reconcile import is_ready
-from syncd.store import holds, journal, links, observations, outbox, overview
+from syncd.flow.work import is_ready
+from syncd.store import holds, journal, links, observations, overview, writes
 from syncd.store.database import Connection
 from syncd.store.journal import Entry
 from syncd.store.observations import Observation
@@ -65,7 +65,7 @@ def _link(tx: Connection, rules: SyncRules, link: Link) -> dict[str, Json]:
         "members": {name: _member(rules, name, link.members.get(name), seen) for name in rules.members},
         "fields": {name: _field(rules, link, name, shown, entries) for name in rules.fields},
         "holds": _holds(tx, overview.holds_about(tx, link.id, None)),
-        "writes": [_write(each) for each in outbox.load(tx, overview.writes_of_link(tx, link.id))],
+        "writes": [_write(each) for each in writes.load(tx, overview.writes_of_link(tx, link.id))],
         "story": [{**entry_as_json(each), "run_kind": runs.get(each.run_id or 0, "")} for each in entries],
     }
 

@@ -16,7 +16,7 @@ import typer
 from syncd.cli import screen
 from syncd.cli.bridge import bridged_collection
 from syncd.cli.forget import person_of
-from syncd.cli.options import WORK, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.text import counted, safe
 from syncd.config import Settings
 from syncd.connectors.bridge.sheets import written
@@ -26,10 +26,10 @@ from syncd.core.outcome import Operation
 from syncd.core.record import CollectionName, Json, SystemName
 from syncd.core.rules import SyncRules
 from syncd.core.translate import from_hub
-from syncd.flow.daemon import database_path
 from syncd.flow.engine import routes_of
+from syncd.flow.home import database_path
 from syncd.flow.schemas import known_rules
-from syncd.store import outbox, persons
+from syncd.store import persons, writes
 from syncd.store.database import Connection
 from syncd.store.outbox import Owed, State
 from syncd.store.visiting import reading
@@ -39,9 +39,7 @@ app = typer.Typer()
 _OWED = (State.PENDING, State.PARKED, State.UNKNOWN, State.DEAD)
 
 
-@app.command(
-    rich_help_panel=WORK, epilog="Example: syncd export ada@example.com > ada.json   or   syncd export hats17 contacts --csv new.csv"
-)
+@app.command(epilog="Example: syncd export ada@example.com > ada.json   or   syncd export hats17 contacts --csv new.csv")
 def export(
     system: Annotated[str, typer.Argument(metavar="REF|SYSTEM", help="A person, as `syncd explain` takes it; or a system behind a bridge.")],
     collection: Annotated[str | None, typer.Argument(metavar="[COLLECTION]", help="With a system: its collection.", show_default=False)] = None,
@@ -89,7 +87,7 @@ def _owed(tx: Connection, settings: Settings, system: SystemName, collection: Co
     rules = known_rules(tx, settings)
     return [
         _native(rules[owed.sync], owed)
-        for owed in outbox.select(tx, _OWED, limit=1_000_000)
+        for owed in writes.select(tx, _OWED, limit=1_000_000)
         if (owed.ref.system, owed.ref.collection, owed.operation) == (system, collection, Operation.CREATE) and owed.sync in rules
     ]
 

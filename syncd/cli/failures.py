@@ -23,12 +23,12 @@ from syncd.config import Settings
 from syncd.core.errors import UserError
 from syncd.core.record import Json
 from syncd.flow.answering import answer_failures
-from syncd.flow.daemon import database_path
-from syncd.store import links, outbox, runs
+from syncd.flow.home import database_path
+from syncd.store import links, runs, writes
 from syncd.store.database import Connection
 from syncd.store.outbox import State
 from syncd.store.runs import Run, RunState
-from syncd.store.visiting import reading
+from syncd.store.visiting import look
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -53,11 +53,7 @@ def start(
 def list_failures(config: ConfigOption = None, as_json: JsonOption = False, _redact: RedactOption = False) -> None:
     """List the writes that failed for good."""
     settings = read_settings(config, secrets=False)
-    path = database_path(settings)
-    found: list[dict[str, Json]] = []
-    if path.exists():
-        with reading(path) as read:
-            found = read(lambda tx: _gathered(tx, settings))
+    found: list[dict[str, Json]] = look(database_path(settings), lambda tx: _gathered(tx, settings), [])
     if as_json:
         screen.show_json(found)
         return
@@ -114,7 +110,7 @@ def _answer(settings: Settings, numbers: Sequence[int], choice: str, *, as_json:
 
 
 def _gathered(tx: Connection, settings: Settings) -> list[dict[str, Json]]:
-    dead = outbox.select(tx, [State.DEAD], limit=1_000_000)
+    dead = writes.select(tx, [State.DEAD], limit=1_000_000)
     whole = links.load(tx, [each.link for each in dead])
     return [
         {

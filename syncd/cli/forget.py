@@ -15,7 +15,7 @@ import typer
 from syncd.cli import asking, screen
 from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
-from syncd.cli.options import ANSWER, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.text import counted, safe
 from syncd.cli.whois import who_is
 from syncd.config import Settings
@@ -26,7 +26,7 @@ from syncd.core.errors import UserError
 from syncd.core.record import Json, Ref
 from syncd.flow import forgetting
 from syncd.flow.asked import note_asked
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.flow.schemas import known_rules
 from syncd.store import control, persons
 from syncd.store.database import Connection
@@ -38,7 +38,7 @@ app = typer.Typer()
 RefOption = Annotated[str | None, typer.Argument(metavar="REF", help="As for `syncd explain`: system/collection/id, an address, link/NUMBER.", show_default=False)]
 
 
-@app.command(rich_help_panel=ANSWER, epilog="Example: syncd forget ada@example.com --at-vendors")
+@app.command(epilog="Example: syncd forget ada@example.com --at-vendors")
 def forget(
     ref: RefOption = None,
     at_vendors: Annotated[bool, typer.Option("--at-vendors", help="Delete their records at the systems too, where that can be done.")] = False,

@@ -28,14 +28,14 @@ from syncd.core.record import Json, Ref, SyncName
 from syncd.core.rules import SyncRules
 from syncd.flow.answering import IGNORE, answer_hold
 from syncd.flow.answers import APPROVE
-from syncd.flow.daemon import database_path
 from syncd.flow.holding import KINDS
+from syncd.flow.home import database_path
 from syncd.flow.reverting import REVERT
 from syncd.flow.schemas import known_rules
 from syncd.store import holds, links
 from syncd.store.database import Connection
 from syncd.store.holds import Held, HoldState
-from syncd.store.visiting import reading
+from syncd.store.visiting import look
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -67,11 +67,7 @@ def start(
 def list_holds(config: ConfigOption = None, as_json: JsonOption = False, _redact: RedactOption = False) -> None:
     """List the decisions that wait for you."""
     settings = read_settings(config, secrets=False)
-    path = database_path(settings)
-    found: list[dict[str, Json]] = []
-    if path.exists():
-        with reading(path) as read:
-            found = read(lambda tx: _gathered(tx, settings))
+    found: list[dict[str, Json]] = look(database_path(settings), lambda tx: _gathered(tx, settings), [])
     if as_json:
         screen.show_json(found)
         return
@@ -125,11 +121,7 @@ def _chosen(settings: Settings, numbers: Sequence[int] | None, kind: HoldKind | 
         return list(dict.fromkeys(numbers))
     if numbers or kind is None:
         raise typer.BadParameter("name holds by their numbers, or all of a kind with --kind")
-    path = database_path(settings)
-    if not path.exists():
-        return []
-    with reading(path) as read:
-        held = read(lambda tx: holds.select(tx, [HoldState.OPEN], limit=1_000_000))
+    held: list[Held] = look(database_path(settings), lambda tx: holds.select(tx, [HoldState.OPEN], limit=1_000_000), [])
     return [each.id for each in held if each.kind is kind]
 
 

@@ -16,13 +16,13 @@ from syncd.cli import screen
 from syncd.cli.bridge import bridged_collection
 from syncd.cli.exits import Code
 from syncd.cli.importing import Foreseen, foresee, take_in
-from syncd.cli.options import WORK, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.text import counted
 from syncd.connectors.bridge.sheets import Sheet, read_sheet
 from syncd.connectors.clock import SystemClock
 from syncd.core.errors import UserError
 from syncd.core.record import SECOND, Json
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 
 app = typer.Typer()
 
@@ -32,7 +32,7 @@ SystemArgument = Annotated[str, typer.Argument(metavar="SYSTEM", help="The syste
 CollectionArgument = Annotated[str, typer.Argument(metavar="COLLECTION", help="The collection: contacts.")]
 
 
-@app.command("import", rich_help_panel=WORK, epilog="Example: syncd import hats17 contacts contacts.csv")
+@app.command("import", epilog="Example: syncd import hats17 contacts contacts.csv")
 def import_(
     system: SystemArgument,
     collection: CollectionArgument,

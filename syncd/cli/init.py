@@ -16,7 +16,7 @@ from rich.prompt import Prompt
 
 from syncd import recipes
 from syncd.cli import screen
-from syncd.cli.options import SET_UP, JsonOption
+from syncd.cli.options import JsonOption
 from syncd.core.errors import UserError
 
 app = typer.Typer()
@@ -43,7 +43,7 @@ OutputOption = Annotated[
 ForceOption = Annotated[bool, typer.Option("--force", help="Write over a file that is there.")]
 
 
-@app.command(rich_help_panel=SET_UP, epilog="Example: syncd init ghl-emailoctopus -o /etc/syncd/syncd.toml")
+@app.command(epilog="Example: syncd init ghl-emailoctopus -o /etc/syncd/syncd.toml")
 def init(
     recipe: RecipeArgument = None,
     named: RecipeOption = None,

@@ -17,7 +17,7 @@ from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.text import counted
 from syncd.config.secrets import SecretError, Secrets
 from syncd.core.errors import UserError
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store import rotating
 from syncd.store.master import MasterKey, Source, make_text, source_of, sync_directory, write_key
 from syncd.store.visiting import leave

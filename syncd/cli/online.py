@@ -42,13 +42,16 @@ _DEAR_CALLS_MAX = 250
 
 @dataclass(slots=True)
 class Looked:
-    """What the vendors said. `refused` are credentials that open no door, `unreached` systems that did not answer."""
+    """What the vendors said. `refused` are credentials that open no door, `unreached` systems that did not answer; `listed`, how many
+    records a collection has: counted where all were read, else as the vendor says.
+    """
 
     problems: list[Finding] = field(default_factory=list)
     notes: list[Finding] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     unreached: list[str] = field(default_factory=list)
     facts: list[str] = field(default_factory=list)
+    listed: dict[Place, int] = field(default_factory=dict)
 
 
 @contextmanager
@@ -190,8 +193,11 @@ async def _look_at_records(
             report(f"{where}: {tally.records:,} of {page.total or '?'} records")
             calls += page.calls
             if (token := page.next) is None:
+                looked.listed[member.system, member.collection] = tally.records
                 break
             if is_dear and calls >= _DEAR_CALLS_MAX:
+                if page.total is not None:
+                    looked.listed[member.system, member.collection] = page.total
                 looked.facts.append(f"{where}: all would take many calls; these are the first {counted(tally.records, 'record')}")
                 break
     except ConnectorError as error:

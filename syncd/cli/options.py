@@ -17,12 +17,6 @@ from syncd.config import Settings, find_config, load
 from syncd.connectors.registry import KINDS
 from syncd.core.errors import UserError
 
-WATCH = "Look"
-ANSWER = "Answer"
-SET_UP = "Set up"
-WORK = "Work"
-TRY = "Try"
-
 ConfigOption = Annotated[
     Path | None,
     typer.Option(

@@ -15,7 +15,7 @@ from syncd.core.record import FieldName, Json, MemberName, SyncName, SystemName
 from syncd.core.rules import SyncRules
 from syncd.flow.engine import Engine
 from syncd.flow.work import outcome_sums
-from syncd.store import holds, links, outbox, overview, planning
+from syncd.store import holds, links, overview, planning, writes
 from syncd.store.database import Connection
 from syncd.store.holds import Held, HoldState
 from syncd.store.outbox import Owed, State
@@ -102,7 +102,7 @@ def preview(
     tx: Connection, engine: Engine, quotas: Mapping[SystemName, Quota], links_before: Mapping[SyncName, int]
 ) -> Preview:
     """What the outbox of a rehearsed database comes to."""
-    owed = outbox.select(tx, OPEN, limit=1_000_000)
+    owed = writes.select(tx, OPEN, limit=1_000_000)
     whole = links.load(tx, [each.link for each in owed])
     held = holds.select(tx, [HoldState.OPEN], limit=1_000_000)
     gates = {each.key: each.reason for each in held}
@@ -123,7 +123,7 @@ def preview(
         looking_deleted=overview.count_suspects(tx),
         in_the_air=sum(each.state in (State.SENT, State.UNKNOWN) for each in owed)
         + sum(planning.waiting(tx, name) for name in engine.syncs),
-        failures=outbox.counts(tx).get(State.DEAD.value, 0),
+        failures=writes.counts(tx).get(State.DEAD.value, 0),
         calls=calls,
         eta_s={system: quotas[system].eta_s(count) for system, count in calls.items()},
     )

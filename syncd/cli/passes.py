@@ -30,7 +30,7 @@ _HALF = 0.5
 class Passes:
     """How often a collection is listed completely and what that costs.
 
-    `calls` of one pass, `of` which many records where it is reckoned for an example; a day takes from `least` to `most` of `daily`.
+    `calls` of one pass, `of` which many records where it is reckoned, and whence that number is; a day takes from `least` to `most` of `daily`.
     """
 
     every_s: float
@@ -59,10 +59,10 @@ class Passes:
         if self.calls is None or self.least is None or self.most is None:
             return often
         about = "" if self.counted else "about "
-        day = f"{self.least:,}" if self.least == self.most else f"{self.least:,} to {self.most:,}"
+        day = counted(self.most, "call") if self.least == self.most else f"{self.least:,} to {self.most:,} calls"
         share = f" of {self.daily:,} ({self.most / self.daily:.1%}{'' if self.least == self.most else ' at most'})" if self.daily else ""
         dear = "; `pass_every` on its member says how often" if self.daily and self.most > _HALF * self.daily else ""
-        return f"{often}: {about}{counted(self.calls, 'call')}{self.of}, {day} calls a day{share}{dear}"
+        return f"{often}: {about}{counted(self.calls, 'call')}{self.of}, {day} a day{share}{dear}"
 
 
 def places_of(settings: Settings) -> list[Place]:
@@ -82,11 +82,11 @@ def pass_every(settings: Settings, place: Place) -> Micros:
     return min(said, default=usual_pass_every(facts_of(settings, place), settings.daemon.full_pass))
 
 
-def passes_of(settings: Settings, place: Place, tx: Connection | None = None) -> Passes:
-    """What listing a collection costs; without a database for an example."""
+def passes_of(settings: Settings, place: Place, tx: Connection | None = None, listed: Mapping[Place, int] | None = None) -> Passes:
+    """What listing a collection costs: by the database, else by how many records were `listed` just now, else for an example."""
     facts = facts_of(settings, place)
     every = pass_every(settings, place)
-    calls, is_counted, of = _calls(facts, place, tx)
+    calls, is_counted, of = _calls(facts, place, tx, listed or {})
     seldom, often = max(every, settings.daemon.poll_max), max(every, settings.daemon.poll_min)
     if every >= settings.daemon.poll_max or facts.incremental:
         seldom = often = every
@@ -101,17 +101,19 @@ def passes_of(settings: Settings, place: Place, tx: Connection | None = None) ->
     )
 
 
-def _calls(facts: Capabilities, place: Place, tx: Connection | None) -> tuple[int | None, bool, str]:
-    """The calls of one pass, whether they were counted, and of how many records an example speaks."""
+def _calls(facts: Capabilities, place: Place, tx: Connection | None, listed: Mapping[Place, int]) -> tuple[int | None, bool, str]:
+    """The calls of one pass, whether they were counted, and if not, for how many records they were reckoned and who says so."""
     done = cursors.load(tx, place).complete_calls if tx is not None else None
     if done is not None:
         return done, True, ""
     if facts.pass_cost is None:
         return None, False, ""
     of = facts.pass_cost.of or "records"
-    known = observations.count_alive(tx, (place[0], CollectionName(facts.pass_cost.of or place[1]))) if tx is not None else 0
-    if known:
-        return facts.pass_cost.of_many(known), False, f" for {known:,} {of}"
+    whose = (place[0], CollectionName(facts.pass_cost.of or place[1]))
+    if now := listed.get(whose):
+        return facts.pass_cost.of_many(now), False, f" for {now:,} {of}, as listed just now"
+    if known := observations.count_alive(tx, whose) if tx is not None else 0:
+        return facts.pass_cost.of_many(known), False, f" for {known:,} {of}, as last seen"
     example = min(_EXAMPLE, _EXAMPLE * facts.pass_cost.per // facts.pass_cost.calls)
     return facts.pass_cost.of_many(example), False, f" for {example:,} {of}, say"
 

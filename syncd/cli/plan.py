@@ -21,7 +21,7 @@ from syncd.cli import redacting, screen
 from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
 from syncd.cli.online import Progress, progress
-from syncd.cli.options import SET_UP, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.owed import Change, Preview, preview
 from syncd.cli.redacting import RedactOption
 from syncd.cli.text import counted, duration, iso, value
@@ -33,7 +33,7 @@ from syncd.core.promise import Promise
 from syncd.core.record import SyncName
 from syncd.flow.applying import promises_of
 from syncd.flow.assemble import assemble
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.flow.planfile import PlanFile, write_file
 from syncd.flow.rehearse import rehearse
 from syncd.store import links
@@ -59,7 +59,7 @@ OutOption = Annotated[
 AllOption = Annotated[bool, typer.Option("--all", help=f"Show every write, not the first {_SHOWN_MAX} of each kind.")]
 
 
-@app.command(rich_help_panel=SET_UP, epilog="Example: syncd plan --json | jq '.changes[].fields'")
+@app.command(epilog="Example: syncd plan --json | jq '.changes[].fields'")
 def plan(
     sync: SyncArgument = None,
     config: ConfigOption = None,

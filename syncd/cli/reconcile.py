@@ -18,14 +18,14 @@ from rich.status import Status
 from syncd.cli import asking, screen
 from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
-from syncd.cli.options import WORK, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.passes import reading_now
 from syncd.cli.quotas import calls_owed, eta_s
 from syncd.cli.text import counted, duration, safe
 from syncd.config import Settings
 from syncd.core.outcome import HoldKind
 from syncd.core.record import Json
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store import holds
 from syncd.store.control import Request
 from syncd.store.visiting import reading
@@ -39,7 +39,7 @@ SyncArgument = Annotated[str | None, typer.Argument(metavar="SYNC", help="One sy
 TimeoutOption = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", min=1, help="Give up waiting after so long.")]
 
 
-@app.command(rich_help_panel=WORK, epilog="Example: syncd reconcile contacts --timeout 600")
+@app.command(epilog="Example: syncd reconcile contacts --timeout 600")
 def reconcile(
     sync: SyncArgument = None, timeout: TimeoutOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:

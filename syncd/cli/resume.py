@@ -14,19 +14,19 @@ import typer
 
 from syncd.cli import asking, screen
 from syncd.cli.logs import quiet_log
-from syncd.cli.options import ANSWER, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.config.findings import suggest
 from syncd.core.errors import UserError
 from syncd.core.record import SystemName
-from syncd.flow.daemon import database_path
 from syncd.flow.engine import Engine
+from syncd.flow.home import database_path
 from syncd.store import control
 from syncd.store.database import Connection
 
 app = typer.Typer()
 
 
-@app.command(rich_help_panel=ANSWER, epilog="Example: syncd resume ghl")
+@app.command(epilog="Example: syncd resume ghl")
 def resume(
     system: Annotated[str, typer.Argument(metavar="SYSTEM", help="The system as the configuration names it.")],
     config: ConfigOption = None,

@@ -19,7 +19,7 @@ import typer
 
 from syncd.cli.exits import Code, ConfigInvalid
 from syncd.cli.logs import LogFormat, is_plain, set_up_logs
-from syncd.cli.options import WORK, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.seal import seal_process
 from syncd.config import LogLevel, Settings
 from syncd.connectors.clock import SystemClock
@@ -34,7 +34,7 @@ LogFormatOption = Annotated[
 ]
 
 
-@app.command(rich_help_panel=WORK, epilog="Example: syncd run -c /etc/syncd/syncd.toml")
+@app.command(epilog="Example: syncd run -c /etc/syncd/syncd.toml")
 def run(config: ConfigOption = None, log_format: LogFormatOption = None, as_json: JsonOption = False) -> None:
     """Keep everything equal until stopped.
 

@@ -12,25 +12,25 @@ from typing import Annotated
 import typer
 
 from syncd.cli import screen
-from syncd.cli.options import WATCH, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.redacting import RedactOption
 from syncd.cli.tell import entry_as_json, line
 from syncd.cli.text import counted, duration, iso, moment
 from syncd.config import Settings
 from syncd.core.errors import UserError
 from syncd.core.record import SECOND, Json
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store import history as kept
 from syncd.store import journal
 from syncd.store.history import Run
-from syncd.store.visiting import reading
+from syncd.store.visiting import look, reading
 
 app = typer.Typer()
 
 _SHOWN_MAX = 200
 
 
-@app.command(rich_help_panel=WATCH, epilog="Example: syncd runs   or   syncd runs 12")
+@app.command(epilog="Example: syncd runs   or   syncd runs 12")
 def runs(
     number: Annotated[int | None, typer.Argument(metavar="RUN", help="Tell what this run did.", show_default=False)] = None,
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many runs, the newest first.")] = 20,
@@ -43,11 +43,7 @@ def runs(
     A daemon's run spans its life: `syncd undo --since` takes a stretch of it.
     """
     settings = read_settings(config, secrets=False)
-    path = database_path(settings)
-    found: list[Run] = []
-    if path.exists():
-        with reading(path) as read:
-            found = read(lambda tx: kept.newest(tx, limit, number))
+    found: list[Run] = look(database_path(settings), lambda tx: kept.newest(tx, limit, number), [])
     if number is not None and not found:
         raise UserError(f"there is no run {number}", hint="`syncd runs` lists them")
     if number is None:

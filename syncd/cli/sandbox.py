@@ -16,7 +16,7 @@ import anyio
 import typer
 
 from syncd.cli import screen
-from syncd.cli.options import TRY, JsonOption
+from syncd.cli.options import JsonOption
 from syncd.core.errors import UserError
 from syncd.sandbox import EmailOctopusOptions, GoHighLevelOptions, Sandbox, SandboxOptions
 from syncd.sandbox.people import populate
@@ -42,7 +42,7 @@ WebhooksOption = Annotated[
 QuotasOption = Annotated[bool, typer.Option("--no-quotas", help="Let any number of requests through.")]
 
 
-@app.command(rich_help_panel=TRY, epilog="Example: syncd sandbox --webhooks-to http://127.0.0.1:8787")
+@app.command(epilog="Example: syncd sandbox --webhooks-to http://127.0.0.1:8787")
 def sandbox(
     seed: SeedOption = 1,
     people: PeopleOption = 50,

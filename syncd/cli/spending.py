@@ -20,7 +20,7 @@ from syncd.core.automation import Automation, PollTrigger, ScheduleTrigger
 from syncd.core.record import DAY, HOUR, SECOND, Json, Micros, SystemName
 from syncd.core.schedule import Rhythm
 from syncd.core.steps import cost_of
-from syncd.store import runs
+from syncd.store import automations, runs
 from syncd.store.database import Connection
 
 
@@ -107,7 +107,7 @@ def _number(number: float) -> str:
 def spending_of(settings: Settings, tx: Connection | None, now: Micros) -> Spending:
     """What the automations take of a day; without a database only what comes round by the clock is known."""
     begun = runs.begun_since(tx, now - DAY) if tx is not None else {}
-    told = runs.outcomes(tx) if tx is not None else {}
+    told = automations.outcomes(tx) if tx is not None else {}
     costs = tuple(_cost(automation, begun.get(name, 0) if name in told else None) for name, automation in settings.automations.items())
     daily = {system: limit for system in {name for cost in costs for name in cost.calls} if (limit := _daily(settings, system, tx)) is not None}
     return Spending(costs=costs, daily=dict(sorted(daily.items())))

@@ -16,10 +16,10 @@ from syncd.core.automation import Verdict
 from syncd.core.record import Json, Micros, SyncName, SystemName
 from syncd.core.rules import SyncRules
 from syncd.flow.engine import relisted_after
-from syncd.flow.reconcile import is_ready
-from syncd.flow.work import outcome_sums
+from syncd.flow.work import is_ready, outcome_sums
 from syncd.store import (
     arrivals,
+    automations,
     bridge,
     continuity,
     control,
@@ -29,11 +29,11 @@ from syncd.store import (
     inbox,
     journal,
     observations,
-    outbox,
     overview,
     planning,
     runs,
     timers,
+    writes,
 )
 from syncd.store.cursors import Cursor
 from syncd.store.database import Connection
@@ -50,8 +50,8 @@ def state_of(tx: Connection, settings: Settings) -> dict[str, Json]:
         "syncs": {name: _sync(tx, name, rules) for name, rules in settings.syncs.items()},
         "events_waiting": inbox.count_waiting(tx),
         "looking_deleted": overview.count_suspects(tx),
-        "writes": outbox.counts(tx),
-        "failures": outbox.counts(tx).get("dead", 0),
+        "writes": writes.counts(tx),
+        "failures": writes.counts(tx).get("dead", 0),
         "holds": holds.counts(tx),
         "requests": [{"number": each.id, "kind": each.kind, "state": each.state} for each in control.open_requests(tx)],
         "forgotten": dict(zip(("people", "kept_out"), forgotten.counts(tx), strict=True)),
@@ -140,7 +140,7 @@ def _sync(tx: Connection, name: SyncName, rules: SyncRules) -> dict[str, Json]:
 
 def _automations(tx: Connection, settings: Settings) -> dict[str, Json]:
     """What each automation was told of and what came of it; every event is in `begun` or under one reason of `set_nothing_off`."""
-    known, counts, outcomes = timers.load(tx), runs.counts(tx), runs.outcomes(tx)
+    known, counts, outcomes = timers.load(tx), runs.counts(tx), automations.outcomes(tx)
     found: dict[str, Json] = {}
     for name in settings.automations:
         became, states = dict(outcomes.get(name, {})), counts.get(name, {})

@@ -14,13 +14,13 @@ from urllib.request import urlopen
 import typer
 
 from syncd.cli import hearing, screen
-from syncd.cli.options import WATCH, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.passes import passes_of, places_of, reading_now
 from syncd.cli.state import state_of
 from syncd.cli.text import ago, counted, duration, iso, moment
 from syncd.config import Settings
 from syncd.core.record import SECOND, Json, Micros, SystemName
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.store import arrivals
 from syncd.store.arrivals import Hearsay
 from syncd.store.database import is_owned
@@ -39,7 +39,7 @@ _REBASING = {
 _TIMES = ("polled_at", "complete_at", "cursor_at", "approved_at", "unverified_since", "heard_at", "listed_again_at")
 
 
-@app.command(rich_help_panel=WATCH, epilog="Example: syncd status --json | jq .holds")
+@app.command(epilog="Example: syncd status --json | jq .holds")
 def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show how things stand: systems, collections, links, writes, holds, failures.
 

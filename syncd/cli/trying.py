@@ -25,9 +25,9 @@ from syncd.core.errors import UserError
 from syncd.core.happening import Happening
 from syncd.core.record import Json, Micros, SystemName
 from syncd.core.trial import happening_from, happening_of
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.flow.trying import ITEMS_SHOWN, Trial, Tried, try_out
-from syncd.store import runs
+from syncd.store import automations
 from syncd.store.database import Connection
 from syncd.store.visiting import reading
 
@@ -58,7 +58,7 @@ def _try(settings: Settings, automation: Automation, file: Path | None, tx: Conn
 
 
 def _newest(automation: Automation, tx: Connection | None) -> Happening:
-    event = runs.newest(tx, automation.name) if tx is not None else None
+    event = automations.newest(tx, automation.name) if tx is not None else None
     if event is None:
         raise UserError(f"{automation.name} was told of no event yet", hint="give one: --event FILE, a record as JSON")
     return _happening(event, automation, "the event that was kept")

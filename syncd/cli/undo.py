@@ -19,7 +19,7 @@ from syncd.cli import asking, redacting, screen
 from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
 from syncd.cli.online import progress
-from syncd.cli.options import ANSWER, ConfigOption, JsonOption, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.owed import label_of
 from syncd.cli.redacting import RedactOption
 from syncd.cli.text import counted, value
@@ -27,7 +27,7 @@ from syncd.config import Settings
 from syncd.config.durations import parse_duration
 from syncd.core.errors import UserError
 from syncd.core.record import Json, LinkId, Micros
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.flow.schemas import known_rules
 from syncd.flow.undoing import Undoing, draft
 from syncd.store import history, journal, links
@@ -47,7 +47,7 @@ FromOption = Annotated[int | None, typer.Option("--from", metavar="NUMBER", min=
 ToOption = Annotated[int | None, typer.Option("--to", metavar="NUMBER", min=1, help="With --from: up to this row, else up to the newest.")]
 
 
-@app.command(rich_help_panel=ANSWER, epilog='Example: syncd undo 12   or   syncd undo --since "2 hours ago"')
+@app.command(epilog='Example: syncd undo 12   or   syncd undo --since "2 hours ago"')
 def undo(
     run: Annotated[int | None, typer.Argument(metavar="RUN", help="A run, as `syncd runs` numbers it.", show_default=False)] = None,
     since: SinceOption = None,

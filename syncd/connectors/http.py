@@ -1,8 +1,8 @@
 """Calls to a vendor: bounded in time and size, within its quota, and with every failure named for the next step.
 
-`Session` is one vendor account's connection; `Operation` is one row of a connector's table; `Dialect` is how the vendor words its
-limits and refusals.
-The rule that keeps it true: whatever happens on the wire becomes an `Answer` or one `ConnectorError` here and nowhere else, and an
+`Session` is one vendor account's connection, carried by `wire`; `Operation` is one row of a connector's table; `Dialect` is how the vendor
+words its limits and refusals.
+The rule that keeps it true: whatever comes over the wire becomes an `Answer` or one `ConnectorError` here and nowhere else, and an
 error says truly whether the call may have had an effect. No error carries a body, an address with its query, or a credential.
 It must not know: any vendor's paths, fields or header names; what a record is.
 """
@@ -10,21 +10,16 @@ It must not know: any vendor's paths, fields or header names; what a record is.
 from __future__ import annotations
 
 import re
-import socket
-import ssl
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlencode
 
-import aiohttp
 import orjson
-from aiohttp.abc import ResolveResult
 from yarl import URL
 
 from syncd import __version__
-from syncd.connectors.address import check_base_url, fill, is_reachable
+from syncd.connectors.address import check_base_url, fill
 from syncd.connectors.base import Skew
 from syncd.connectors.clock import Clock, SkewMeter
 from syncd.connectors.credential import Credential
@@ -32,6 +27,11 @@ from syncd.connectors.payload import is_deeper
 from syncd.connectors.quota import Limits, Quota, Slot
 from syncd.core.errors import ConnectorError, Effect, Rejected, Stale, Unauthorized, Unavailable
 from syncd.core.record import Json, SystemName
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse
+
+    from syncd.connectors.wire import Wire
 
 RESPONSE_BYTES_MAX = 8 * 1024 * 1024
 DEPTH_MAX = 64
@@ -111,25 +111,23 @@ class Session:
         self._base = check_base_url(base_url)
         self._headers = {"Accept": "application/json", "User-Agent": f"syncd/{__version__}", **headers}
         self._dialect = dialect
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(timeout_s, 10), sock_read=min(timeout_s, 30))
+        self._timeout_s = timeout_s
         self._skew = SkewMeter()
-        self._client: aiohttp.ClientSession | None = None
+        self._wire: Wire | None = None
         self.credential: Credential | None = None
 
     async def __aenter__(self) -> Self:
-        self._client = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self.quota.in_flight_max, ssl=_trust(), resolver=_Resolver()),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=self._headers,
-            timeout=self._timeout,
-            trust_env=False,
-            middlewares=(_once,),
+        # Only who calls a vendor pays for the library that does it, which takes a fifth of a second to load.
+        from syncd.connectors.wire import Wire
+
+        self._wire = Wire(
+            system=self.system, headers=self._headers, in_flight_max=self.quota.in_flight_max, timeout_s=self._timeout_s
         )
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._client is not None:
-            await self._client.close()
+        if self._wire is not None:
+            await self._wire.close()
 
     def skew(self) -> Skew:
         """The vendor's clock as last measured."""
@@ -216,17 +214,16 @@ class Session:
         self, operation: Operation, url: URL, headers: Mapping[str, str], data: bytes | None, slot: Slot | None, accept: Collection[int]
     ) -> Answer:
         """One request and its response."""
-        assert self._client is not None, "the session is not open"
-        try:
-            sent_at = self.clock.monotonic()
-            async with self._client.request(operation.method, url, headers=headers, data=data, allow_redirects=False) as response:
-                self._measure(response, sent_at)
-                return await self._read(operation, response, slot, accept)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._broken(operation, error) from error
+        assert self._wire is not None, "the session is not open"
+        sent_at = self.clock.monotonic()
+        async with self._wire.request(
+            operation.method, url, headers=headers, data=data, name=operation.name, writes=operation.writes
+        ) as response:
+            self._measure(response, sent_at)
+            return await self._read(operation, response, slot, accept)
 
     async def _read(
-        self, operation: Operation, response: aiohttp.ClientResponse, slot: Slot | None, accept: Collection[int]
+        self, operation: Operation, response: ClientResponse, slot: Slot | None, accept: Collection[int]
     ) -> Answer:
         """Reads a response whose head has arrived; what the head says of limits is believed even if the body breaks off."""
         limits = self._dialect.limits(response.status, response.headers)
@@ -245,7 +242,7 @@ class Session:
             return answer
         raise self.refusal(answer)
 
-    async def _bounded(self, operation: Operation, response: aiohttp.ClientResponse) -> bytes:
+    async def _bounded(self, operation: Operation, response: ClientResponse) -> bytes:
         raw = bytearray()
         async for chunk in response.content.iter_chunked(_CHUNK):
             raw += chunk
@@ -271,71 +268,14 @@ class Session:
         text = text.replace(secret, "…") if secret else text
         return text if self.credential is None else self.credential.veil(text)
 
-    def _measure(self, response: aiohttp.ClientResponse, sent_at: float) -> None:
+    def _measure(self, response: ClientResponse, sent_at: float) -> None:
         round_trip_s = self.clock.monotonic() - sent_at
         self._skew.measure(response.headers.get("Date"), answered_at=self.clock.now(), round_trip_s=round_trip_s)
-
-    def _broken(self, operation: Operation, error: Exception) -> Unavailable:
-        """No whole response. Where no connection came about, nothing can have happened."""
-        never_sent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
-        maybe = operation.writes and not never_sent
-        hint = "no connection could be made" if never_sent else ""
-        if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, _InsideError):
-            hint = "its name leads into a private network, where no vendor is"
-        elif isinstance(error, aiohttp.ClientConnectorCertificateError):
-            hint = "its certificate does not hold: it has expired, is of another host, or nobody we trust made it out"
-        return Unavailable(
-            f"{operation.name} got no answer: {error if isinstance(error, _LostError) else type(error).__name__}",
-            system=self.system,
-            hint=hint,
-            effect=Effect.MAYBE if maybe else Effect.NONE,
-        )
-
-
-class _InsideError(OSError):
-    """A name leads to where no vendor is."""
-
-
-class _Resolver(aiohttp.ThreadedResolver):
-    """Looks names up, and knows no address but of the internet, or of this machine where that was asked for.
-
-    What is connected to is what was found here, at that moment: a name that leads elsewhere than it did before gains nothing.
-    """
-
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
-        """The addresses of a name that may be connected to; raises OSError where there are others only."""
-        found = await super().resolve(host, port, family)
-        reachable = [each for each in found if is_reachable(each["host"], host)]
-        if found and not reachable:
-            raise _InsideError(f"{host} leads into a private network")
-        return reachable
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    """Certificates are verified, by the system's authorities, and nothing older than TLS 1.2 is spoken."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 def _may_be_json(content_type: str) -> bool:
     """A page or a picture is none, whatever it reads like. Some send JSON under no type, or under one that says nothing."""
     return content_type.endswith(("json", "text/plain", "application/octet-stream"))
-
-
-class _LostError(aiohttp.ClientError):
-    """The connection broke after the request was on its way."""
-
-
-async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keeps the library from sending a PUT or DELETE again when a connection breaks: the first may have taken effect, and somebody edited since."""
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _LostError(type(error).__name__) from error
 
 
 def clean(text: str) -> str:

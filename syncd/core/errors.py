@@ -40,6 +40,10 @@ class UserError(SyncdError):
         self.problems = tuple(problems)
 
 
+class PlanMoved(UserError):  # noqa: N818 (named for what it says)
+    """Something that the plan rested upon is not what it was; nothing was written."""
+
+
 class ConnectorError(SyncdError):
     """A vendor did not do what was asked. `effect` says whether it may have happened nevertheless."""
 

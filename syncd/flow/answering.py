@@ -17,7 +17,7 @@ from syncd.flow.answers import APPROVE
 from syncd.flow.engine import Engine
 from syncd.flow.linking import MAKE_NEW
 from syncd.flow.reverting import REVERT, revert
-from syncd.store import control, cursors, holds, links, outbox, planning
+from syncd.store import control, cursors, holds, links, outbox, planning, writes
 from syncd.store.database import Connection
 from syncd.store.holds import Held, HoldState, Question
 from syncd.store.outbox import State
@@ -137,7 +137,7 @@ def _answer_create(engine: Engine, tx: Connection, held: Held, choice: str, now:
     assert held.link is not None
     assert held.member is not None
     if choice == APPROVE:
-        for owed in outbox.select(tx, [State.DEAD]):
+        for owed in writes.select(tx, [State.DEAD]):
             if owed.link == held.link and owed.member == held.member and owed.operation is Operation.CREATE:
                 outbox.revive(tx, owed, now)
         holds.answer(tx, held.id, HoldState.CLOSED, choice, now)
@@ -160,7 +160,7 @@ def _ignore(engine: Engine, tx: Connection, held: Held) -> str:
     if held.kind is HoldKind.FIRST_RUN:
         raise UserError("a first run cannot be ignored", hint="approve it, or take the sync out of the configuration")
     if held.kind in _GATES:
-        parked = [owed.id for owed in outbox.select(tx, [State.PARKED], gate=held.key, limit=1_000_000)]
+        parked = [owed.id for owed in writes.select(tx, [State.PARKED], gate=held.key, limit=1_000_000)]
         outbox.skip(tx, parked, now)
         holds.answer(tx, held.id, HoldState.CLOSED, IGNORE, now)
         return f"{len(parked)} writes are dropped; those records stay different until one of them is edited"
@@ -178,7 +178,7 @@ def _plan_again(tx: Connection, held: Held, now: Micros) -> None:
 def answer_failures(engine: Engine, tx: Connection, ids: list[int], choice: str) -> str:
     """Retries or skips dead letters (all of them where `ids` is empty); what follows, in words."""
     now = engine.clock.now()
-    dead = [owed for owed in outbox.select(tx, [State.DEAD], limit=1_000_000) if not ids or owed.id in ids]
+    dead = [owed for owed in writes.select(tx, [State.DEAD], limit=1_000_000) if not ids or owed.id in ids]
     if ids and len(dead) < len(ids):
         missing = sorted(set(ids) - {owed.id for owed in dead})
         raise UserError(f"no failed write {missing[0]}", hint="`syncd failures` lists them")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from syncd.core.errors import UserError
+from syncd.core.errors import PlanMoved
 from syncd.core.outcome import HoldKind
 from syncd.core.promise import Identity, Promise, broken
 from syncd.core.record import FieldName, Json, LinkId
@@ -22,7 +22,7 @@ from syncd.flow.gates import first_run_question
 from syncd.flow.planfile import PlanFile
 from syncd.flow.rehearse import Report, rehearse
 from syncd.flow.write import write_once
-from syncd.store import control, holds, links, outbox
+from syncd.store import control, holds, links, outbox, writes
 from syncd.store.database import Connection
 from syncd.store.holds import HoldState
 from syncd.store.outbox import Owed, State
@@ -30,10 +30,6 @@ from syncd.store.outbox import Owed, State
 OPEN = (State.PENDING, State.PARKED, State.SENT, State.UNKNOWN)
 REST_S = 0.05
 _ALL = 1_000_000
-
-
-class PlanMoved(UserError):  # noqa: N818 (named for what it says)
-    """Something that the plan rested upon is not what it was; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +69,7 @@ def let_go(engine: Engine, tx: Connection, plan: PlanFile) -> Applied:
     """Lets the writes of a plan go, if all of it still stands. Raises PlanMoved with everything that has moved."""
     meanings = control.digests(tx)
     moved = [f"{name}: its rules were {meant[:8]}, are {meanings.get(name, 'gone')[:8]}" for name, meant in plan.digests.items() if meanings.get(name) != meant]
-    found = promises_of(tx, outbox.select(tx, OPEN, limit=_ALL))
+    found = promises_of(tx, writes.select(tx, OPEN, limit=_ALL))
     done = _done_already(tx, plan, found)
     left = [each for each in plan.promises if each.identity not in done]
     there = {identity: promise for identity, (promise, _) in found.items()}
@@ -90,7 +86,7 @@ def let_go(engine: Engine, tx: Connection, plan: PlanFile) -> Applied:
 def _done_already(tx: Connection, plan: PlanFile, found: Mapping[Identity, object]) -> set[Identity]:
     """What a running daemon has written since, just as it was promised: it has the same key."""
     wanted = [each for each in plan.promises if each.identity not in found]
-    done = outbox.done_among(tx, [each.key for each in wanted])
+    done = writes.done_among(tx, [each.key for each in wanted])
     return {each.identity for each in wanted if each.key in done}
 
 
@@ -107,7 +103,7 @@ def _present(tx: Connection, promises: Iterable[Promise]) -> dict[Identity, dict
 
 def _close_gates(engine: Engine, tx: Connection, owed: Iterable[Owed]) -> None:
     """A gate behind which nothing waits any more has been answered by the plan."""
-    now, left = engine.clock.now(), {each.gate for each in outbox.select(tx, [State.PARKED], limit=_ALL)}
+    now, left = engine.clock.now(), {each.gate for each in writes.select(tx, [State.PARKED], limit=_ALL)}
     gates = {each.gate: each.sync for each in owed if each.gate is not None}
     for key, held in holds.find_all(tx, gates).items():
         if key in left or held.state is not HoldState.OPEN:
@@ -133,7 +129,7 @@ async def apply_alone(engine: Engine, plan: PlanFile, report: Report) -> dict[st
 
 async def result_of(engine: Engine, applied: Applied) -> dict[str, Json]:
     """How far the writes of a plan are."""
-    owed = await engine.database.read(lambda tx: outbox.load(tx, applied.numbers))
+    owed = await engine.database.read(lambda tx: writes.load(tx, applied.numbers))
     states = [each.state for each in owed]
     stuck = [each for each in owed if each.state in OPEN and each.ref.system in engine.paused]
     return {

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from random import Random
 
 import anyio
@@ -37,6 +36,7 @@ from syncd.flow.answering import plan_everything
 from syncd.flow.clock import SteadyClock
 from syncd.flow.engine import Clock, Engine, Timing
 from syncd.flow.forgetting import forget_again
+from syncd.flow.home import database_path
 from syncd.flow.pause import pause_system
 from syncd.flow.rebase import FileMark, notice
 from syncd.flow.soundness import look_over_times
@@ -45,7 +45,6 @@ from syncd.flow.work import begin_run, end_run
 from syncd.store import control, holds, links, notices, observations, outbox, planning, runs
 from syncd.store.bridge import BridgeLedger
 from syncd.store.database import Connection, Database
-from syncd.store.master import hand_over
 from syncd.store.observations import Place
 from syncd.store.retention import Keep
 from syncd.store.tokens import Beside, Door, Keeping, SealingKey
@@ -176,13 +175,6 @@ async def connect_systems(
         shared[key] = opened.quota
         connectors[name], quotas[name] = opened.connector, opened.quota
     return connectors, quotas
-
-
-def database_path(settings: Settings) -> Path:
-    """Where the state of this configuration is kept; its key is known from here on."""
-    path = settings.daemon.state / "syncd.db"
-    hand_over(path, settings.daemon.key)
-    return path
 
 
 def keeper_of(settings: Settings, system: SystemName, clock: Clock, door: Door | None = None) -> Keeping | None:

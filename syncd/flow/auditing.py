@@ -26,7 +26,7 @@ from syncd.core.translate import from_hub, see, to_hub
 from syncd.flow.binding import bind
 from syncd.flow.engine import Engine
 from syncd.flow.likeness import made_of
-from syncd.store import drifts, holds, links, observations, outbox, planning
+from syncd.store import drifts, holds, links, observations, planning, writes
 from syncd.store.database import Connection
 from syncd.store.drifts import Spot
 from syncd.store.observations import Observation
@@ -96,7 +96,7 @@ def audit_some(tx: Connection, rules: SyncRules, after: LinkId, found: Audit) ->
         if m.ref is not None and (look := seen.get(m.ref)) is not None and look.fields is not None
     ]
     bound = bind(tx, rules, shown, [link.values() for link in whole.values()])
-    owed, asked = outbox.open_among(tx, numbers), holds.fields_asked(tx, numbers)
+    owed, asked = writes.open_among(tx, numbers), holds.fields_asked(tx, numbers)
     for number in numbers:
         link = whole[number]
         found.links += 1

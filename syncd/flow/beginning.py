@@ -17,7 +17,7 @@ from syncd.core.record import HOUR, Json
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
 from syncd.flow.holding import loop_question
-from syncd.store import holds, runs
+from syncd.store import automations, holds, runs
 from syncd.store.database import Connection
 from syncd.store.journal import Entry, append
 from syncd.store.runs import Begun, RunState
@@ -63,13 +63,13 @@ def tell(engine: Engine, tx: Connection, happening: Happening, told: Told) -> No
             question = loop_question(automation, happening.subject, None, f"{happening.cause.depth} automations, one after the other, led to it")
             holds.ask(tx, [question], engine.clock.now())
         outcomes[automation.name, reason] += 1
-    runs.tally(tx, outcomes)
+    automations.tally(tx, outcomes)
 
 
 def keep_newest(engine: Engine, tx: Connection, told: Told) -> None:
     """Keeps the newest event of each automation, for a person who tries it out."""
     if told.newest:
-        runs.keep_newest(tx, {name: event_of(happening) for name, happening in told.newest.items()}, engine.clock.now())
+        automations.keep_newest(tx, {name: event_of(happening) for name, happening in told.newest.items()}, engine.clock.now())
 
 
 def _begin(engine: Engine, tx: Connection, automation: Automation, happening: Happening, told: Told) -> bool:
@@ -88,7 +88,7 @@ def _begin(engine: Engine, tx: Connection, automation: Automation, happening: Ha
         cause=happening.cause,
         state=RunState.PARKED if often else RunState.RUNNING,
     )
-    runs.keep_rules(tx, automation.edition, automation.written)
+    automations.keep_rules(tx, automation.edition, automation.written)
     numbers = runs.begin(tx, [begun], now)
     if not numbers:
         return False

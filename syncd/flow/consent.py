@@ -26,8 +26,8 @@ from syncd.core.automation import Automation, PollTrigger, RecordTrigger
 from syncd.core.errors import UserError
 from syncd.core.record import SystemName
 from syncd.core.steps import calls_in
-from syncd.flow.daemon import database_path
 from syncd.flow.engine import Clock
+from syncd.flow.home import database_path
 from syncd.store import tokens
 from syncd.store.database import is_owned, open_database, owning
 from syncd.store.tokens import Beside, SealingKey

@@ -23,11 +23,11 @@ from syncd.core.errors import StoreError, UserError
 from syncd.flow import notify
 from syncd.flow.alarms import alert_forever
 from syncd.flow.assemble import Assembled, assemble, keep_measurements
-from syncd.flow.assemble import database_path as database_path  # noqa: PLC0414 (whoever looks for the daemon finds it here)
 from syncd.flow.auditing import audit_forever
 from syncd.flow.automate import advance_forever, automate_forever
 from syncd.flow.clocks import watch_clocks_forever
 from syncd.flow.engine import Clock, Engine
+from syncd.flow.home import database_path
 from syncd.flow.listen import Queue, listening
 from syncd.flow.notice import notice_forever
 from syncd.flow.poll import poll_forever

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
-from structlog.typing import FilteringBoundLogger
 
 from syncd.config.secrets import Secrets
 from syncd.connectors.base import Capabilities, Connector
@@ -28,6 +27,9 @@ from syncd.flow.tally import Tally
 from syncd.store.database import Database
 from syncd.store.observations import Place, Routes
 from syncd.store.retention import Keep
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger  # the library itself is the business of whoever logs
 
 LIVE = 10
 """Outbox priorities up to this are changes somebody just made; beyond it is the backlog of a first sync."""

@@ -14,7 +14,7 @@ from syncd.core.guard import FLIPS_MAX, WRITES_AN_HOUR_MAX, Direction, Turn, dir
 from syncd.core.outcome import Decision, HoldKind, Write
 from syncd.core.record import HOUR, MINUTE, FieldName, LinkId, MemberName, Micros, SyncName
 from syncd.core.rules import FirstRun, SyncRules
-from syncd.store import continuity, control, holds, journal, links, outbox
+from syncd.store import continuity, control, holds, journal, links, writes
 from syncd.store.database import Connection
 from syncd.store.holds import HoldState, Question
 
@@ -91,7 +91,7 @@ class Gates:
         """The gates as they stand for these links."""
         approved = control.approved_at(tx, rules.name) is not None
         lost = continuity.was_lost(tx)
-        written = outbox.count_done(tx, ids, now - HOUR)
+        written = writes.count_done(tx, ids, now - HOUR)
         # Who is set back three times was written at least twice: nobody else's history is read.
         often = {link for (link, _), count in written.items() if count >= FLIPS_MAX}
         if not approved and rules.first_run is FirstRun.AUTO and not lost:
@@ -104,7 +104,7 @@ class Gates:
             approved=approved,
             lost=lost,
             settled=control.settled(tx, rules.name),
-            owed=outbox.count_recent(tx, rules.name, now - rules.guards.window),
+            owed=writes.count_recent(tx, rules.name, now - rules.guards.window),
             written=written,
             turns=journal.turns_of(tx, often, now - HOUR) if often else {},
         )
@@ -171,7 +171,7 @@ class Gates:
             held = holds.find(tx, loop_question(self.rules.name, link, member, count).key) if count >= WRITES_AN_HOUR_MAX else None
             if held is not None and held.state is HoldState.CLOSED:
                 since = max(held.updated_at, self.now - HOUR)
-                self.written[link, member] = outbox.count_done(tx, [link], since).get((link, member), 0)
+                self.written[link, member] = writes.count_done(tx, [link], since).get((link, member), 0)
 
     def _read_guards(self, tx: Connection) -> None:
         """Streams that a person has not let go yet stay frozen; an approval starts the count anew."""
@@ -186,7 +186,7 @@ class Gates:
                 self.frozen[lane] = held.reason
                 self.samples[lane] = list(held.sides.get("sample", []))
             elif held.updated_at > self.now - self.rules.guards.window:
-                self.owed[lane] = outbox.count_recent(tx, self.rules.name, held.updated_at).get(lane, 0)
+                self.owed[lane] = writes.count_recent(tx, self.rules.name, held.updated_at).get(lane, 0)
 
 
 def ask_all(tx: Connection, questions: list[Question], now: Micros) -> None:

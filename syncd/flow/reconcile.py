@@ -30,7 +30,8 @@ from syncd.flow.gates import Gates, ask_all
 from syncd.flow.linking import index_of, link_records, ref_of
 from syncd.flow.soundness import look_over
 from syncd.flow.telling import tell_hub
-from syncd.store import children, continuity, control, cursors, holds, journal, links, observations, outbox, planning
+from syncd.flow.work import is_ready
+from syncd.store import children, continuity, control, holds, journal, links, observations, outbox, planning
 from syncd.store.database import Connection
 from syncd.store.holds import Question
 from syncd.store.journal import Entry
@@ -116,16 +117,6 @@ def take_turn(engine: Engine, tx: Connection, rules: SyncRules) -> Turn:
         _settle_first_run(tx, rules, engine.clock.now())
         return Turn(rebased=_end_rebasing(engine, tx))
     return _plan_batch(engine, tx, rules, due)
-
-
-def is_ready(tx: Connection, rules: SyncRules) -> bool:
-    """Whether every member was listed completely at least once, so that "nobody else has it" can be believed.
-
-    A first sync waits for what its derived fields come from as well: every record would be written a second time for it.
-    """
-    members = {(member.system, member.collection) for member in rules.members.values()}
-    places = members if control.settled(tx, rules.name) else rules.places
-    return all(cursors.load(tx, place).complete_at is not None for place in places)
 
 
 def _settle_first_run(tx: Connection, rules: SyncRules, now: Micros) -> None:

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 import anyio
 
-from syncd.core.errors import StoreError, UserError
+from syncd.core.errors import PlanMoved, StoreError, UserError
 from syncd.core.record import Json, LinkId, Micros, Ref, SyncName, SystemName
 from syncd.flow.answering import answer_failures, answer_hold
-from syncd.flow.applying import PlanMoved, let_go, result_of
+from syncd.flow.applying import let_go, result_of
 from syncd.flow.asked import note_asked
 from syncd.flow.auditing import as_json, audit
 from syncd.flow.bus import Bell

@@ -20,10 +20,11 @@ from syncd.core.retry import delay
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
 from syncd.flow.pause import pause_system, wait_while_paused
-from syncd.store import inbox, observations
+from syncd.store import inbox, observations, suspects
 from syncd.store.database import Connection
 from syncd.store.inbox import Arrival, Waiting
-from syncd.store.observations import Look, Observation, Suspect
+from syncd.store.observations import Look, Observation
+from syncd.store.suspects import Suspect
 
 BATCH = 200
 READERS = 8
@@ -79,7 +80,7 @@ async def _due_in_s(engine: Engine, system: SystemName) -> float:
     due = await engine.database.read(
         lambda tx: [
             inbox.next_due(tx, system, quiet=engine.timing.quiet, quiet_max=engine.timing.quiet_max),
-            observations.next_suspect(tx, system),
+            suspects.next_due(tx, system),
         ]
     )
     known = [each - now for each in due if each is not None]
@@ -93,7 +94,7 @@ async def reread_once(engine: Engine, system: SystemName) -> bool:
 
     def due(tx: Connection) -> tuple[list[Waiting], list[Suspect], dict[Ref, Observation]]:
         hints = inbox.due(tx, system, now, quiet=timing.quiet, quiet_max=timing.quiet_max, limit=BATCH)
-        doubts = observations.suspects_due(tx, system, now, BATCH)
+        doubts = suspects.due(tx, system, now, BATCH)
         return hints, doubts, observations.load(tx, [hint.ref for hint in hints])
 
     hints, doubts, known = await engine.database.read(due)
@@ -226,7 +227,7 @@ def _record(
         engine.routes,
         "webhook",
     )
-    suspects = {each.ref: each for each in [*observations.suspects_among(tx, [hint.ref for hint in hints]), *doubts]}
+    doubted = {each.ref: each for each in [*suspects.among(tx, [hint.ref for hint in hints]), *doubts]}
     for hint in hints:
         reading = by_ref.get(hint.ref)
         if reading is None or isinstance(reading.error, Unavailable | Unauthorized):
@@ -235,16 +236,16 @@ def _record(
             inbox.finish(tx, hint.ids, f"refused: {reading.error.message}", now)
             continue
         inbox.finish(tx, hint.ids, "read", now)
-        if reading.record is None and hint.ref not in suspects:
+        if reading.record is None and hint.ref not in doubted:
             said = "announced as deleted" if any(each.deleted for each in hint.arrivals) else "was hinted at"
-            suspects[hint.ref] = Suspect(ref=hint.ref, evidence=(said,), missing_at=None)
+            doubted[hint.ref] = Suspect(ref=hint.ref, evidence=(said,), missing_at=None)
             observations.suspect(tx, [hint.ref], said, now)
-    for doubt in suspects.values():
+    for doubt in doubted.values():
         reading = by_ref.get(doubt.ref)
         if reading is not None and reading.error is None and reading.record is None:
             _denied(engine, tx, doubt, reading)
-    troubled = [each.ref for each in readings if each.error is not None and each.ref in suspects]
-    observations.postpone_suspects(tx, troubled, now + engine.timing.quiet_max)
+    troubled = [each.ref for each in readings if each.error is not None and each.ref in doubted]
+    suspects.postpone(tx, troubled, now + engine.timing.quiet_max)
 
 
 def _denied(engine: Engine, tx: Connection, doubt: Suspect, reading: _Reading) -> None:
@@ -253,10 +254,10 @@ def _denied(engine: Engine, tx: Connection, doubt: Suspect, reading: _Reading) -
     seen_at = reading.seen_at
     proof = f"not found by id at {seen_at}"
     if doubt.missing_at is None:
-        observations.keep_suspect(tx, doubt, proof, missing_at=seen_at, due_at=seen_at + grace)
+        suspects.keep(tx, doubt, proof, missing_at=seen_at, due_at=seen_at + grace)
     elif seen_at - doubt.missing_at >= grace:
         evidence = [*doubt.evidence, proof]
         observations.bury(tx, doubt.ref, evidence, seen_at=seen_at, read_at=reading.read_at, routes=engine.routes)
         engine.log.info("record.gone", ref=str(doubt.ref))
     else:
-        observations.keep_suspect(tx, doubt, proof, missing_at=doubt.missing_at, due_at=doubt.missing_at + grace)
+        suspects.keep(tx, doubt, proof, missing_at=doubt.missing_at, due_at=doubt.missing_at + grace)

@@ -15,7 +15,7 @@ from syncd.core.link import HubField, Interval, Link, LinkState
 from syncd.core.outcome import Operation
 from syncd.core.record import Json, Micros
 from syncd.flow.engine import Engine
-from syncd.store import holds, journal, links, outbox, planning
+from syncd.store import holds, journal, links, outbox, planning, writes
 from syncd.store.database import Connection
 from syncd.store.holds import Held, HoldState
 from syncd.store.journal import Entry
@@ -28,7 +28,7 @@ BY_HAND = "put back by a person"
 def revert(engine: Engine, tx: Connection, held: Held) -> str:
     """Puts everything back that waits behind this hold; what follows, in words. Raises UserError for creates."""
     now = engine.clock.now()
-    parked = outbox.select(tx, [State.PARKED], gate=held.key, limit=1_000_000)
+    parked = writes.select(tx, [State.PARKED], gate=held.key, limit=1_000_000)
     if any(owed.operation is Operation.CREATE for owed in parked):
         raise UserError(
             "new records are not put back: that would delete them",

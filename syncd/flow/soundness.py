@@ -11,7 +11,7 @@ from __future__ import annotations
 from syncd.core.record import SyncName
 from syncd.flow.answering import plan_everything
 from syncd.flow.engine import Engine
-from syncd.store import damage, links, observations, outbox, planning
+from syncd.store import damage, links, observations, planning, writes
 from syncd.store.database import Connection
 
 SLICE = 1000
@@ -22,7 +22,7 @@ def look_over_times(engine: Engine, tx: Connection) -> None:
     now = engine.clock.now()
     for ref in observations.distrust(tx, now):
         _tell(engine, "observations", [ref.system, ref.collection, ref.id], "the next look at it counts")
-    for error in outbox.misplaced(tx):
+    for error in writes.misplaced(tx):
         done = damage.mend(tx, error, engine.routes, now)
         _tell(engine, error.table, list(error.row), done or "")
     members = {(rules.name, name) for rules in engine.syncs.values() for name in (*rules.members, *rules.children)}

@@ -36,7 +36,7 @@ from syncd.flow.engine import Engine
 from syncd.flow.holding import park
 from syncd.flow.knowing import Knowing
 from syncd.flow.setting import Unfit, set_fields
-from syncd.store import runs
+from syncd.store import automations, runs
 from syncd.store.database import Connection
 from syncd.store.journal import Entry, append
 from syncd.store.runs import FINISHED, Run, RunState, StepRow, StepState
@@ -71,7 +71,7 @@ def rules_of(engine: Engine, tx: Connection, run: Run) -> Rules | None:
     now = engine.automations.get(run.automation)
     if now is not None and now.edition == run.edition:
         return now.rules
-    written = runs.rules(tx, run.edition)
+    written = automations.rules(tx, run.edition)
     try:
         return None if written is None else compile_rules(written)
     except (ValueError, KeyError):

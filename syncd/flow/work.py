@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from syncd.core.record import Json
 from syncd.core.rules import SyncRules
 from syncd.flow.engine import Engine
-from syncd.store import cursors, holds, inbox, journal, notices, observations, outbox, planning, runs
+from syncd.store import control, cursors, holds, inbox, journal, notices, planning, runs, suspects, writes
 from syncd.store.database import Connection
 
 
@@ -69,14 +69,14 @@ class Backlog:
 
 def backlog(engine: Engine, tx: Connection) -> Backlog:
     """What is left, now."""
-    states = outbox.counts(tx)
+    states = writes.counts(tx)
     # A suspect whose grace period runs is waiting for time, not for us.
     soon = engine.clock.now() + engine.timing.quiet_max
     return Backlog(
         events=inbox.count_doable(tx),
-        suspects=sum(len(observations.suspects_due(tx, system, soon, 1000)) for system in engine.connectors),
+        suspects=sum(len(suspects.due(tx, system, soon, 1000)) for system in engine.connectors),
         plans=sum(planning.waiting(tx, name) for name, sync in engine.syncs.items() if not _is_closed(engine, sync)),
-        writes=outbox.count_doable(tx),
+        writes=writes.count_doable(tx),
         reading=_readings(engine, tx),
         parked=states.get("parked", 0),
         holds=sum(holds.counts(tx).values()),
@@ -113,6 +113,16 @@ def end_run(engine: Engine, tx: Connection) -> None:
     for number in journal.end_runs(tx, engine.clock.now()):
         looked, counted = journal.balance(tx, number)
         engine.log.error("run.unbalanced", run=number, looked=looked, counted=counted)
+
+
+def is_ready(tx: Connection, rules: SyncRules) -> bool:
+    """Whether every member was listed completely at least once, so that "nobody else has it" can be believed.
+
+    A first sync waits for what its derived fields come from as well: every record would be written a second time for it.
+    """
+    members = {(member.system, member.collection) for member in rules.members.values()}
+    places = members if control.settled(tx, rules.name) else rules.places
+    return all(cursors.load(tx, place).complete_at is not None for place in places)
 
 
 def outcome_sums(tx: Connection, run_id: int | None = None) -> list[dict[str, Json]]:

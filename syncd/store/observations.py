@@ -1,8 +1,8 @@
-"""Observations: what every record last showed, and the records that look deleted.
+"""Observations: what every record last showed.
 
 The rule that keeps it true: a newer look wins over an older one, whatever order they arrive in; of two that overlap in time and differ,
 neither is taken for the newer one: the record is read again; a tombstone is stored with its evidence or not at all.
-It must not know: what the fields mean, or what follows from a change.
+It must not know: what the fields mean, or what follows from a change. Those that look deleted are looked after by `suspects`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from enum import Enum
 from syncd.core.link import Interval
 from syncd.core.record import HOUR, MINUTE, CollectionName, Json, MemberName, Micros, Record, RecordId, Ref, SyncName, SystemName
 from syncd.core.translate import change_interval
-from syncd.store import claims, forgotten, notices
-from syncd.store.codec import fingerprint, mark_of, pack, seal, unpack, unseal
-from syncd.store.control import NOT_PAUSED
+from syncd.store import claims, forgotten, notices, suspects
+from syncd.store.codec import fingerprint, mark_of, pack, seal, unseal
 from syncd.store.database import Connection
 from syncd.store.inbox import Arrival, accept
 from syncd.store.planning import PlanItem, enqueue
@@ -81,15 +80,6 @@ class Observation:
     read_at: Micros
     modified_at: Micros | None = None
     evidence: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suspect:
-    """A record that looks deleted. `missing_at` is when the vendor first denied it by id."""
-
-    ref: Ref
-    evidence: tuple[str, ...]
-    missing_at: Micros | None
 
 
 def observe(tx: Connection, looks: Sequence[Look], routes: Routes, cause: str) -> set[Ref]:
@@ -190,7 +180,7 @@ def bury(tx: Connection, ref: Ref, evidence: Sequence[str], *, seen_at: Micros, 
         " seen_at = excluded.seen_at, read_at = excluded.read_at, evidence = excluded.evidence",
         (*key, seal(tx, {}, "observations", *key), seen_at, read_at, seal(tx, list(evidence), "observations", *key)),
     )
-    clear_suspects(tx, [ref])
+    suspects.clear(tx, [ref])
     enqueue(tx, routed([ref], routes), read_at, "deletion")
 
 
@@ -269,96 +259,20 @@ def suspect(tx: Connection, refs: Iterable[Ref], evidence: str, due_at: Micros) 
     """Notes that records look deleted; more evidence is added to what there is. Known tombstones are left alone."""
     wanted = list(refs)
     gone = {ref for ref, each in load(tx, wanted).items() if each.fields is None}
-    known = _suspects(tx, wanted)
-    tx.executemany(
-        "INSERT INTO suspects (system, collection, record_id, evidence, due_at) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (system, collection, record_id) DO UPDATE SET evidence = excluded.evidence",
-        [(*_key(ref), pack(_with(known.get(ref, []), evidence)), due_at) for ref in wanted if ref not in gone],
-    )
-
-
-def _with(known: list[str], evidence: str) -> list[str]:
-    return known if evidence in known else [*known, evidence]
+    suspects.add(tx, [ref for ref in wanted if ref not in gone], evidence, due_at)
 
 
 def _clear_proven(tx: Connection, looks: Sequence[Look]) -> None:
     """Records that are there are no suspects any more; a listing that runs behind proves that only for the time before its lag."""
-    denied = _missing_since(tx, {look.record.ref for look in looks})
+    denied = suspects.missing_since(tx, {look.record.ref for look in looks})
     shown = [look for look in looks if look.record.ref in denied]
-    clear_suspects(tx, [look.record.ref for look in shown if _proves_there(look, denied[look.record.ref])])
+    suspects.clear(tx, [look.record.ref for look in shown if _proves_there(look, denied[look.record.ref])])
 
 
 def _proves_there(look: Look, missing_at: Micros | None) -> bool:
     if missing_at is None:
         return look.lag is None
     return look.as_of > missing_at
-
-
-def _missing_since(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, Micros | None]:
-    rows = tx.execute(
-        "SELECT s.system, s.collection, s.record_id, s.missing_at FROM json_each(?) AS wanted CROSS JOIN suspects AS s"
-        " ON s.system = wanted.value ->> 0 AND s.collection = wanted.value ->> 1 AND s.record_id = wanted.value ->> 2",
-        (pack([_key(ref) for ref in refs]).decode(),),
-    )
-    return {Ref(*row[:3]): row[3] for row in rows}
-
-
-def _suspects(tx: Connection, refs: Iterable[Ref]) -> dict[Ref, list[str]]:
-    rows = tx.execute(
-        "SELECT s.system, s.collection, s.record_id, s.evidence FROM json_each(?) AS wanted CROSS JOIN suspects AS s"
-        " ON s.system = wanted.value ->> 0 AND s.collection = wanted.value ->> 1 AND s.record_id = wanted.value ->> 2",
-        (pack([_key(ref) for ref in refs]).decode(),),
-    )
-    return {Ref(*row[:3]): unpack(row[3]) for row in rows}
-
-
-def suspects_due(tx: Connection, system: SystemName, now: Micros, limit: int) -> list[Suspect]:
-    """A system's suspects to look at now."""
-    rows = tx.execute(
-        "SELECT system, collection, record_id, evidence, missing_at FROM suspects WHERE system = ? AND due_at <= ?"  # noqa: S608
-        f" AND {NOT_PAUSED} ORDER BY due_at LIMIT ?",
-        (system, now, limit),
-    ).fetchall()
-    return [Suspect(ref=Ref(*row[:3]), evidence=tuple(unpack(row[3])), missing_at=row[4]) for row in rows]
-
-
-def suspects_among(tx: Connection, refs: Iterable[Ref]) -> list[Suspect]:
-    """Those of these records that are suspects already."""
-    wanted = list(refs)
-    evidence = _suspects(tx, wanted)
-    return [
-        Suspect(ref=ref, evidence=tuple(evidence[ref]), missing_at=missing_at)
-        for ref, missing_at in _missing_since(tx, wanted).items()
-    ]
-
-
-def next_suspect(tx: Connection, system: SystemName) -> Micros | None:
-    """When the next suspect of a system is to be looked at."""
-    (due_at,) = tx.execute(f"SELECT min(due_at) FROM suspects WHERE system = ? AND {NOT_PAUSED}", (system,)).fetchone()  # noqa: S608 (a constant)
-    return None if due_at is None else int(due_at)
-
-
-def keep_suspect(tx: Connection, found: Suspect, evidence: str, *, missing_at: Micros, due_at: Micros) -> None:
-    """A suspect was denied by id once more; it is looked at again at `due_at`."""
-    tx.execute(
-        "UPDATE suspects SET evidence = ?, missing_at = ?, due_at = ? WHERE system = ? AND collection = ? AND record_id = ?",
-        (pack([*found.evidence, evidence]), missing_at, due_at, *_key(found.ref)),
-    )
-
-
-def postpone_suspects(tx: Connection, refs: Iterable[Ref], due_at: Micros) -> None:
-    """Suspects that could not be looked at now."""
-    tx.executemany(
-        "UPDATE suspects SET due_at = ? WHERE system = ? AND collection = ? AND record_id = ?",
-        [(due_at, *_key(ref)) for ref in refs],
-    )
-
-
-def clear_suspects(tx: Connection, refs: Iterable[Ref]) -> None:
-    """These records are there, or are known to be gone."""
-    tx.executemany(
-        "DELETE FROM suspects WHERE system = ? AND collection = ? AND record_id = ?", [_key(ref) for ref in refs]
-    )
 
 
 def routed(refs: Iterable[Ref], routes: Routes) -> list[PlanItem]:

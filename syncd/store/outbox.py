@@ -4,7 +4,7 @@
 `skipped` for one that a person does not want.
 The rule that keeps it true: *sent* is committed before the call; at most one write per (link, member) is open; a key that was ever
 used with other content is a broken invariant; a fence keeps a worker that lost its lease from recording anything.
-It must not know: what is written, or how a call is made.
+It must not know: what is written, or how a call is made. How writes stand is told by `writes`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from itertools import pairwise
 
 from syncd.core.guard import Direction
 from syncd.core.outcome import Operation, Write
@@ -85,17 +84,17 @@ class Intent:
     run_id: int | None
 
 
-_COLUMNS = (
+COLUMNS = (
     "id, key, sync, link_id, member, system, collection, record_id, operation, stream, payload, revision, state, attempts,"
     " fence, gate, error, priority, run_id, created_at, due_at, evidence,"
     " (SELECT l.sync FROM links AS l WHERE l.id = link_id)"
 )
 
 
-_SEALED = "key, link_id, member, system, collection, record_id, operation"
+SEALED = "key, link_id, member, system, collection, record_id, operation"
 """The columns that say what a write is for: its payload is sealed with them."""
 
-_STATES = tuple(sorted(state.value for state in State))
+STATES = tuple(sorted(state.value for state in State))
 _STREAMS = tuple(stream.value for stream in Direction)
 WAIT_MAX: Micros = 2 * DAY
 """No write is ever put off for longer than this."""
@@ -130,11 +129,11 @@ def owe(tx: Connection, intents: Sequence[Intent], at: Micros) -> list[Intent]:
     keyed = {key_of(tx, each.link, each.revision, each.write): each for each in intents}
     there, taken_back = set(), []
     for *row, payload, state in tx.execute(
-        f"SELECT {_SEALED}, payload, state FROM outbox WHERE key IN (SELECT value FROM json_each(?))",  # noqa: S608
+        f"SELECT {SEALED}, payload, state FROM outbox WHERE key IN (SELECT value FROM json_each(?))",  # noqa: S608
         (pack(list(keyed)).decode(),),
     ):
         key = row[0]
-        if state not in _STATES:
+        if state not in STATES:
             raise DamagedError("outbox", tuple(row))
         if state == State.CANCELLED.value:
             taken_back.append((key,))
@@ -157,7 +156,7 @@ def _of_the_backlog(tx: Connection, new: dict[str, Intent]) -> dict[str, Intent]
     """The same writes; one that takes the place of a less urgent one, and brings nothing more, is as little urgent: nobody has just made that change."""
     waiting = {}
     for priority, payload, *row in tx.execute(
-        f"SELECT priority, payload, {_SEALED} FROM (SELECT value FROM json_each(?)) AS wanted CROSS JOIN outbox AS o"  # noqa: S608
+        f"SELECT priority, payload, {SEALED} FROM (SELECT value FROM json_each(?)) AS wanted CROSS JOIN outbox AS o"  # noqa: S608
         " ON o.link_id = wanted.value AND o.state IN ('pending', 'parked') WHERE priority > ?",
         (pack(sorted({each.link for each in new.values()})).decode(), min((each.priority for each in new.values()), default=0)),
     ).fetchall():
@@ -199,7 +198,7 @@ def lease(tx: Connection, system: SystemName, now: Micros, *, until: Micros, lim
         "UPDATE outbox SET state = 'unknown', due_at = ?2 WHERE system = ?1 AND state = 'sent' AND lease_until <= ?2", (system, now)
     )
     rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM outbox AS o WHERE system = ?1 AND state IN ('pending', 'unknown') AND due_at <= ?2"  # noqa: S608
+        f"SELECT {COLUMNS} FROM outbox AS o WHERE system = ?1 AND state IN ('pending', 'unknown') AND due_at <= ?2"  # noqa: S608
         " AND coalesce(lease_until, 0) <= ?2 AND NOT EXISTS (SELECT 1 FROM outbox AS other WHERE other.system = o.system"
         " AND other.collection = o.collection AND other.record_id = o.record_id AND other.id <> o.id"
         " AND other.state IN ('pending', 'sent', 'unknown') AND (other.state = 'sent' OR coalesce(other.lease_until, 0) > ?2"
@@ -209,7 +208,7 @@ def lease(tx: Connection, system: SystemName, now: Micros, *, until: Micros, lim
         (system, now, limit, None if only is None else pack(sorted(only)).decode()),
     ).fetchall()
     taken: dict[str, Owed] = {}
-    for owed in (_owed(tx, row) for row in rows):
+    for owed in (owed_of(tx, row) for row in rows):
         taken.setdefault(f"{owed.ref}" if owed.ref.id else owed.key, owed)
     tx.executemany(
         "UPDATE outbox SET lease_until = ?, fence = fence + 1 WHERE id = ?", [(until, owed.id) for owed in taken.values()]
@@ -270,23 +269,23 @@ def overtake(tx: Connection, done: Owed, at: Micros) -> None:
 def doubtful_creates(tx: Connection, sync: SyncName, member: MemberName) -> list[Owed]:
     """The creates of a member that may have made a record nobody has seen yet: in the air, being looked for, or left to a person."""
     rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM outbox AS o WHERE o.state IN ('sent', 'unknown', 'dead') AND o.sync = ?"  # noqa: S608
+        f"SELECT {COLUMNS} FROM outbox AS o WHERE o.state IN ('sent', 'unknown', 'dead') AND o.sync = ?"  # noqa: S608
         " AND o.member = ? AND o.operation = 'create' AND (o.state <> 'dead' OR (EXISTS (SELECT 1 FROM holds AS h WHERE h.link_id = o.link_id"
         " AND h.member = o.member AND h.kind = 'unknown_create' AND h.state <> 'closed'))) ORDER BY o.id",
         (sync, member),
     ).fetchall()
-    return [_owed(tx, row) for row in rows]
+    return [owed_of(tx, row) for row in rows]
 
 
 def lost_creates(tx: Connection, sync: SyncName, member: MemberName, before: Micros) -> list[Owed]:
     """The creates of a member, sent before an instant, of which a person is asked what became of them."""
     rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM outbox AS o WHERE o.state = 'dead' AND o.sync = ? AND o.member = ? AND o.operation = 'create'"  # noqa: S608
+        f"SELECT {COLUMNS} FROM outbox AS o WHERE o.state = 'dead' AND o.sync = ? AND o.member = ? AND o.operation = 'create'"  # noqa: S608
         " AND o.sent_at <= ? AND EXISTS (SELECT 1 FROM holds AS h WHERE h.link_id = o.link_id AND h.member = o.member"
         " AND h.kind = 'unknown_create' AND h.state <> 'closed') ORDER BY o.id",
         (sync, member, before),
     )
-    return [_owed(tx, row) for row in rows.fetchall()]
+    return [owed_of(tx, row) for row in rows.fetchall()]
 
 
 def doubt(tx: Connection, link: LinkId, member: MemberName, now: Micros) -> None:
@@ -309,15 +308,6 @@ def recover(tx: Connection, system: SystemName, now: Micros) -> int:
     )
     tx.execute("UPDATE outbox SET lease_until = NULL, fence = fence + 1 WHERE system = ? AND lease_until IS NOT NULL", (system,))
     return tx.execute("UPDATE outbox SET state = 'unknown', due_at = ? WHERE system = ? AND state = 'sent'", (now, system)).rowcount
-
-
-def misplaced(tx: Connection) -> list[DamagedError]:
-    """Writes in no state there is: nobody would ever come upon them. Looks between the states in their index, whatever the number of writes."""
-    return [
-        DamagedError("outbox", row)
-        for low, high in pairwise(["", *_STATES, "\U0010ffff"])
-        for row in tx.execute(f"SELECT {_SEALED} FROM outbox WHERE state > ? AND state < ?", (low, high)).fetchall()  # noqa: S608
-    ]
 
 
 def hurry(tx: Connection, link: LinkId, member: MemberName, now: Micros) -> None:
@@ -351,26 +341,6 @@ def next_due(tx: Connection, system: SystemName) -> Micros | None:
     return None if due_at is None else int(due_at)
 
 
-def count_recent(tx: Connection, sync: SyncName, since: Micros) -> dict[tuple[MemberName, Direction], int]:
-    """Writes owed since an instant, by target and stream, the cancelled ones left out."""
-    rows = tx.execute(
-        "SELECT member, stream, count(*) FROM outbox WHERE sync = ? AND created_at >= ? AND state <> 'cancelled'"
-        " AND (gate IS NULL OR state = 'parked') GROUP BY member, stream",
-        (sync, since),
-    )
-    return {(MemberName(member), Direction(stream)): count for member, stream, count in rows}
-
-
-def count_done(tx: Connection, links: Iterable[LinkId], since: Micros) -> dict[tuple[LinkId, MemberName], int]:
-    """Writes carried out since an instant, by link and target."""
-    rows = tx.execute(
-        "SELECT o.link_id, o.member, count(*) FROM json_each(?) AS wanted CROSS JOIN outbox AS o ON o.link_id = wanted.value"
-        " AND o.state = 'done' AND o.done_at >= ? GROUP BY o.link_id, o.member",
-        (pack(sorted(set(links))).decode(), since),
-    )
-    return {(LinkId(link), MemberName(member)): count for link, member, count in rows}
-
-
 def open_gate(tx: Connection, gate: str, now: Micros) -> int:
     """Lets everything through that waited behind a gate."""
     return tx.execute(
@@ -378,60 +348,9 @@ def open_gate(tx: Connection, gate: str, now: Micros) -> int:
     ).rowcount
 
 
-def open_among(tx: Connection, links: Iterable[LinkId]) -> dict[LinkId, dict[MemberName, str]]:
-    """The writes of these links that are owed, given up or not wanted: their state, by link and target; the newest of each."""
-    rows = tx.execute(
-        "SELECT o.link_id, o.member, o.state FROM json_each(?) AS wanted CROSS JOIN outbox AS o ON o.link_id = wanted.value"
-        " WHERE o.state <> 'cancelled' ORDER BY o.id",
-        (pack(sorted(set(links))).decode(),),
-    )
-    newest: dict[LinkId, dict[MemberName, str]] = {}
-    for link, member, state in rows:
-        newest.setdefault(LinkId(link), {})[MemberName(member)] = state
-    return {link: {member: state for member, state in each.items() if state != State.DONE.value} for link, each in newest.items()}
-
-
 def release(tx: Connection, ids: Iterable[int], now: Micros) -> None:
     """Lets these through the gates they wait behind."""
     tx.executemany("UPDATE outbox SET state = 'pending', due_at = ? WHERE id = ? AND state = 'parked'", [(now, each) for each in ids])
-
-
-def done_among(tx: Connection, keys: Iterable[str]) -> set[str]:
-    """Those of these keys whose write was carried out."""
-    rows = tx.execute("SELECT key FROM outbox WHERE state = 'done' AND key IN (SELECT value FROM json_each(?))", (pack(list(keys)).decode(),))
-    return {key for (key,) in rows}
-
-
-def load(tx: Connection, ids: Iterable[int]) -> list[Owed]:
-    """These writes."""
-    rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM outbox WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",  # noqa: S608
-        (pack(list(ids)).decode(),),
-    )
-    return [_owed(tx, row) for row in rows]
-
-
-def select(tx: Connection, states: Iterable[State], *, gate: str | None = None, limit: int = 1000) -> list[Owed]:
-    """Writes in these states, oldest first; of one gate if it is given."""
-    rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM outbox WHERE state IN (SELECT value FROM json_each(?1))"  # noqa: S608
-        " AND (?2 IS NULL OR gate = ?2) ORDER BY id LIMIT ?3",
-        (pack([state.value for state in states]).decode(), gate, limit),
-    )
-    return [_owed(tx, row) for row in rows]
-
-
-def count_doable(tx: Connection) -> int:
-    """How many writes a machine can still do something about now."""
-    (count,) = tx.execute(
-        f"SELECT count(*) FROM outbox AS o WHERE o.state IN ('pending', 'sent', 'unknown') AND {NOT_PAUSED} AND {NOT_SUSPECT}"  # noqa: S608
-    ).fetchone()
-    return int(count)
-
-
-def counts(tx: Connection) -> dict[str, int]:
-    """How many writes are in each state."""
-    return dict(tx.execute("SELECT state, count(*) FROM outbox GROUP BY state").fetchall())
 
 
 def skip(tx: Connection, ids: Iterable[int], now: Micros) -> None:
@@ -452,9 +371,10 @@ def revive(tx: Connection, owed: Owed, now: Micros) -> None:
     )
 
 
-def _owed(tx: Connection, row: tuple[Json, ...]) -> Owed:
+def owed_of(tx: Connection, row: tuple[Json, ...]) -> Owed:
+    """The write in a row of `COLUMNS`."""
     values, expected = unseal(tx, row[10], "outbox", row[1], *row[3:9])
-    if row[2] != row[22] or row[9] not in _STREAMS or row[12] not in _STATES:
+    if row[2] != row[22] or row[9] not in _STREAMS or row[12] not in STATES:
         raise DamagedError("outbox", (row[1], *row[3:9]))
     return Owed(
         id=row[0],
@@ -479,4 +399,3 @@ def _owed(tx: Connection, row: tuple[Json, ...]) -> Owed:
         due_at=row[20],
         evidence=tuple(unseal(tx, row[21], "outbox", row[1], *row[3:9]) or ()),
     )
-

@@ -19,6 +19,7 @@ from syncd.store.database import Connection, equip, migrations
 from syncd.store.master import lend
 
 T = TypeVar("T")
+U = TypeVar("U")
 MAKING_S = 10.0
 """How long a daemon that starts for the first time may take to make the tables; a busy disk takes seconds."""
 
@@ -41,6 +42,14 @@ def reading(path: Path) -> Iterator[Callable[[Callable[[Connection], T]], T]]:
                 connection.execute("ROLLBACK")
 
         yield read
+
+
+def look(path: Path, job: Callable[[Connection], T], otherwise: U) -> T | U:
+    """What `job` finds in a database, as `reading` runs it; `otherwise` where there is no database yet."""
+    if not path.exists():
+        return otherwise
+    with reading(path) as read:
+        return read(job)
 
 
 def leave(path: Path, job: Callable[[Connection], T]) -> T:

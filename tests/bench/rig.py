@@ -22,55 +22,17 @@ from syncd.config import load
 from syncd.connectors.clock import SystemClock
 from syncd.connectors.registry import KINDS
 from syncd.flow.assemble import assemble
-from syncd.flow.daemon import database_path, stages
+from syncd.flow.daemon import stages
 from syncd.flow.engine import Engine
+from syncd.flow.home import database_path
 from syncd.flow.work import backlog
 from syncd.store.database import open_database
 from tests.bench.vendors import Vendors
+from tests.e2e.configuration import BOUNDLESS, Configuration
 
-CONFIG = """
-[daemon]
-state = "{folder}/state"
-listen = "127.0.0.1:0"
-poll_min = "600s"
-poll_max = "600s"
-quiet = "{quiet}"
-quiet_max = "1s"
-[systems.ghl]
-kind = "gohighlevel"
-base_url = "{ghl[base_url]}"
-location_id = "{ghl[location_id]}"
-token = {{ file = "token" }}
-webhook_keys = ["{pem}"]
-calls_per_window = 10000
-window_s = 1.0
-calls_per_day = 100000000
-[systems.octopus]
-kind = "emailoctopus"
-base_url = "{octopus[base_url]}"
-api_key = {{ file = "key" }}
-webhook_secret = {{ file = "secret" }}
-calls_burst = 10000
-calls_per_s = 1000
-[syncs.contacts]
-match = ["email", "phone"]
-source_of_truth = "ghl"
-conflict = "last_modified"
-delete = "archive"
-first_run = "auto"
-guards = {{ updates = {{ number = 1000000, share = 1.0 }}, creates = {{ number = 1000000, share = 1.0 }} }}
-[syncs.contacts.members]
-ghl = {{ collection = "contacts", when = {{ field = "email", op = "exists" }} }}
-octopus = {{ collection = "contacts", list = "{octopus[list_id]}", archive = {{ status = "unsubscribed" }} }}
-[syncs.contacts.fields]
-email = {{ type = "email", ghl = "email", octopus = "email_address" }}
-first_name = {{ ghl = "firstName", octopus = "fields.FirstName" }}
-last_name = {{ ghl = "lastName", octopus = "fields.LastName" }}
-phone = {{ type = "phone", ghl = "phone", octopus = "fields.Phone" }}
-tags = {{ type = "set", ghl = "tags", octopus = "tags" }}
-plan = {{ type = "choice", ghl = "custom.plan", octopus = "fields.Plan", values = {{ gold = {{ octopus = "Gold" }}, silver = {{ octopus = "Silver" }}, free = {{ octopus = "Free" }} }} }}
-source = {{ ghl = "source", octopus = "fields.Source", direction = "ghl -> octopus" }}
-"""
+IDLE = {"poll_min": '"600s"', "poll_max": '"600s"', "quiet_max": '"1s"'}
+UNGUARDED = {"guards": "{ updates = { number = 1000000, share = 1.0 }, creates = { number = 1000000, share = 1.0 } }"}
+LIMITS = {**BOUNDLESS, "ghl": "calls_per_window = 10000\nwindow_s = 1.0\ncalls_per_day = 100000000"}
 
 
 @asynccontextmanager
@@ -81,15 +43,14 @@ async def running(vendors: Vendors, *, quiet: str = "50ms", instead: str | None 
     ghl, octopus = described["gohighlevel"], described["emailoctopus"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for file, secret in (("token", ghl["token"]), ("key", octopus["api_key"]), ("secret", octopus["webhook_secret"])):
-            (folder / file).write_text(secret)
-            (folder / file).chmod(0o600)
-        pem = ghl["webhook_public_key_pem"].replace("\n", "\\n")
-        written = CONFIG.format(folder=folder, ghl=ghl, octopus=octopus, pem=pem, quiet=quiet)
+        configuration = Configuration(
+            directory=folder, port=0, daemon={**IDLE, "quiet": f'"{quiet}"'}, sync=UNGUARDED, systems=LIMITS, timeout_s=45.0
+        )
+        configuration.write_for(ghl, octopus)
         if instead is not None:
-            written = written.partition("[syncs.contacts]")[0] + instead
-        (folder / "syncd.toml").write_text(written)
-        settings = load(folder / "syncd.toml", KINDS, environ={})
+            written = configuration.path.read_text()
+            configuration.path.write_text(written.partition("[syncs.contacts]")[0] + instead)
+        settings = load(configuration.path, KINDS, environ={})
         async with (
             open_database(database_path(settings)) as database,
             assemble(settings, database, clock=SystemClock(), random=Random(1), log=log, reason="live") as assembled,

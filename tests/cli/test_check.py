@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 from tests.cli.world import World
 
 
@@ -26,6 +29,20 @@ def test_what_listing_costs_and_cannot_show(world: World) -> None:
     assert {"every_s": 21_600.0, "calls": 20, "counted": False, "calls_a_day": 80, "daily_limit": 200_000}.items() <= told["passes"]["ghl/contacts"].items()
     assert 7 == world.syncd("reconcile").code
     assert {"calls": 1, "counted": True, "calls_a_day": 4}.items() <= world.here("check", "--json").json["passes"]["ghl/contacts"].items()
+
+
+def test_a_pass_is_reckoned_for_the_records_that_are_known(world: World) -> None:
+    """Where no pass was counted: for as many as the vendor has just listed, else for as many as were last seen, and the sentence says which."""
+    told = world.syncd("check", "--online").out
+
+    assert "for 10,000 records" not in told
+    assert "ghl/contacts: all are listed every 1 d: about 1 call for 12 records, as listed just now, 1 call a day of 200,000 (0.0%)" in told
+    assert "about 1 call for 11 records, as listed just now, 1 call a day\n" in told
+    assert 7 == world.syncd("reconcile").code
+    with closing(sqlite3.connect(world.database)) as connection, connection:
+        connection.execute("UPDATE cursors SET complete_calls = NULL")
+
+    assert "about 1 call for 12 records, as last seen" in world.here("check").out
 
 
 def test_every_mistake_with_line_and_mend(world: World) -> None:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
-from syncd.connectors import http
+from syncd.connectors import wire
 from syncd.connectors.address import check_base_url, is_reachable
 from syncd.connectors.registry import KINDS
 from syncd.core.errors import Effect, Unavailable, UserError
@@ -159,7 +159,7 @@ async def test_only_a_certificate_that_holds_is_believed(tmp_path, monkeypatch, 
     """All else fails closed, before anything is sent."""
     authority = certificate(tmp_path, host="authority")
     monkeypatch.setenv("SSL_CERT_FILE", str(authority[0]))
-    http._trust.cache_clear()
+    wire._trust.cache_clear()
     path, _, _ = certificate(
         tmp_path,
         host="elsewhere.example.com" if what == "of another host" else "localhost",
@@ -181,7 +181,7 @@ async def test_only_a_certificate_that_holds_is_believed(tmp_path, monkeypatch, 
                     await opened.call(WRITE)
                 assert (Effect.NONE, []) == (caught.value.effect, seen)
     finally:
-        http._trust.cache_clear()
+        wire._trust.cache_clear()
 
 
 @pytest.mark.parametrize("kind", ["text/html", "text/html; charset=utf-8", "application/xml", "image/png", "multipart/form-data"])

@@ -57,13 +57,20 @@ class Configuration:
 
     def write(self, sandbox: Sandbox) -> None:
         """Writes the file and the secrets for these vendors."""
-        ghl, octopus = sandbox.ghl.describe(), sandbox.octopus.describe()
+        self.write_for(sandbox.ghl.describe(), sandbox.octopus.describe())
+
+    def write_for(self, ghl: Mapping[str, str], octopus: Mapping[str, str]) -> None:
+        """The same for vendors that describe themselves so."""
+        self.path.write_text(self.connected(ghl, octopus) + self._contacts(octopus))
+
+    def connected(self, ghl: Mapping[str, str], octopus: Mapping[str, str]) -> str:
+        """The daemon and the two systems as the file says them; their secrets are written beside it."""
         self.keep_secret("ghl-token", ghl["token"])
         self.keep_secret("octopus-key", octopus["api_key"])
         self.keep_secret("octopus-hooks", octopus["webhook_secret"])
         pem = ghl["webhook_public_key_pem"].replace("\n", "\\n")
         daemon = {"state": f'"{self.state}"', "listen": f'"127.0.0.1:{self.port}"', **QUICK, **self.daemon}
-        self.path.write_text(f"""
+        return f"""
 [daemon]
 {_rows(daemon)}
 
@@ -83,7 +90,10 @@ api_key = {{ file = "octopus-key" }}
 webhook_secret = {{ file = "octopus-hooks" }}
 timeout_s = {self.timeout_s}
 {self.systems.get("octopus", "")}
+"""
 
+    def _contacts(self, octopus: Mapping[str, str]) -> str:
+        return f"""
 [syncs.contacts]
 {_rows({**USUAL, **self.sync})}
 
@@ -94,7 +104,7 @@ octopus = {{ collection = "contacts", list = "{octopus["list_id"]}", archive = {
 [syncs.contacts.fields]
 {FIELDS}
 {self.more}
-""")
+"""
 
     def keep_secret(self, name: str, secret: str) -> None:
         """Writes one secret where the configuration says it is."""

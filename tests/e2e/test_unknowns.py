@@ -11,7 +11,7 @@ import pytest
 from syncd.cli.state import state_of
 from syncd.config import load
 from syncd.connectors.registry import KINDS
-from syncd.flow.daemon import database_path
+from syncd.flow.home import database_path
 from syncd.sandbox import ActiveTrailOptions
 from syncd.store.visiting import reading
 from tests.e2e.trio import Trio

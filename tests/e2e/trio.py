@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any
 
 from syncd.sandbox import ActiveTrailOptions, Applied, EmailOctopusOptions, GoHighLevelOptions, Sandbox, SandboxOptions
-from tests.e2e.configuration import QUICK
+from tests.e2e.configuration import BOUNDLESS, Configuration
 from tests.e2e.daemon import Daemon
 from tests.e2e.oracle import by_api
 from tests.e2e.world import free_port
@@ -28,28 +28,7 @@ IMPORTS = "Imports"
 SIDES = ("ghl", "octopus", "trail")
 LISTING = {"ghl": "search-contacts", "octopus": "list-contacts", "trail": "list-contacts"}
 USUAL = {"source_of_truth": '"ghl"', "conflict": '"last_modified"', "delete": '"propagate"', "first_run": '"auto"'}
-CONFIGURATION = """\
-[daemon]
-{daemon}
-
-[systems.ghl]
-kind = "gohighlevel"
-base_url = "{ghl[base_url]}"
-location_id = "{ghl[location_id]}"
-token = {{ file = "ghl-token" }}
-webhook_keys = ["{pem}"]
-timeout_s = 1.0
-calls_per_window = 10000
-
-[systems.octopus]
-kind = "emailoctopus"
-base_url = "{octopus[base_url]}"
-api_key = {{ file = "octopus-token" }}
-webhook_secret = {{ file = "octopus-hooks" }}
-timeout_s = 1.0
-calls_burst = 10000
-calls_per_s = 1000
-
+CONFIGURATION = """{connected}
 [systems.trail]
 kind = "activetrail"
 base_url = "{trail[base_url]}"
@@ -220,32 +199,20 @@ class Trio:
         assert agreed, [self.rows(side) for side in SIDES]
         return agreed
 
-    def keep_secret(self, name: str, secret: str) -> None:
-        """Writes one secret where the configuration says it is."""
-        path = self.folder / name
-        path.touch(mode=0o600)
-        path.write_text(secret)
-
     def _polls(self, side: str) -> int:
         # A cycle of EmailOctopus has three listings, one a status.
         return int(self.vendor(side).stats.requests[LISTING[side]]) // (3 if side == "octopus" else 1)
 
     def _configure(self, sync: dict[str, str], daemon: dict[str, str], settings: str, *, archive: bool) -> None:
         ghl, octopus, trail = (self.vendor(side).describe() for side in SIDES)
-        for side, told, token, hooks in (
-            ("ghl", ghl, "token", ""), ("octopus", octopus, "api_key", "webhook_secret"), ("trail", trail, "token", "webhook_secret")
-        ):  # fmt: skip
-            self.keep_secret(f"{side}-token", told[token])
-            if hooks:
-                self.keep_secret(f"{side}-hooks", told[hooks])
-        base = {"state": f'"{self.folder / "state"}"', "listen": f'"127.0.0.1:{self.port}"', **QUICK, "full_pass": '"300ms"', **daemon}
-        (self.folder / "syncd.toml").write_text(
+        two = Configuration(directory=self.folder, port=self.port, daemon={"full_pass": '"300ms"', **daemon}, systems=BOUNDLESS)
+        two.keep_secret("trail-token", trail["token"])
+        two.keep_secret("trail-hooks", trail["webhook_secret"])
+        two.path.write_text(
             CONFIGURATION.format(
-                ghl=ghl,
+                connected=two.connected(ghl, octopus),
                 octopus=octopus,
                 trail=trail,
-                pem=ghl["webhook_public_key_pem"].replace("\n", "\\n"),
-                daemon=_lines(base),
                 sync=_lines(sync),
                 settings=settings,
                 octopus_archive=', archive = { status = "unsubscribed" }' if archive else "",

@@ -25,7 +25,7 @@ from syncd.core.outcome import HoldKind
 from syncd.sandbox import Applied, EmailOctopusOptions, GoHighLevelOptions, Sandbox, SandboxOptions
 from syncd.sandbox.names import Person, invent
 from syncd.sandbox.people import ghl_fields, octopus_fields
-from syncd.store import control, holds, journal, outbox, visiting
+from syncd.store import control, holds, journal, outbox, visiting, writes
 from syncd.store.database import Connection
 from syncd.store.holds import Held, HoldState
 from syncd.store.journal import Entry
@@ -260,7 +260,7 @@ class World:
 
     def failures(self) -> list[outbox.Owed]:
         """The writes that were given up."""
-        return self._look(lambda tx: outbox.select(tx, [outbox.State.DEAD]))
+        return self._look(lambda tx: writes.select(tx, [outbox.State.DEAD]))
 
     def journal(self) -> list[Entry]:
         """Everything that is told in the journal."""

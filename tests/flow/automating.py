@@ -27,7 +27,7 @@ from syncd.flow.clocks import watch_clocks_once
 from syncd.flow.notice import notice_once
 from syncd.flow.reconcile import reconcile_once
 from syncd.flow.write import write_once
-from syncd.store import claims, inbox, notices, runs
+from syncd.store import automations, claims, inbox, notices, runs
 from syncd.store.inbox import Arrival
 from syncd.store.runs import Run, RunState, StepRow
 from tests.flow.world import CONTACTS, CRM, MAIL, S, World, opened, rules
@@ -112,7 +112,7 @@ class Automated:
         return (await self.world.read(lambda tx: runs.steps_of(tx, [run]))).get(run, [])
 
     async def outcomes(self, name: str = NAME) -> dict[str, int]:
-        return (await self.world.read(runs.outcomes)).get(name, {})
+        return (await self.world.read(automations.outcomes)).get(name, {})
 
     async def waiting(self) -> int:
         return await self.world.read(notices.count_waiting)

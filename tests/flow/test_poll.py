@@ -8,7 +8,7 @@ from syncd.connectors.memory import FaultKind
 from syncd.core.errors import Unavailable
 from syncd.core.record import MINUTE, SECOND
 from syncd.flow.poll import Pace, _due_mode, _is_due
-from syncd.store import arrivals, cursors, outbox
+from syncd.store import arrivals, cursors, outbox, writes
 from syncd.store.arrivals import Hearing
 from syncd.store.cursors import PassMode
 from tests.flow.world import ADA, CONTACTS, CRM, MAIL, S, Watch, opened, rules, systems
@@ -459,7 +459,7 @@ async def test_two_syncs_share_one_pass(tmp_path):
         await world.plan("other")
 
         assert ["page"] == world.calls(CRM)
-        assert [S, "other"] == [each.sync for each in await world.read(lambda tx: outbox.select(tx, outbox.State))]
+        assert [S, "other"] == [each.sync for each in await world.read(lambda tx: writes.select(tx, outbox.State))]
 
 
 def test_the_pace_follows_the_news():

@@ -43,7 +43,7 @@ from syncd.flow.poll import run_pass
 from syncd.flow.reconcile import reconcile_once
 from syncd.flow.reread import reread_once
 from syncd.flow.write import write_once
-from syncd.store import control, holds, inbox, journal, links, observations, outbox, planning
+from syncd.store import control, holds, inbox, journal, links, observations, outbox, planning, suspects, writes
 from syncd.store.cursors import Cursor, PassMode
 from syncd.store.cursors import load as load_cursor
 from syncd.store.database import open_database
@@ -197,10 +197,10 @@ class World:
         return sorted(each.kind.value for each in await self.holds())
 
     async def outbox(self, *states: State) -> list[Owed]:
-        return await self.read(lambda tx: outbox.select(tx, states or State))
+        return await self.read(lambda tx: writes.select(tx, states or State))
 
     async def counts(self) -> dict[str, int]:
-        return await self.read(outbox.counts)
+        return await self.read(writes.counts)
 
     async def cursor(self, system: SystemName = CRM) -> Cursor:
         return await self.read(lambda tx: load_cursor(tx, self.place(system)))
@@ -209,7 +209,7 @@ class World:
         return [
             each.ref.id
             for system in (CRM, MAIL)
-            for each in await self.read(lambda tx, system=system: observations.suspects_due(tx, system, 2**62, 100))
+            for each in await self.read(lambda tx, system=system: suspects.due(tx, system, 2**62, 100))
         ]
 
     async def observed(self, record_id: RecordId, system: SystemName = CRM) -> Any:

@@ -11,7 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from syncd.core.outcome import HoldKind
-from syncd.store import holds, outbox
+from syncd.store import holds, writes
 from syncd.store.holds import Held, HoldState
 from syncd.store.outbox import State
 
@@ -55,7 +55,7 @@ class Operator:
                 world.operator_acted = True
                 self._touch(held)
                 self._say(held, choice)
-        dead = [each for each in outbox.select(connection, [State.DEAD]) if self._retried.get(each.id, 0) < 3]
+        dead = [each for each in writes.select(connection, [State.DEAD]) if self._retried.get(each.id, 0) < 3]
         if dead:
             for each in dead:
                 self._retried[each.id] = self._retried.get(each.id, 0) + 1

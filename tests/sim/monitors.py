@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.core.fields import FieldType
 from syncd.core.record import SECOND, Json
-from syncd.store import outbox
+from syncd.store import writes
 from syncd.store.codec import unseal
 from tests.sim.users import Wrote
 from tests.sim.vendor import FIELDS, Rec, Vendor, same, tag_of, tags_in
@@ -75,7 +75,7 @@ class Monitors:
             "SELECT id FROM outbox WHERE system = ? AND state = 'sent' AND record_id IS ?", (vendor.name, record_id)
         ).fetchall()
         wanted = {"create": ("create",), "delete": ("delete",), "update": ("update", "archive")}[operation]
-        sent = outbox.load(world.process.connection, [number for (number,) in rows])
+        sent = writes.load(world.process.connection, [number for (number,) in rows])
         if not any(each.operation.value in wanted and self._covers(each.values, fields) for each in sent):
             world.fail("S10", f"{operation} of {vendor.name} {record_id} left without a committed intent: {dict(fields)}")
         gone = {path for path in fields if path in world.paths and path not in world.rules.fields}
@@ -95,7 +95,7 @@ class Monitors:
         ).fetchall()
         if len(rows) != 1 or world.operator_acted or world.restored_at:
             return
-        (sent,) = outbox.load(world.process.connection, rows[0])
+        (sent,) = writes.load(world.process.connection, rows[0])
         key = f"{vendor.name} {operation} of link {sent.link}: {sorted(sent.values.items())}"
         self._refused[key] += 1
         said = sum(wrote.path != "" for wrote in world.users.wrote if world.loop.vt - wrote.at < 300)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.core.fields import FieldType
 from syncd.core.outcome import HoldKind
-from syncd.store import holds, journal, outbox
+from syncd.store import holds, journal, writes
 from syncd.store.codec import blind
 from syncd.store.holds import HoldState
 from syncd.store.outbox import State
@@ -168,7 +168,7 @@ def _excused(world: World) -> dict[int, set[str]]:
             continue
         for person in people_of(world, held):
             found.setdefault(person, set()).add(f"hold {held.kind.value} {held.field or ''}")
-    for owed in outbox.select(tx, [State.DEAD, State.PARKED, State.SKIPPED]):
+    for owed in writes.select(tx, [State.DEAD, State.PARKED, State.SKIPPED]):
         if owed.state is not State.DEAD or _is_last(world, owed):
             for person in people_of(world, owed):
                 found.setdefault(person, set()).add(f"{owed.state.value} {owed.operation.value}")

@@ -9,11 +9,7 @@ It must not know: vendors, or what the run is to prove.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from base64 import b64encode
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -36,10 +32,9 @@ from syncd.flow.stepping import ALERTS
 from syncd.flow.work import begin_run
 from syncd.flow.write import write_forever
 from syncd.store import control, notices, observations, outbox, planning
-from syncd.store.database import STATEMENTS, Connection, over_engines, prepare
-from syncd.store.master import Source
-from syncd.store.vault import Vault
+from syncd.store.database import Connection, over_engines
 from tests.sim.connector import SimConnector
+from tests.sim.database import FullDisk, Mark, copy, emptied, let_go, template, watch
 from tests.sim.loop import Ordered, in_life
 from tests.sim.operations import SimOperations
 
@@ -48,8 +43,6 @@ if TYPE_CHECKING:
 
 GRACE_S = 2.5
 READS_THAT_TAKE_TIME = 0.2
-KEY = Source(Path(":memory:"), lambda: b64encode(bytes(32)).decode())
-"""The key that every simulated database is sealed with; its nonces are drawn anew, and alike, in every run."""
 FLIPPED = (("links", "hub"), ("link_members", "base"), ("link_members", "agreed"), ("outbox", "payload"), ("observations", "fields"), ("events", "payload"))
 
 
@@ -63,34 +56,6 @@ class QuietLog:
         self._world.logged[event] += 1
 
     debug = info = warning = error = exception = _tell
-
-
-class FullDisk:
-    """A connection to a database that cannot be written just now."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def execute(self, statement: str, *arguments: Any) -> Any:
-        if statement == "COMMIT":
-            raise sqlite3.OperationalError("database or disk is full")
-        return self._connection.execute(statement, *arguments)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
-
-
-class Mark:
-    """How far the database had come, kept outside it: no restore takes it along."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def read(self) -> int:
-        return self._count
-
-    def write(self, count: int) -> None:
-        self._count = count
 
 
 class LoopEngine:
@@ -121,80 +86,6 @@ class LoopEngine:
         return result
 
 
-class Watched(Connection):
-    """A connection that tells the world whose run it serves what becomes of its rows."""
-
-    world: World | None = None
-
-
-TRIGGERS = (
-    # Every step a write takes from one state to another, and every record that leaves its link.
-    "CREATE TEMP TRIGGER made AFTER INSERT ON outbox BEGIN SELECT edge('new>' || new.state); END;"
-    "CREATE TEMP TRIGGER moved AFTER UPDATE OF state ON outbox WHEN old.state <> new.state"
-    " BEGIN SELECT edge(old.state || '>' || new.state); END;"
-    "CREATE TEMP TRIGGER loosed AFTER DELETE ON link_members BEGIN SELECT loosed(old.system, old.record_id); END;"
-    # What came of everything: which records showed something new and are not on the list, and how many left it.
-    "CREATE TEMP TABLE shown (record_id TEXT PRIMARY KEY); CREATE TEMP TABLE taken (number INTEGER);"
-    "INSERT INTO taken SELECT coalesce(sum(count), 0) FROM outcomes WHERE outcome <> 'failed';"
-    "CREATE TEMP TRIGGER first AFTER INSERT ON observations BEGIN INSERT OR IGNORE INTO shown VALUES (new.record_id); END;"
-    "CREATE TEMP TRIGGER next AFTER UPDATE OF fingerprint ON observations WHEN old.fingerprint <> new.fingerprint"
-    " BEGIN INSERT OR IGNORE INTO shown VALUES (new.record_id); END;"
-    "CREATE TEMP TRIGGER left AFTER DELETE ON to_plan BEGIN UPDATE taken SET number = number + 1;"
-    " DELETE FROM shown WHERE record_id = old.record_id; END;"
-)
-
-
-@cache
-def _template() -> Connection:
-    connection = sqlite3.connect(":memory:", isolation_level=None, factory=Connection)
-    connection.vault = Vault(KEY, Random(0).randbytes)
-    prepare(connection)
-    return connection
-
-
-def _copy(source: Connection) -> Watched:
-    made = sqlite3.connect(":memory:", isolation_level=None, cached_statements=STATEMENTS, factory=Watched)
-    source.backup(made)
-    made.vault = Vault(KEY, source.vault.random)
-    made.execute("PRAGMA foreign_keys=ON")
-    return made
-
-
-def _watch(connection: Watched, world: World | None = None) -> Watched:
-    """Has a fresh connection tell this world."""
-    connection.world = world
-    connection.create_function("edge", 1, lambda step: connection.world and connection.world.edges.update([step]))
-    connection.create_function("loosed", 2, lambda *ref: connection.world and connection.world.monitors.unlinked(*ref))
-    connection.executescript(TRIGGERS)
-    return connection
-
-
-@cache
-def _reused() -> tuple[Watched, list[str]]:
-    """The database that every run begins with, emptied each time: its statements are prepared once. And its tables, children first."""
-    connection = _watch(_copy(_template()))
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rootpage DESC")]
-    return connection, ["shown", *(name for name in tables if name != "vault_keys")]
-
-
-def _emptied(world: World) -> Watched:
-    """A new database, for this world."""
-    connection, tables = _reused()
-    for table in tables:
-        connection.execute(f"DELETE FROM {table}")
-    connection.execute("UPDATE taken SET number = 0")
-    connection.world = world
-    connection.vault.random = Random(0).randbytes
-    return connection
-
-
-def _let_go(connection: Watched) -> None:
-    """Ends what a connection holds of its world: the garbage collector does not see into it."""
-    connection.world = None
-    if connection is not _reused()[0]:
-        connection.close()
-
-
 class Process:
     """The daemon's process, life after life."""
 
@@ -205,7 +96,7 @@ class Process:
         self.commits = 0
         self.restarts = 0
         self._asked = 0
-        self.connection = _emptied(world)
+        self.connection = emptied(world)
         self.other_account = False
         self.mark = Mark()
         self.backups: list[tuple[float, Connection]] = []
@@ -319,23 +210,23 @@ class Process:
     def lose(self) -> None:
         """The database is gone, and a new one is made in its place."""
         self.down(2.0)
-        self._replace(_template())
+        self._replace(template())
         self.world.operator.forget()
         self.world.restored_at.append(self.world.loop.vt)
 
     def _replace(self, source: Connection) -> None:
-        _let_go(self.connection)
+        let_go(self.connection)
         random = self.connection.vault.random
-        self.connection = _watch(_copy(source), self.world)
+        self.connection = watch(copy(source), self.world)
         self.connection.vault.random = random
 
     def end(self) -> None:
         """The run is over, and has been judged."""
-        _let_go(self.connection)
+        let_go(self.connection)
 
     def back_up(self) -> None:
         """A copy as it would be made while the daemon runs."""
-        self.backups.append((self.world.loop.vt, _copy(self.connection)))
+        self.backups.append((self.world.loop.vt, copy(self.connection)))
 
     async def hop(self) -> None:
         """The time a disk takes, in which others go on, and now and then a few turns of the loop: what a thread would have taken."""

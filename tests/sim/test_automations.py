@@ -13,7 +13,7 @@ from tests.sim.planted import planted
 from tests.sim.planted_automations import BUGS
 from tests.sim.rules import CARRIED
 from tests.sim.script import Act, Script, Strike, draw
-from tests.sim.test_regressions import story
+from tests.sim.story import story
 from tests.sim.ways import KINDS, way
 from tests.sim.world import Failure, run
 

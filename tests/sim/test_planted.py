@@ -12,7 +12,7 @@ import pytest
 
 from tests.sim.planted import PLANTED, planted
 from tests.sim.script import Act, Script, Strike, draw
-from tests.sim.test_regressions import story
+from tests.sim.story import story
 from tests.sim.world import run
 
 HINT = {"webhooks": "hint"}

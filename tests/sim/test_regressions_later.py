@@ -11,7 +11,7 @@ from tests.sim.automating import PING
 from tests.sim.drawn_automations import loop, told
 from tests.sim.rules import CARRIED
 from tests.sim.script import Act, Strike
-from tests.sim.test_regressions import holds, story
+from tests.sim.story import holds, story
 from tests.sim.world import run
 
 LAG = 20_000_000

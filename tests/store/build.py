@@ -24,7 +24,7 @@ from syncd.core.record import (
     SyncName,
     SystemName,
 )
-from syncd.store import links, observations, outbox, planning
+from syncd.store import links, observations, outbox, planning, writes
 from syncd.store.database import Connection
 from syncd.store.holds import Question
 from syncd.store.inbox import Arrival
@@ -83,7 +83,7 @@ def owe(tx: Connection, link: LinkId, *, number: str = "1", at: Micros = 0, revi
 
 def only(tx: Connection) -> outbox.Owed:
     """The one write there is."""
-    (owed,) = outbox.select(tx, outbox.State)
+    (owed,) = writes.select(tx, outbox.State)
     return owed
 
 

@@ -8,7 +8,7 @@ from syncd.core.guard import Direction
 from syncd.core.happening import PERSON, Cause, Claim, Origin, What
 from syncd.core.outcome import Operation
 from syncd.core.record import DAY
-from syncd.store import claims, cursors, damage, notices, observations, outbox, runs, timers
+from syncd.store import automations, claims, cursors, damage, notices, observations, outbox, runs, timers
 from syncd.store.codec import DamagedError
 from syncd.store.cursors import Cursor
 from syncd.store.runs import Begun, RunState, StepRow, StepState
@@ -181,7 +181,7 @@ def test_runs_are_forgotten_when_they_are_old(tx):
     """Those that ended well; with their steps, and the rules nobody goes by any more."""
     done, failed = runs.begin(tx, [begun("1"), begun("2", edition="2")], 1)
     for edition in ("1", "2"):
-        runs.keep_rules(tx, edition, {"steps": []})
+        automations.keep_rules(tx, edition, {"steps": []})
     for number, state in ((done, RunState.DONE), (failed, RunState.FAILED)):
         runs.put(tx, step(number), 1)
         runs.release(tx, runs.load(tx, [number])[0], state, 5, due_at=5)
@@ -190,7 +190,7 @@ def test_runs_are_forgotten_when_they_are_old(tx):
     runs.prune(tx, 6)
 
     assert [failed] == [run.id for run in runs.load(tx, [done, failed])]
-    assert ({failed}, None, {"steps": []}) == (runs.steps_of(tx, [done, failed]).keys(), runs.rules(tx, "1"), runs.rules(tx, "2"))
+    assert ({failed}, None, {"steps": []}) == (runs.steps_of(tx, [done, failed]).keys(), automations.rules(tx, "1"), automations.rules(tx, "2"))
 
 
 def test_a_polls_items_are_known_until_they_are_missing_thrice(tx):
@@ -232,7 +232,7 @@ def whole(tx):
     claims.add(tx, claims.of_record("a", "1"), Claim(cause=MINE, values={"name": ["B"]}), 20)
     (run,) = runs.begin(tx, [begun(sync="people", link=3)], 1)
     runs.put(tx, step(run, state=StepState.SENT, payload={"a": 1}, result={"b": 2}), 2)
-    runs.keep_rules(tx, "1", {"steps": []})
+    automations.keep_rules(tx, "1", {"steps": []})
 
 
 def read_all(tx):
@@ -242,7 +242,7 @@ def read_all(tx):
     runs.load(tx, numbers)
     runs.steps_of(tx, numbers)
     for (edition,) in tx.execute("SELECT edition FROM automation_rules").fetchall():
-        runs.rules(tx, edition)
+        automations.rules(tx, edition)
 
 
 def flipped(value):

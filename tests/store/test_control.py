@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from syncd.core.record import SystemName
-from syncd.store import control, cursors, inbox, observations, outbox
+from syncd.store import control, cursors, inbox, observations, outbox, suspects, writes
 from syncd.store.cursors import Cursor, PassMode
 from tests.store.build import CONTACTS, PLACE_A, PLACE_B, S, arrival, lease, linked, owe, ref
 
@@ -111,8 +111,8 @@ def test_what_belongs_to_a_paused_collection_waits(tx):
     def there():
         return (
             len(inbox.due(tx, B, 100, quiet=10, quiet_max=100, limit=9)), inbox.next_due(tx, B, quiet=10, quiet_max=100) is not None,
-            inbox.count_doable(tx), len(observations.suspects_due(tx, B, 10**9, 9)), observations.next_suspect(tx, B) is not None,
-            outbox.count_doable(tx), outbox.next_due(tx, B),
+            inbox.count_doable(tx), len(suspects.due(tx, B, 10**9, 9)), suspects.next_due(tx, B) is not None,
+            writes.count_doable(tx), outbox.next_due(tx, B),
         )  # fmt: skip
 
     before = there()

@@ -7,7 +7,7 @@ import pytest
 from syncd.core.link import HubField, LinkMember, LinkState
 from syncd.core.outcome import HoldKind, Operation
 from syncd.core.record import Ref
-from syncd.store import control, damage, holds, inbox, journal, links, observations, outbox, planning
+from syncd.store import control, damage, holds, inbox, journal, links, observations, outbox, planning, writes
 from syncd.store.codec import DamagedError, blind, seal, unseal
 from syncd.store.database import connect, migrations, prepare
 from syncd.store.holds import HoldState, Question
@@ -40,10 +40,10 @@ def read_all(tx, link):
     """Everything that a write could come from."""
     observations.load(tx, [Ref(*row) for row in tx.execute("SELECT system, collection, record_id FROM observations")])
     links.load(tx, [link, *(row[0] for row in tx.execute("SELECT id FROM links"))])
-    for error in outbox.misplaced(tx):
+    for error in writes.misplaced(tx):
         raise error
     outbox.lease(tx, ref("1", "b").system, 10**6, until=10**7, limit=9)
-    outbox.select(tx, list(outbox.State))
+    writes.select(tx, list(outbox.State))
     inbox.due(tx, ref().system, 10**9, quiet=0, quiet_max=0, limit=9)
 
 
@@ -117,7 +117,7 @@ def test_a_damaged_link_is_taken_apart(tx, table):
 
     assert (LinkState.UNLINKED, {}, {}) == (after.state, dict(after.members), dict(after.hub))
     assert {item("1"), item("2", B)} <= set(planned(tx))
-    assert ["cancelled"] == [each.state.value for each in outbox.select(tx, list(outbox.State))]
+    assert ["cancelled"] == [each.state.value for each in writes.select(tx, list(outbox.State))]
 
 
 @pytest.mark.parametrize(("state", "was_sent", "is_linked", "asked"), [
@@ -130,10 +130,10 @@ def test_a_write_in_no_state_there_is(tx, state, was_sent, is_linked, asked):
     tx.execute("UPDATE outbox SET state = ?, sent_at = ?", (state, 5 if was_sent else None))
     if not is_linked:
         tx.execute("DELETE FROM link_members WHERE member = 'b'")
-    (error,) = outbox.misplaced(tx)
+    (error,) = writes.misplaced(tx)
     damage.mend(tx, error, ROUTES, 9)
 
-    assert [] == outbox.misplaced(tx)
+    assert [] == writes.misplaced(tx)
     assert "cancelled" == only(tx).state.value
     assert item("1") in planned(tx)
     assert (["unknown_create"] if asked else []) == [each.kind.value for each in holds.select(tx, [HoldState.OPEN])]

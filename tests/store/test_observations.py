@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncd.core.link import Interval
-from syncd.store import inbox, observations, planning
+from syncd.store import inbox, observations, planning, suspects
 from tests.store.build import PLACE_A, ROUTES, item, look, observe, planned, ref
 
 
@@ -14,8 +14,8 @@ def shown(tx, number="1"):
     return None if found is None else found.fields
 
 
-def suspects(tx, now=10**9):
-    return [(each.ref.id, each.evidence, each.missing_at) for each in observations.suspects_due(tx, ref().system, now, 10)]
+def doubted(tx, now=10**9):
+    return [(each.ref.id, each.evidence, each.missing_at) for each in suspects.due(tx, ref().system, now, 10)]
 
 
 def test_news_is_answered_and_put_on_the_list(tx):
@@ -192,12 +192,12 @@ def test_a_suspect_collects_evidence(tx):
     observe(tx, look(at=1))
     observations.suspect(tx, [ref()], "not listed", 5)
     observations.suspect(tx, [ref()], "announced", 6)
-    (first,) = observations.suspects_due(tx, ref().system, 5, 10)
-    observations.keep_suspect(tx, first, "404", missing_at=7, due_at=20)
+    (first,) = suspects.due(tx, ref().system, 5, 10)
+    suspects.keep(tx, first, "404", missing_at=7, due_at=20)
 
-    assert [] == suspects(tx, 19)
-    assert [("1", ("not listed", "announced", "404"), 7)] == suspects(tx, 20)
-    assert 20 == observations.next_suspect(tx, ref().system)
+    assert [] == doubted(tx, 19)
+    assert [("1", ("not listed", "announced", "404"), 7)] == doubted(tx, 20)
+    assert 20 == suspects.next_due(tx, ref().system)
 
 
 def test_a_suspect_that_is_seen_is_cleared(tx):
@@ -206,7 +206,7 @@ def test_a_suspect_that_is_seen_is_cleared(tx):
     observations.suspect(tx, [ref()], "not listed", 5)
     observe(tx, look(at=6))
 
-    assert [] == suspects(tx)
+    assert [] == doubted(tx)
 
 
 def test_an_older_look_clears_no_suspect(tx):
@@ -215,7 +215,7 @@ def test_an_older_look_clears_no_suspect(tx):
     observations.suspect(tx, [ref()], "announced as deleted", 11)
     observe(tx, look(at=3))
 
-    assert ["1"] == [name for name, _, _ in suspects(tx)]
+    assert ["1"] == [name for name, _, _ in doubted(tx)]
 
 
 def test_what_is_known_to_be_gone_is_no_suspect(tx):
@@ -223,16 +223,16 @@ def test_what_is_known_to_be_gone_is_no_suspect(tx):
     observations.bury(tx, ref(), ["404"], seen_at=5, read_at=5, routes=ROUTES)
     observations.suspect(tx, [ref()], "not listed", 6)
 
-    assert [] == suspects(tx)
+    assert [] == doubted(tx)
 
 
 def test_suspects_can_wait(tx):
     """A suspect that could not be looked at is looked at later."""
     observe(tx, look(at=1))
     observations.suspect(tx, [ref()], "not listed", 5)
-    observations.postpone_suspects(tx, [ref()], 30)
+    suspects.postpone(tx, [ref()], 30)
 
-    assert ([], ["1"]) == (suspects(tx, 29), [name for name, _, _ in suspects(tx, 30)])
+    assert ([], ["1"]) == (doubted(tx, 29), [name for name, _, _ in doubted(tx, 30)])
 
 
 def test_a_complete_pass_tells_what_it_lacked(tx):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from syncd.core.guard import Direction
 from syncd.core.outcome import Operation, Write
 from syncd.core.record import FieldName, LinkId, SystemName
-from syncd.store import observations, outbox
+from syncd.store import observations, outbox, writes
 from syncd.store.codec import seal
 from syncd.store.outbox import State
 from tests.store.build import OTHER, A, B, S, lease, linked, only, owe, write
@@ -21,7 +21,7 @@ CREATE = write(operation=Operation.CREATE)
 
 
 def states(tx):
-    return outbox.counts(tx)
+    return writes.counts(tx)
 
 
 # ---- the key
@@ -301,9 +301,9 @@ def test_recent_writes_are_counted_by_stream(tx):
     owe(tx, first, at=5, revision=2, what=write(name="Ben"))
     owe(tx, linked(tx, "2"), number="2", at=5, stream=Direction.DELETES, gate="g")
 
-    assert {(B, Direction.UPDATES): 1, (B, Direction.DELETES): 1} == outbox.count_recent(tx, S, 5)
-    assert {(B, Direction.UPDATES): 1, (B, Direction.DELETES): 1} == outbox.count_recent(tx, S, 0)
-    assert {} == outbox.count_recent(tx, OTHER, 0)
+    assert {(B, Direction.UPDATES): 1, (B, Direction.DELETES): 1} == writes.count_recent(tx, S, 5)
+    assert {(B, Direction.UPDATES): 1, (B, Direction.DELETES): 1} == writes.count_recent(tx, S, 0)
+    assert {} == writes.count_recent(tx, OTHER, 0)
 
 
 def test_a_dead_letter_gets_another_life(tx):
@@ -318,7 +318,7 @@ def test_a_dead_letter_gets_another_life(tx):
     (owed,) = lease(tx, 3)
     outbox.settle(tx, owed, State.DEAD, 4, error="no")
     owe(tx, link, revision=2, what=write(name="Ben"))
-    (dead,) = outbox.select(tx, [State.DEAD])
+    (dead,) = writes.select(tx, [State.DEAD])
     outbox.revive(tx, dead, 5)
 
     assert {"dead": 1, "pending": 1} == states(tx)

@@ -41,6 +41,17 @@ async def test_a_visitor_reads_and_writes_nothing(tmp_path):
             assert 1 == len(read(control.open_requests))
 
 
+async def test_who_looks_before_there_is_a_database_sees_what_he_expects_then(tmp_path):
+    """Nothing is made by looking; where there is a database, it is what is there."""
+    path = tmp_path / "x.db"
+
+    assert ("nothing", []) == (visiting.look(path, control.open_requests, "nothing"), list(tmp_path.iterdir()))
+    async with open_database(path) as database:
+        await database.write(ask)
+
+        assert 1 == len(visiting.look(path, control.open_requests, []))
+
+
 async def test_a_failed_visit_leaves_nothing(tmp_path):
     """What raises is undone."""
     path = tmp_path / "x.db"

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import aiohttp
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from yarl import URL
@@ -181,19 +180,18 @@ class HookSession(Session):
 
     async def fetch(self, operation: Operation, url: URL, *, accept: str, etag: str | None) -> tuple[bytes, str | None] | None:
         """What is at an address, and its ETag; None where it is as it was under `etag`. Anything else, a redirection too, is a ConnectorError."""
-        assert self._client is not None, "the session is not open"
+        assert self._wire is not None, "the session is not open"
         headers = {"Accept": accept, **({"If-None-Match": etag} if etag is not None else {})}
-        async with self.quota.slot() as slot:
-            try:
-                async with self._client.get(url, headers=headers, allow_redirects=False) as response:
-                    slot.learn(DIALECT.limits(response.status, response.headers))
-                    if response.status == 304 and etag is not None:
-                        return None
-                    if response.status != 200:
-                        raise self.refusal(Answer(operation=operation, status=response.status, body=None))
-                    return await self._bounded(operation, response), response.headers.get("ETag")
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise self._broken(operation, error) from error
+        async with (
+            self.quota.slot() as slot,
+            self._wire.request("GET", url, headers=headers, name=operation.name, writes=operation.writes) as response,
+        ):
+            slot.learn(DIALECT.limits(response.status, response.headers))
+            if response.status == 304 and etag is not None:
+                return None
+            if response.status != 200:
+                raise self.refusal(Answer(operation=operation, status=response.status, body=None))
+            return await self._bounded(operation, response), response.headers.get("ETag")
 
     async def hand_off(self, operation: Operation, url: URL, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Calls one hook when the quota has room. 2xx is an answer; all else is a ConnectorError, which does not tell the address."""
