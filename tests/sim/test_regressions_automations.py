@@ -8,7 +8,7 @@ from __future__ import annotations
 from tests.sim.drawn_automations import call, told, watchers
 from tests.sim.rules import CARRIED
 from tests.sim.script import Act
-from tests.sim.test_regressions import holds, story
+from tests.sim.story import holds, story
 
 (NOTE,) = CARRIED
 MARKS_BY_CALL = [told("mark", "1", [call(1, "put-field", "mark", **{NOTE: "{event.after.name}"})], ("person",)), *watchers(2)]
