@@ -53,9 +53,10 @@ _DAY_S = 86_400
 class GoHighLevelSettings(Settings):
     """One location (sub-account).
 
-    It is opened by `token`, a private integration token, or by OAuth: the `client_id` and `client_secret` of an app, its `redirect_uri`
-    exactly as it is registered, and the `token_key` that seals the tokens; `syncd auth` then has them made out. `user_type` is whose tokens
-    the app is given: the location's, or its company's, which are exchanged for the location's. `scopes` are asked for besides those needed.
+    It is opened by `token`, a private integration token, or by OAuth: the `client_id` and `client_secret` of an app and its `redirect_uri`
+    exactly as it is registered; `syncd auth` then has tokens made out. `user_type` is whose tokens the app is given: the location's, or its
+    company's, which are exchanged for the location's. `scopes` are asked for besides those needed. `token_key` is of before: it opens tokens
+    that were sealed with a key of their own, until they are taken over.
     Retries of a webhook may carry its first timestamp, so the window it is believed in is wide; repeated ids are known
     for 14 days, which is longer.
     """
@@ -94,11 +95,11 @@ class GoHighLevelSettings(Settings):
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
-        wanted = {name: getattr(self, name) for name in ("client_id", "client_secret", "redirect_uri", "token_key")}
-        given = [name for name, value in wanted.items() if value is not None]
+        wanted = ("client_id", "client_secret", "redirect_uri")
+        given = [name for name in (*wanted, "token_key") if getattr(self, name) is not None]
         if self.token is not None and given:
             raise ValueError(f"`token` is one way in and `{given[0]}` belongs to the other: keep one")
-        if self.token is None and len(given) < len(wanted):
+        if self.token is None and not set(wanted) <= set(given):
             missing = ", ".join(f"`{name}`" for name in wanted if name not in given)
             raise ValueError(f"for OAuth {missing} is missing" if given else "`token` is missing, or what OAuth needs: " + missing)
         return self
