@@ -48,6 +48,12 @@ T1hhTiaCeIY/OwwwNUY2yvcCAwEAAQ==
 -----END PUBLIC KEY-----
 """
 _DAY_S = 86_400
+_RETRIES_S = 4 * _DAY_S
+"""How long a retry may come after the moment that its body tells. GHL: help, Automated Webhook Retries (2025-11-29): six retries after a 429, ten
+minutes apart, about 1 h 10 min in all. A later note of others has twelve retries with growing pauses, of unknown length; the longest such
+schedule that is published, Standard Webhooks', ends after 75 h 35 min. Four days cover that with the jitter, and one that is accepted twice is
+known by its id.
+"""
 
 
 class GoHighLevelSettings(Settings):
@@ -57,8 +63,8 @@ class GoHighLevelSettings(Settings):
     exactly as it is registered; `syncd auth` then has tokens made out. `user_type` is whose tokens the app is given: the location's, or its
     company's, which are exchanged for the location's. `scopes` are asked for besides those needed. `token_key` is of before: it opens tokens
     that were sealed with a key of their own, until they are taken over.
-    Retries of a webhook may carry its first timestamp, so the window it is believed in is wide; repeated ids are known
-    for 14 days, which is longer.
+    Retries of a webhook may carry its first timestamp, so the window it is believed in is wide; repeated ids are known for seven days at the
+    least, which is as long as the widest window.
     """
 
     HOSTS: ClassVar[frozenset[str]] = frozenset({"services.leadconnectorhq.com"})
@@ -77,7 +83,7 @@ class GoHighLevelSettings(Settings):
     webhook_keys: tuple[str, ...] = (PUBLISHED_KEY,)
     legacy_signature: bool = False
     legacy_webhook_keys: tuple[str, ...] = (PUBLISHED_LEGACY_KEY,)
-    webhook_age_max_s: int = Field(default=3 * _DAY_S, ge=60, le=13 * _DAY_S)
+    webhook_age_max_s: int = Field(default=_RETRIES_S, ge=60, le=6 * _DAY_S)
     webhook_ahead_max_s: int = Field(default=300, ge=0, le=_DAY_S)
     calls_per_window: int = Field(default=100, ge=1, le=10_000)
     window_s: float = Field(default=10.0, ge=0.1, le=3_600)
