@@ -44,7 +44,7 @@ def test_nobody_has_to_agree_again(of_before: World) -> None:
     done = notes(of_before)
     of_before.edit_config(NAMED, "")
     (of_before.folder / "token-key").unlink()
-    rotated, second = of_before.here("key", "rotate"), of_before.syncd("reconcile")
+    rotated, second = of_before.here("key", "rotate", "--yes"), of_before.syncd("reconcile")
 
     assert [f"{line}: is needed until the tokens are used next: the key of the database then seals them"] == needed
     assert (0, 0, 0) == (first.code, rotated.code, second.code), first.err + rotated.err + second.err
