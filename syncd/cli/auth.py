@@ -28,6 +28,7 @@ from syncd.flow.consent import can_come_back, code_in, coming_back, consent_of, 
 from syncd.flow.daemon import database_path
 from syncd.store import control
 from syncd.store.master import source_of
+from syncd.store.tokens import check_key
 from syncd.store.visiting import reading
 
 app = typer.Typer()
@@ -57,11 +58,12 @@ def auth(
         )
     consent_of(plain, name)
     settings = read_settings(config, secrets=True)
-    source = source_of(database_path(settings))
-    had_key = source.read is not None or source.file.exists()
+    path = database_path(settings)
+    # Before anybody agrees: what he agrees to could not be asked for again.
+    had_key = check_key(path)
     obtained = anyio.run(_authorize, settings, name, paste, browser, wait_s)
     if not had_key:
-        screen.say(f"made {source.file}, the key of the database, which seals the tokens too: keep a copy of it apart")
+        screen.say(f"made {source_of(path).file}, the key of the database, which seals the tokens too: keep a copy of it apart")
     anyio.run(_resume, settings, name)
     _show(settings, name, obtained, as_json=as_json)
 

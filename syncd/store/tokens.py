@@ -27,6 +27,7 @@ from syncd.core.errors import UserError
 from syncd.core.record import MINUTE, SECOND, Json, Micros, SystemName
 from syncd.store.codec import DamagedError, seal, unseal
 from syncd.store.database import Connection
+from syncd.store.master import source_of
 from syncd.store.visiting import leave, reading
 
 T = TypeVar("T")
@@ -126,6 +127,19 @@ def save(tx: Connection, system: SystemName, tokens: Json, at: Micros, *, replac
         (system, version, seal(tx, tokens, "tokens", system, version), at),
     )
     return True
+
+
+def check_key(path: Path) -> bool:
+    """Whether the database has a key already, which then opens it; else one is made with it. Raises UserError: tokens could not be kept."""
+    if path.exists():
+        with reading(path) as read:
+            read(lambda tx: tx.vault.open(tx))
+        return True
+    source = source_of(path)
+    is_there = source.read is not None or source.file.exists()
+    if is_there:
+        source.get()
+    return is_there
 
 
 def claim(tx: Connection, system: SystemName, version: int, *, now: Micros, until: Micros) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from base64 import b64encode
 from contextlib import closing
 
 import pytest
@@ -87,6 +88,23 @@ def test_a_key_that_is_none_is_refused_unquoted(of_before: World) -> None:
     assert "`token_key` is no key" in refused.out + refused.err
     assert "hush-hush" not in refused.out + refused.err
     assert kept.former
+
+
+def test_nobody_is_asked_for_what_could_not_be_kept(of_before: World) -> None:
+    """Another key than the database's, a text that is none, none at all: it ends before the address is shown, and names the place and the mend."""
+    of_before.edit_config("[daemon]", '[daemon]\nkey = { file = "other.key" }')
+    other = of_before.folder / "other.key"
+    for text, said in ((b64encode(bytes(32)).decode(), "is sealed with key"), ("hush-hush", "is no key"), (None, "there is no secret file")):
+        other.unlink(missing_ok=True)
+        if text is not None:
+            other.write_text(text)
+            other.chmod(0o600)
+        refused = of_before.here("auth", "ghl")
+
+        assert refused.code in (1, 3), refused
+        assert said in refused.out + refused.err
+        assert "agree" not in refused.err
+        assert "hush-hush" not in refused.out + refused.err
 
 
 def test_before_anybody_agreed_it_is_not_needed(world: World) -> None:
