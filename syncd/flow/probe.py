@@ -48,7 +48,7 @@ class _Key:
 
 
 async def is_there_already(engine: Engine, owed: Owed, *, refused_doubles: bool = True) -> tuple[Record, Micros] | None:
-    """The record this create would double, if the vendor has it and would not say so itself.
+    """The record this create would double, if the vendor has it and would not say so itself, and the moment that it is surely shown as of.
 
     Not asked where the vendor refuses doubles by itself (unless `refused_doubles` says that it will not, of many at once), nor where the question
     would take a listing. A listing of just now
@@ -63,7 +63,7 @@ async def is_there_already(engine: Engine, owed: Owed, *, refused_doubles: bool 
         return None
     if (owed.priority > LIVE or detected) and await _was_listed(engine, owed, facts):
         return None
-    seen_at = engine.clock.now()
+    seen_at = engine.clock.now() - facts.index_lag
     found, _ = await _find(engine, owed, keys)
     return (found[0], seen_at) if len(found) == 1 else None
 
@@ -98,7 +98,8 @@ async def probe_create(engine: Engine, owed: Owed) -> None:
         reason = f"the create may or may not have happened, and nothing in it can be looked for: {_wanting(owed, facts)}"
         await engine.database.write(lambda tx: settle_held(engine, tx, owed, reason))
         return
-    seen_at = engine.clock.now()
+    # What is found by a key is shown as the vendor's index has it.
+    seen_at = engine.clock.now() - facts.index_lag
     found, others = await _find(engine, owed, keys)
     await engine.database.write(lambda tx: _conclude(engine, tx, owed, found, others, seen_at, facts.index_lag))
 

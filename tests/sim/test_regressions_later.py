@@ -82,3 +82,12 @@ def test_an_edit_that_left_the_records_modified_time_where_it_was():
         Act(kind="edit", at=175.537, system=1), Act(kind="edit", at=217.327, system=1), Act(kind="edit", at=218.371, system=0),
         habits=({"bumps": False}, {"webhooks": "hint"}), conflict="last_modified", minutes=4.0,
     ))  # fmt: skip
+
+
+def test_a_record_found_by_its_key_is_shown_as_the_index_has_it():
+    """An older copy looked for a create of long ago; the index showed the record as it was before an edit, and that edit counted as made after the look."""
+    holds(story(
+        Strike(kind="garbage", at=0, until=3, most=1, operation="create"), Act(kind="edit", at=83.059, system=1), Act(kind="edit", at=85.453, system=0),
+        Strike(kind="restore", at=88.032, until=112.157, rate=0.5, most=1, amount=300, salt=68716346),
+        habits=({}, {"lag": LAG}), conflict="last_modified", start="one", minutes=4.0, seed=1232308,
+    ))  # fmt: skip
