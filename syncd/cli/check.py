@@ -29,8 +29,8 @@ from syncd.config.check import check as check_file
 from syncd.connectors.registry import KINDS
 from syncd.core.errors import SyncdError
 from syncd.core.record import Json
-from syncd.flow.consent import needed_scopes
 from syncd.flow.home import database_path
+from syncd.flow.scopes import needed_scopes
 from syncd.store.observations import Place
 from syncd.store.visiting import reading
 

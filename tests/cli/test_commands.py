@@ -77,3 +77,11 @@ def test_who_looks_loads_only_what_he_looks_at(command: str, looked: World) -> N
     assert set() == {"syncd.flow.daemon", "syncd.flow.assemble", "syncd.connectors.activetrail", "syncd.connectors.bridge"} & loaded
     assert set() == {"aiohttp", "structlog", "icalendar"} & loaded
     assert [] == [name for name in loaded if name.startswith("phonenumbers.data.region_")]
+
+
+def test_a_check_without_the_vendors_loads_nothing_that_calls_one(looked: World) -> None:
+    """What is asked of the configuration alone needs no HTTP."""
+    loaded = loaded_by(looked, "check")
+
+    assert "syncd.cli.online" in loaded
+    assert set() == {"aiohttp", "syncd.flow.daemon", "syncd.sandbox", "syncd.connectors.wire"} & loaded
