@@ -79,9 +79,10 @@ def test_who_looks_loads_only_what_he_looks_at(command: str, looked: World) -> N
     assert [] == [name for name in loaded if name.startswith("phonenumbers.data.region_")]
 
 
-def test_a_check_without_the_vendors_loads_nothing_that_calls_one(looked: World) -> None:
-    """What is asked of the configuration alone needs no HTTP."""
-    loaded = loaded_by(looked, "check")
+@pytest.mark.parametrize("command", ["check", "holds", "failures"])
+def test_who_calls_no_vendor_loads_nothing_that_calls_one(command: str, looked: World) -> None:
+    """What is asked of the configuration and the database alone needs neither HTTP nor a daemon, though the same command could have more done."""
+    loaded = loaded_by(looked, command)
 
-    assert "syncd.cli.online" in loaded
+    assert f"syncd.cli.{command}" in loaded
     assert set() == {"aiohttp", "syncd.flow.daemon", "syncd.sandbox", "syncd.connectors.wire"} & loaded
