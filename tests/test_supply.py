@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
@@ -48,6 +49,38 @@ def wheel(folder: Path) -> Path:
             made.writestr(name, text)
         made.writestr("nothing_at_all-1.0.dist-info/RECORD", "\n".join([*sums, "nothing_at_all-1.0.dist-info/RECORD,,"]))
     return path
+
+
+def build(folder: Path, *, mask: int, at: int) -> Path:
+    """The wheel of this checkout, built in a folder of its own: its files made in another order, at other times, for other people to read."""
+    here = ["pyproject.toml", "README.md", "LICENSE", *(str(each.relative_to(ROOT)) for each in (ROOT / "syncd").rglob("*") if each.is_file())]
+    sources = [each for each in here if "__pycache__" not in each]
+    for name in sorted(sources, reverse=bool(mask)):
+        copy = folder / "tree" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes((ROOT / name).read_bytes())
+        copy.chmod(0o666 & ~mask)
+        os.utime(copy, (at, at))
+    (folder / "tree" / "syncd" / "__pycache__").mkdir()
+    (folder / "tree" / "syncd" / "__pycache__" / "left.cpython-311.pyc").write_bytes(bytes(at % 251))
+    environ = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder / "made")]
+    done = subprocess.run(command, cwd=folder / "tree", env=environ, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    (made,) = (folder / "made").iterdir()
+    return made
+
+
+def test_a_wheel_can_be_made_again(tmp_path: Path) -> None:
+    """Byte for byte, wherever, whenever and by whomever it is built; and it holds syncd, all of it and nothing else."""
+    pytest.importorskip("hatchling", reason="what builds the package is not installed here")
+    one, two = build(tmp_path / "one", mask=0, at=1_000_000_000), build(tmp_path / "other" / "two", mask=0o077, at=1_700_000_123)
+    with zipfile.ZipFile(one) as opened:
+        held = {name for name in opened.namelist() if ".dist-info/" not in name}
+
+    assert hashlib.sha256(one.read_bytes()).hexdigest() == hashlib.sha256(two.read_bytes()).hexdigest()
+    assert one.name == two.name
+    assert {str(each.relative_to(ROOT)) for each in (ROOT / "syncd").rglob("*") if each.is_file() and "__pycache__" not in each.parts} == held
 
 
 @pytest.mark.parametrize("tampered", [False, True])

@@ -26,6 +26,7 @@ from syncd.config import Settings
 from syncd.connectors.clock import SystemClock
 from syncd.core.record import Json
 from syncd.flow.applying import apply_alone
+from syncd.flow.asked import note_asked
 from syncd.flow.assemble import assemble
 from syncd.flow.daemon import STOP_GRACE_S
 from syncd.flow.home import database_path
@@ -76,6 +77,7 @@ async def _apply_here(settings: Settings, plan: PlanFile, report: Progress, log:
         ):
             try:
                 with told.scope():
+                    await database.write(lambda tx: note_asked(assembled.engine, tx, asking.me(), "apply", {}))
                     return await apply_alone(assembled.engine, plan, report)
             finally:
                 assembled.engine.stop_within(STOP_GRACE_S)

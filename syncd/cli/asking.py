@@ -18,6 +18,7 @@ import anyio
 from structlog.typing import FilteringBoundLogger
 
 from syncd.cli.exits import NotNow
+from syncd.cli.logs import quiet_log
 from syncd.config import Settings
 from syncd.connectors.clock import SystemClock
 from syncd.core.errors import PlanMoved, UserError
@@ -129,3 +130,17 @@ async def answer(
 
     async with engine_without_network(settings, log) as engine:
         return await engine.database.write(commit)
+
+
+def note(settings: Settings, kind: str, arguments: Mapping[str, Json]) -> None:
+    """Has the journal tell what this account is about to do by itself; beside a daemon by leaving it there, for the journal is the daemon's to write."""
+    path = database_path(settings)
+    if daemon_runs(settings):
+        leave(path, lambda tx: control.ask(tx, kind, arguments, SystemClock().now(), me()))
+        return
+
+    async def alone() -> None:
+        async with engine_without_network(settings, quiet_log(settings)) as engine:
+            await engine.database.write(lambda tx: note_asked(engine, tx, me(), kind, arguments))
+
+    anyio.run(alone)

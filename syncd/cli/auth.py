@@ -6,12 +6,9 @@ It must not know: any vendor, or how tokens are kept.
 
 from __future__ import annotations
 
-import os
 import secrets
 import sys
-import tomllib
 import webbrowser
-from pathlib import Path
 from typing import Annotated
 
 import anyio
@@ -19,11 +16,10 @@ import typer
 
 from syncd.cli import asking, screen
 from syncd.cli.exits import NotNow
-from syncd.cli.options import ConfigOption, JsonOption, config_path, read_settings
+from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.text import iso
 from syncd.config import Settings
 from syncd.config.findings import suggest
-from syncd.config.places import in_home
 from syncd.connectors.clock import SystemClock
 from syncd.connectors.kind import Obtained
 from syncd.core.errors import UserError
@@ -32,7 +28,8 @@ from syncd.flow.consent import can_come_back, code_in, coming_back, consent_of, 
 from syncd.flow.home import database_path
 from syncd.flow.scopes import needed_scopes
 from syncd.store import control
-from syncd.store.tokens import make_key
+from syncd.store.master import source_of
+from syncd.store.tokens import check_key
 from syncd.store.visiting import reading
 
 app = typer.Typer()
@@ -49,7 +46,7 @@ def auth(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let syncd into a system by OAuth: you agree in a browser, and the tokens are kept, sealed.
+    """Let syncd into a system by OAuth: you agree in a browser, and the tokens are kept, sealed with the key of the database.
 
     Where the configuration's `redirect_uri` is on this machine you are sent back here; else bring the address along with --paste.
     """
@@ -61,32 +58,15 @@ def auth(
             f"no system is called {system!r}", hint=f"did you mean `{meant}`?" if meant else f"configured: {', '.join(plain.systems)}"
         )
     consent_of(plain, name)
-    made = _make_key(config_path(config), name)
-    if made is not None:
-        screen.say(f"made {made}, the key that seals the tokens: keep a copy of it apart from the database")
     settings = read_settings(config, secrets=True)
+    path = database_path(settings)
+    # Before anybody agrees: what he agrees to could not be asked for again.
+    had_key = check_key(path)
     obtained = anyio.run(_authorize, settings, name, paste, browser, wait_s)
+    if not had_key:
+        screen.say(f"made {source_of(path).file}, the key of the database, which seals the tokens too: keep a copy of it apart")
     anyio.run(_resume, settings, name)
     _show(settings, name, obtained, as_json=as_json)
-
-
-def _make_key(config: Path, system: SystemName) -> Path | None:
-    """Makes the key file that the configuration names, where it is missing; the file if it was made."""
-    written = tomllib.loads(config.read_text("utf-8-sig"))["systems"][system].get("token_key")
-    if not isinstance(written, dict) or not isinstance(written.get("file"), str):
-        return None
-    path = config.parent / in_home(written["file"], os.environ)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        return None
-    except OSError as error:
-        raise UserError(f"the key file {path} cannot be made: {error.strerror}", hint="make its directory, or name another") from error
-    with os.fdopen(handle, "w") as file:
-        file.write(make_key() + "\n")
-        file.flush()
-        os.fsync(handle)
-    return path
 
 
 async def _authorize(settings: Settings, system: SystemName, paste: bool, browser: bool, wait_s: float) -> Obtained:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from syncd.cli import screen
+from syncd.cli import asking, screen
 from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.text import counted
 from syncd.config.secrets import SecretError, Secrets
@@ -75,6 +75,7 @@ def restore(
             raise UserError(f"there is a database {path}", hint="back it up if it is worth it, then say --replace")
         passphrase, key = _read_secret(passphrase_file), _read_secret(key_file)
         found = backups.restore(source, path, passphrase, None if key is None else key.decode())
+    asking.note(settings, "restore", {})
     if as_json:
         screen.show_json({"database": str(path), "links": found.links, "records": found.records})
     else:

@@ -17,7 +17,7 @@ import anyio
 import orjson
 import typer
 
-from syncd.cli import call_reference, redacting, screen
+from syncd.cli import asking, call_reference, redacting, screen
 from syncd.cli.exits import Code
 from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.quotas import quota_of
@@ -96,6 +96,8 @@ def call(
         return
     if prepared.operation.writes and not yes:
         _ask(prepared, system)
+    if prepared.operation.writes and database_path(settings).exists():
+        asking.note(settings, "call", {"system": system, "operation": prepared.row.name})
     anyio.run(_run, settings, SystemName(system), prepared, (catalogue, row, values, known) if all_pages else None)
 
 

@@ -26,12 +26,15 @@ from syncd.cli.text import counted
 from syncd.cli.unshown import sentence, unshown
 from syncd.config import Finding, Settings
 from syncd.config.check import check as check_file
+from syncd.config.findings import Findings
+from syncd.config.lines import locate
 from syncd.connectors.registry import KINDS
 from syncd.core.errors import SyncdError
 from syncd.core.record import Json
 from syncd.flow.home import database_path
 from syncd.flow.scopes import needed_scopes
 from syncd.store.observations import Place
+from syncd.store.tokens import former_keys
 from syncd.store.visiting import reading
 
 app = typer.Typer()
@@ -54,7 +57,8 @@ def check(config: ConfigOption = None, ask_vendors: OnlineOption = False, as_jso
         with online.progress(shown=screen.on_terminal()) as progress:
             looked = anyio.run(partial(online.look, report.settings, progress))
     scopes = _scopes(report.settings)
-    problems, notes = [*report.problems, *looked.problems], [*report.notes, *looked.notes]
+    problems = [*report.problems, *looked.problems]
+    notes = [*report.notes, *looked.notes, *_former_keys(report.settings)]
     costs, quotas = _costs(report.settings, looked.listed), _quotas(report.settings)
     hidden = _unshown(report.settings)
     if as_json:
@@ -124,6 +128,29 @@ def _quotas(settings: Settings | None) -> Spending:
         with suppress(SyncdError), reading(path) as read:
             return read(lambda tx: spending_of(settings, tx, time.time_ns() // 1_000))
     return spending_of(settings, None, 0)
+
+
+def _former_keys(settings: Settings | None) -> Sequence[Finding]:
+    """Of each key that tokens once had of their own: whether it is still needed."""
+    if settings is None:
+        return ()
+    named = [name for name, each in settings.systems.items() if KINDS[each.kind].token_key(each.options) is not None]
+    path, sealed = database_path(settings), dict.fromkeys(named, "")
+    try:
+        with reading(path) as read:
+            sealed = read(former_keys)
+    except SyncdError:
+        sealed = sealed if path.exists() else {}
+    findings = Findings(str(settings.path), locate(settings.path.read_text("utf-8-sig")))
+    for name in named:
+        where = ("systems", name, "token_key")
+        if name in sealed:
+            findings.note(where, "is needed until the tokens are used next: the key of the database then seals them", mend="keep it until this says otherwise")
+        else:
+            findings.note(where, "is not needed any more: the key of the database seals the tokens", mend="take it away here, and then its file")
+    for name in sorted(sealed.keys() & settings.systems.keys() - set(named)):
+        findings.note(("systems", name), f"its tokens are sealed with a key of their own, {sealed[name]}", mend="name it as `token_key` once more, or `syncd auth`")
+    return findings.notes
 
 
 def _scopes(settings: Settings | None) -> dict[str, list[str]]:

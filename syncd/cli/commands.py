@@ -57,6 +57,7 @@ TABLE: Final = (
     Row("status", LOOK, "Show how things stand: systems, collections, links, writes, holds, failures."),
     Row("explain", LOOK, "Tell why a record is what it is: each field's value, whose it was, by which rule, what lost, and the story so far."),
     Row("events", LOOK, "Show what was decided and written, oldest first; with --json one object a line."),
+    Row("metrics", LOOK, "Print how things stand as Prometheus metrics: quotas, ages, writes, holds, outcomes, automations."),
     Row("runs", LOOK, "List the runs: when, what came of them, what was written; or tell what one did."),
     Row("undo", ANSWER, "Put back what a run or a stretch of time did."),
     Row("holds", ANSWER, "List the decisions that wait for you, or answer them (approve, pick, revert, ignore).", group=True),

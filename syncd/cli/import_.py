@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from syncd.cli import screen
+from syncd.cli import asking, screen
 from syncd.cli.bridge import bridged_collection
 from syncd.cli.exits import Code
 from syncd.cli.importing import Foreseen, foresee, take_in
@@ -62,6 +62,7 @@ def import_(
         _show(sheet, found)
     taken = yes or (screen.on_terminal() and typer.confirm("Take this in?", err=True))
     if taken:
+        asking.note(settings, "import", {"system": name, "collection": collection})
         take_in(database_path(settings), name, place, sheet.lines, SystemClock().now())
     if as_json:
         screen.show_json({"taken_in": taken, **_as_json(sheet), **found.as_json()})

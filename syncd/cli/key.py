@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from syncd.cli import screen
+from syncd.cli import asking, screen
 from syncd.cli.options import ConfigOption, JsonOption, read_settings
 from syncd.cli.text import counted
 from syncd.config.secrets import SecretError, Secrets
@@ -30,18 +30,25 @@ ToOption = Annotated[
 ]
 
 
-@app.command(epilog="Example: syncd key rotate   or   syncd key rotate --to /etc/syncd/credentials/syncd-key-2")
-def rotate(to: ToOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+@app.command(epilog="Example: syncd key rotate --yes   or   syncd key rotate --to /etc/syncd/credentials/syncd-key-2")
+def rotate(to: ToOption = None, yes: YesOption = False, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Put new keys in the place of the present ones, while the daemon runs.
 
     Killed at any point, everything can be read, and it can be run again. A key that the configuration names is replaced in two steps: with
     --to both open the database; once the configuration names the new one and the daemon has been started with it, run this again without.
+    Backups made before need the key that they were made under: keep a copy of it for as long as you keep them.
     """
     settings = read_settings(config, secrets=False)
     path = database_path(settings)
     if not path.exists():
         raise UserError("there is no database, and no key to rotate", hint="`syncd run` makes both")
     source = source_of(path)
+    if to is None:
+        _confirm(source, yes=yes, as_json=as_json)
+    asking.note(settings, "key rotate", {})
     if to is not None:
         welcomed = leave(path, partial(rotating.welcome, text=_text_of(to)))
         said = f"key {welcomed} ({to}) opens the database too: name it under `[daemon] key`, restart, and run `syncd key rotate` again"
@@ -65,6 +72,17 @@ def show(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     source = source_of(database_path(settings))
     place = "where the configuration says" if source.read is not None else str(source.file)
     screen.show_json({"key": source.get().id, "place": place}) if as_json else screen.show(f"key {source.get().id}, {place}")
+
+
+def _confirm(source: Source, *, yes: bool, as_json: bool) -> None:
+    """What is replaced opens nothing any more but backups: that wants a yes."""
+    what = f"key {source.get().id} is replaced, and backups made before need it still"
+    if yes:
+        return
+    if as_json or not screen.on_terminal():
+        raise UserError(f"{what}: nothing was done", hint="keep a copy of it with them, then say --yes")
+    screen.say(f"{what}: keep a copy of it with them")
+    typer.confirm("Put new keys in the place of the present ones?", abort=True, err=True)
 
 
 def _replace_file(path: Path, source: Source) -> list[str]:

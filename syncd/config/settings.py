@@ -31,7 +31,7 @@ class LogLevel(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where syncd listens for webhooks and shows its pages. Port 0 lets the system choose one."""
+    """Where syncd listens for webhooks. Port 0 lets the system choose one."""
 
     host: str
     port: int

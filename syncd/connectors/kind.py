@@ -123,8 +123,9 @@ class Kind:
     `quota_key` is equal for settings that draw on the same quota at the vendor, which must then share one `Quota`.
     `identity` says which account the settings lead to, as far as they tell (a key may be renewed, an account not exchanged).
     `operations` is the vendor's catalogue, where there is one; `known_values` are the parameters of its operations that the settings tell.
-    `token_key` is the setting that seals the tokens which the vendor replaces, where these settings have such; `credential` then gives a
-    session the credential that replaces them, for the length of a block, and `consent` is how the first ones are had. `scopes` are those
+    `renews` says whether these settings live by tokens that the vendor replaces; `credential` then gives a session the credential that
+    replaces them, for the length of a block, and `consent` is how the first ones are had. `token_key` is the setting with the key of their own
+    that such tokens were once sealed with, where it is still there. `scopes` are those
     that reading a collection needs, and those that writing it needs besides. `introduce` asks the vendor who we are, and
     `survey` what the account has besides records.
     `unable` says why these settings do not let a record of a collection be deleted (``delete``; ``erase``: for good) or marked instead
@@ -152,6 +153,7 @@ class Kind:
     connect: Callable[[SystemName, Any, Session], Connector]
     operations: Catalogue | None = None
     known_values: Callable[[Any], Mapping[str, Json]] = lambda _settings: {}
+    renews: Callable[[Any], bool] = lambda _settings: False
     token_key: Callable[[Any], Secret | None] = lambda _settings: None
     credential: Callable[[Any, Session, Keeper], AbstractAsyncContextManager[None]] | None = None
     scopes: Callable[[str], tuple[frozenset[str], frozenset[str]]] = lambda _collection: (frozenset(), frozenset())
@@ -190,7 +192,7 @@ async def open_connector(
     kind: Kind, system: SystemName, settings: Settings, *, clock: Clock, quota: Quota | None = None, keeper: Keeper | None = None
 ) -> AsyncIterator[Opened]:
     """Connects a system for the length of the block. Give the `quota` of another with the same `quota_key`, if there is one, and a
-    `keeper` where the settings have a `token_key`.
+    `keeper` where the settings live by tokens that are replaced.
     """
     shared = quota if quota is not None else kind.quota(system, settings, clock)
     async with kind.session(system, settings, clock, shared) as session, _renewing(kind, settings, session, keeper):
@@ -198,7 +200,7 @@ async def open_connector(
 
 
 def _renewing(kind: Kind, settings: Settings, session: Session, keeper: Keeper | None) -> AbstractAsyncContextManager[None]:
-    if kind.credential is None or kind.token_key(settings) is None:
+    if kind.credential is None or not kind.renews(settings):
         return nullcontext()
     if keeper is None:
         raise UserError(f"{session.system}: its tokens are kept in the database, which was not opened", hint="this is a fault in syncd")

@@ -39,6 +39,7 @@ from syncd.core.record import FieldName, Json, MemberName
 from syncd.core.rules import DeleteRule, FieldRule, MemberRule, SyncRules
 from syncd.core.translate import to_hub
 
+_NOTHING = object()
 
 def plan(
     rules: SyncRules,
@@ -73,7 +74,7 @@ def plan(
 
 
 def _revived(link: Link, seen: Mapping[MemberName, Seen | Gone]) -> Link:
-    """A record that was gone and is shown again brings its link back, as if it had just been linked there.
+    """A record that was gone and is shown again brings its link back, and says what it says against what it showed before it was gone.
 
     Members that are still gone have no record any more: it is made again. Their deletion was decided once and is not news.
     """
@@ -83,7 +84,7 @@ def _revived(link: Link, seen: Mapping[MemberName, Seen | Gone]) -> Link:
     if not back:
         return link
     members = {
-        name: replace(member, gone=False, base={}, agreed={}) if name in back else member
+        name: replace(member, gone=False) if name in back else member
         for name, member in link.members.items()
         if name in back or not (member.gone or isinstance(seen.get(name), Gone))
     }
@@ -95,6 +96,8 @@ def _decide_fields(
 ) -> Fields:
     fields = Fields(hub=dict(link.hub))
     for rule in rules.fields.values():
+        if rule.name not in picks and _is_at_rest(rule, link, drafts):
+            continue
         voices = [voice for draft in drafts.values() if (voice := draft.voice(rule, link.hub)) is not None]
         fields.holds.extend(_unreadable(rule, drafts))
         if not voices:
@@ -127,6 +130,20 @@ def _decide_fields(
                 )
             )
     return fields
+
+
+def _is_at_rest(rule: FieldRule, link: Link, drafts: Mapping[MemberName, Draft]) -> bool:
+    """Whether everybody who shows a field shows exactly what it did, and has what was agreed: most fields of most links are so."""
+    hub, name = link.hub.get(rule.name), rule.name
+    if hub is None or rule.derived is not None:
+        return False
+    for draft in drafts.values():
+        if draft.seen is None or name not in draft.seen.fields or draft.name not in rule.members:
+            continue
+        value = draft.seen.fields[name]
+        if isinstance(value, Unreadable) or draft.was.agreed.get(name, _NOTHING) != hub.value or draft.was.base.get(name, _NOTHING) != value:
+            return False
+    return True
 
 
 def _unreadable(rule: FieldRule, drafts: Mapping[MemberName, Draft]) -> list[Hold]:

@@ -16,7 +16,9 @@ from syncd.store.database import Connection
 from syncd.store.journal import Entry
 
 ASKED = "person.asked"
-_TOLD = ("hold", "choice", "ids", "run", "automation", "system", "sync", "first", "last", "at_vendors")
+BY_HAND = frozenset({"call", "import", "key rotate", "restore"})
+"""What commands do themselves, beside the daemon: it is told of first, and the telling is all that is asked for."""
+_TOLD = ("hold", "choice", "ids", "run", "automation", "system", "collection", "operation", "sync", "first", "last", "at_vendors")
 
 
 def note_asked(engine: Engine, tx: Connection, by: str, kind: str, arguments: Mapping[str, Json]) -> None:

@@ -47,7 +47,7 @@ from syncd.store.bridge import BridgeLedger
 from syncd.store.database import Connection, Database
 from syncd.store.observations import Place
 from syncd.store.retention import Keep
-from syncd.store.tokens import Beside, Door, Keeping, SealingKey
+from syncd.store.tokens import Beside, Door, FormerKey, Keeping
 
 PATIENCE_S = 1.5
 WATCHED_AGO = DAY
@@ -178,12 +178,14 @@ async def connect_systems(
 
 
 def keeper_of(settings: Settings, system: SystemName, clock: Clock, door: Door | None = None) -> Keeping | None:
-    """Who keeps a system's tokens; None where it has none that are replaced. Raises UserError where its key is none."""
+    """Who keeps a system's tokens; None where it has none that are replaced. Raises UserError where its `token_key` is none."""
     configured = settings.systems[system]
-    key = KINDS[configured.kind].token_key(configured.options)
-    if key is None:
+    kind = KINDS[configured.kind]
+    if not kind.renews(configured.options):
         return None
-    return Keeping(door or Beside(database_path(settings)), SealingKey(key.get_secret_value()), system, clock.now)
+    former = kind.token_key(configured.options)
+    key = FormerKey(former.get_secret_value()) if former is not None else None
+    return Keeping(door or Beside(database_path(settings)), system, clock.now, key)
 
 
 def answered(options: BaseModel, answers: Mapping[str, Json]) -> BaseModel:

@@ -28,7 +28,7 @@ from syncd.flow.engine import Clock
 from syncd.flow.home import database_path
 from syncd.store import tokens
 from syncd.store.database import is_owned, open_database, owning
-from syncd.store.tokens import Beside, SealingKey
+from syncd.store.tokens import Beside
 
 CODE_MAX = 2_048
 _DONE = "<!doctype html><title>syncd</title><p>syncd has been let in. You may close this page."
@@ -37,15 +37,12 @@ Code = Callable[[], Awaitable[str]]
 
 
 async def obtain(settings: Settings, system: SystemName, code: str, clock: Clock) -> Obtained:
-    """Makes tokens of a code and keeps them. Raises ConnectorError, StoreError, or UserError where the key is none."""
+    """Makes tokens of a code and keeps them. Raises ConnectorError, StoreError, or UserError where the database's key cannot be had."""
     consent, options = consent_of(settings, system)
     kind = KINDS[settings.systems[system].kind]
-    secret = kind.token_key(options)
-    assert secret is not None, "there is consent only where there is a key"
-    key = SealingKey(secret.get_secret_value())
     async with kind.session(system, options, clock, kind.quota(system, options, clock)) as session:
         obtained = await consent.redeem(options, session, code)
-    await _keep(settings, system, key, obtained, clock)
+    await _keep(settings, system, obtained, clock)
     return obtained
 
 
@@ -53,7 +50,7 @@ def consent_of(settings: Settings, system: SystemName) -> tuple[Consent, BaseMod
     """How a system is let in to, with its options. Raises UserError where nobody has to agree to anything."""
     configured = settings.systems[system]
     kind = KINDS[configured.kind]
-    if kind.consent is None or kind.token_key(configured.options) is None:
+    if kind.consent is None or not kind.renews(configured.options):
         raise UserError(
             f"{system} has a credential of its own, and nobody has to agree to anything",
             hint="only systems with a `client_id` are let in this way; `syncd doctor` tells whether the credential is good",
@@ -61,14 +58,14 @@ def consent_of(settings: Settings, system: SystemName) -> tuple[Consent, BaseMod
     return kind.consent, configured.options
 
 
-async def _keep(settings: Settings, system: SystemName, key: SealingKey, obtained: Obtained, clock: Clock) -> None:
+async def _keep(settings: Settings, system: SystemName, obtained: Obtained, clock: Clock) -> None:
     path = database_path(settings)
     if is_owned(path):
-        await Beside(path).write(lambda tx: tokens.save(tx, key, system, obtained.tokens, clock.now()))
+        await Beside(path).write(lambda tx: tokens.save(tx, system, obtained.tokens, clock.now()))
         return
     with owning(path):
         async with open_database(path) as database:
-            await database.write(lambda tx: tokens.save(tx, key, system, obtained.tokens, clock.now()))
+            await database.write(lambda tx: tokens.save(tx, system, obtained.tokens, clock.now()))
 
 
 def code_in(brought: str, state: str) -> str:

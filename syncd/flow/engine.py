@@ -7,7 +7,7 @@ It must not know: where the parts come from, or which stages there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -48,7 +48,8 @@ class Timing:
     """How often and how long.
 
     A look at a record is good enough to write upon it for `fresh`; for `fresh_many` where many are written together; and for
-    `fresh_first` in a first sync, which has just listed everything. Word of a change ends any of these at once.
+    `fresh_first` in a first sync, which has just listed everything. Word of a change ends any of these at once. After a turn that found
+    something to do, a stage waits `gather_s` for more: a turn for one record costs nearly as much as one for twenty.
     """
 
     poll_min: Micros = MINUTE
@@ -61,6 +62,7 @@ class Timing:
     fresh_first: Micros = 10 * MINUTE
     lease: Micros = 5 * MINUTE
     tick_s: float = 1.0
+    gather_s: float = 0.02
     keep: Keep = field(default_factory=Keep)
 
 
@@ -90,6 +92,16 @@ class Progress:
         self.turns[stage] = at
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Map:
+    """Who reads which collections, by syncs and automations that it was made for."""
+
+    syncs: Mapping[SyncName, SyncRules]
+    automations: Mapping[AutomationName, Automation]
+    watched: frozenset[Place]
+    routes: Routes
+
+
 @dataclass(slots=True, kw_only=True)
 class Engine:
     """The parts of one running syncd."""
@@ -117,6 +129,7 @@ class Engine:
     """What automations can call, by system."""
     secrets: Secrets | None = field(default=None, repr=False)
     """Reads a secret at the moment it is needed."""
+    _mapped: _Map | None = field(default=None, init=False, repr=False)
     listings_from: Micros = 0
     """No listing begins earlier: it would not show all that was done in a life which the database has forgotten."""
 
@@ -136,6 +149,11 @@ class Engine:
             finally:
                 self.shields.discard(scope)
 
+    async def gather(self) -> None:
+        """Waits a moment for more to do, after a turn that found something."""
+        if self.timing.gather_s:
+            await anyio.sleep(self.timing.gather_s)
+
     def stop_within(self, grace_s: float) -> None:
         """Gives what is being finished so much longer. What is cut off is of unknown outcome, and is looked for at the next start."""
         self.stop_by = anyio.current_time() + grace_s
@@ -145,15 +163,27 @@ class Engine:
     @property
     def routes(self) -> Routes:
         """Which syncs read each collection, as which member; or, for a derived field, as what its children stand beside the members."""
-        nobody: Sequence[tuple[SyncName, MemberName]] = ()
-        return dict.fromkeys(self.watched, nobody) | dict(routes_of(self.syncs))
+        return self._map.routes
 
     @property
-    def watched(self) -> set[Place]:
+    def watched(self) -> frozenset[Place]:
         """The collections whose changes automations are told: those they name, and all of the syncs that these, or a hub they name, are part of.
 
         All of a sync's, because what an automation does on one side comes out on the others by the sync, and is its doing there as well.
         """
+        return self._map.watched
+
+    @property
+    def _map(self) -> _Map:
+        """Asked for with every record: made once for these syncs and automations."""
+        known = self._mapped
+        if known is None or known.syncs is not self.syncs or known.automations is not self.automations:
+            watched, nobody = self._find_watched(), tuple[tuple[SyncName, MemberName], ...]()
+            routes = dict.fromkeys(watched, nobody) | dict(routes_of(self.syncs))
+            known = self._mapped = _Map(syncs=self.syncs, automations=self.automations, watched=watched, routes=routes)
+        return known
+
+    def _find_watched(self) -> frozenset[Place]:
         triggers = [automation.trigger for automation in self.automations.values()]
         found: set[Place] = {(each.system, each.collection) for each in triggers if isinstance(each, RecordTrigger)}
         hubs = {each.sync for each in triggers if isinstance(each, HubTrigger)}
@@ -161,7 +191,7 @@ class Engine:
             told = [sync for sync in self.syncs.values() if sync.name in hubs or found & _places(sync)]
             more = found.union(*(_places(sync) for sync in told))
             if more == found:
-                return found
+                return frozenset(found)
             found = more
 
     def is_told(self, sync: SyncName) -> bool:

@@ -2,14 +2,15 @@
 
 One turn is one transaction: the list of what happened is gone through from its front, each row is put down to whoever caused it, every
 automation judges it, and the runs begin as the row leaves the list.
-The rule that keeps it true: a row waits while a call of ours is under way that may have caused it, and with it whatever came later about the same
-record or link, and nothing else; what is told has exactly one counted outcome for each automation it was meant for.
+The rule that keeps it true: a row waits while a call of ours is under way that may have caused it, or while only the next reading tells whether it
+is so, and with it whatever came later about the same record or link, and nothing else; what is told has exactly one counted outcome for each
+automation it was meant for.
 It must not know: how runs are carried out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from syncd.core.happening import PERSON, Cause, Claim, Happening, Origin, What, differences, fits, same, split
 from syncd.core.record import DAY, HOUR, Json, Micros
@@ -81,7 +82,7 @@ def _ready(engine: Engine, tx: Connection, batch: list[Notice], blocked: set[str
     for notice in batch:
         chain = {f"{notice.sync}#{notice.link}"} if notice.link is not None else {str(notice.ref), *linked.get(notice.id, ())}
         chain |= {f"{each.sync}#{each.link}" for each in notice.ours}
-        if notice.id in flying or chain & blocked:
+        if notice.kind is Kind.UNCLEAR or notice.id in flying or chain & blocked:
             blocked |= chain
         else:
             ready.append(notice)
@@ -155,22 +156,43 @@ def _of_record(engine: Engine, tx: Connection, notice: Notice) -> dict[Cause, fr
     else:
         causes = split(changed, before, after, found)
     # A reading that began before the call was answered may not show it yet.
-    shown = [claim for claim in found if claim.at <= notice.as_of or _is_shown(notice, changed, claim)]
+    shown = [claim for claim in found if claim.at <= notice.as_of or _is_shown(notice, claim)]
     claims.void(tx, [claim.id for claim in shown if claim.id])
-    for cause, paths in causes.items():
-        if cause.origin is Origin.AUTOMATION:
-            values = {path: [after.get(path)] for path in (paths if notice.what is What.UPDATED else after)}
-            claim = Claim(cause=cause, values=values, made=notice.what is not What.UPDATED)
-            claims.add(tx, claims.of_source(notice.ref.system, notice.ref.id), claim, notice.at)
+    _keep_of_source(tx, notice, causes, found)
     return causes
 
 
-def _is_shown(notice: Notice, changed: frozenset[str], claim: Claim) -> bool:
+def _readings(notice: Notice) -> Iterator[tuple[Micros, Mapping[str, Json], Mapping[str, Json]]]:
+    """One reading after the other: when it ended, what was shown before it, and what it shows."""
+    before = notice.before or {}
+    for at, after in (*notice.passed, (notice.at, notice.after or {})):
+        yield at, before, after
+        before = after
+
+
+def _is_shown(notice: Notice, claim: Claim) -> bool:
     """Whether this very claim explains something: another of the same automation, made since, has yet to show."""
     if notice.what is not What.UPDATED:
         return claim.made
-    before, after = notice.before or {}, notice.after or {}
-    return any(fits(claim, path, before.get(path), after.get(path)) for path in changed)
+    return any(
+        fits(claim, path, before.get(path), after.get(path)) for _, before, after in _readings(notice) for path in differences(before, after)
+    )
+
+
+def _keep_of_source(tx: Connection, notice: Notice, causes: Mapping[Cause, frozenset[str]], found: Sequence[Claim]) -> None:
+    """What a record shows of an automation's doing, for the hubs that take it over; also what it showed for a moment only."""
+    assert notice.ref is not None
+    key = claims.of_source(notice.ref.system, notice.ref.id)
+    if notice.what is not What.UPDATED:
+        for cause in causes:
+            if cause.origin is Origin.AUTOMATION:
+                values = {path: [value] for path, value in (notice.after or {}).items()}
+                claims.add(tx, key, Claim(cause=cause, values=values, made=True), notice.at)
+        return
+    for at, before, after in _readings(notice):
+        for cause, paths in split(differences(before, after), before, after, found).items():
+            if cause.origin is Origin.AUTOMATION:
+                claims.add(tx, key, Claim(cause=cause, values={path: [after.get(path)] for path in paths}), at)
 
 
 def _claims_of(tx: Connection, ours: notices.Ours) -> Iterator[Claim]:
@@ -203,7 +225,8 @@ def _of_hub(tx: Connection, notice: Notice) -> dict[Cause, frozenset[str]]:
         # One thing came to be, or ended: it has one cause.
         made = [claim.cause for each in found.values() for claim in each if claim.made]
         causes = {_known(notice) or (made[-1] if made else PERSON): set(changed)}
-    claims.void(tx, [claim.id for each in found.values() for claim in each])
+    # What a record came to later is still to be taken over.
+    claims.void(tx, [claim.id for each in found.values() for claim in each if claim.at <= notice.at])
     _keep_of_hub(tx, notice, causes)
     return {cause: frozenset(names) for cause, names in causes.items()}
 

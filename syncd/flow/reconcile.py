@@ -55,6 +55,8 @@ async def reconcile_forever(engine: Engine) -> None:
         engine.progress.turned("reconcile", engine.clock.monotonic())
         if not worked:
             await engine.bus.wait(Bell.PLAN, engine.timing.tick_s)
+        else:
+            await engine.gather()
 
 
 async def reconcile_once(engine: Engine, sync: SyncName) -> bool:

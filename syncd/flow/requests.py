@@ -15,7 +15,7 @@ from syncd.core.errors import PlanMoved, StoreError, UserError
 from syncd.core.record import Json, LinkId, Micros, Ref, SyncName, SystemName
 from syncd.flow.answering import answer_failures, answer_hold
 from syncd.flow.applying import let_go, result_of
-from syncd.flow.asked import note_asked
+from syncd.flow.asked import BY_HAND, note_asked
 from syncd.flow.auditing import as_json, audit
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
@@ -114,6 +114,8 @@ async def _answer(engine: Engine, request: Request) -> Json:
             return await _audit(engine, request)
         case "undo":
             return await _undo(engine, request)
+        case kind if kind in BY_HAND:
+            said = f"{kind} is noted"
         case _:
             raise UserError(f"this syncd knows no request {request.kind!r}", hint="restart the daemon with the same version")
     engine.bus.ring(*Bell)

@@ -61,6 +61,8 @@ async def reread_forever(engine: Engine, system: SystemName) -> None:
         engine.progress.turned(f"reread {system}", engine.clock.monotonic())
         if not worked:
             await _rest(engine, system)
+        else:
+            await engine.gather()
 
 
 async def _rest(engine: Engine, system: SystemName) -> None:

@@ -53,6 +53,8 @@ async def write_forever(engine: Engine, system: SystemName) -> None:
         engine.progress.turned(f"write {system}", engine.clock.monotonic())
         if not worked:
             await _rest(engine, system)
+        else:
+            await engine.gather()
 
 
 async def _rest(engine: Engine, system: SystemName) -> None:

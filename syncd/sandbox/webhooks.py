@@ -28,12 +28,13 @@ PENDING_MAX = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryMode:
-    """How deliveries misbehave: lost, doubled, out of order, late."""
+    """How deliveries behave: lost, doubled, out of order, late, several under way at once."""
 
     mute: bool = False
     copies: int = 1
     shuffle: bool = False
     delay_s: float = 0.0
+    at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +126,13 @@ class WebhookSender:
     async def _send(self, *, due_by: float) -> int:
         async with self._sending:
             parcels = self._due_parcels(due_by) + self._pack(self._due_events(due_by))
-            for parcel in parcels:
-                await self._post(parcel)
+            queue = iter(parcels)
+
+            async def lane() -> None:
+                for parcel in queue:
+                    await self._post(parcel)
+
+            await asyncio.gather(*(lane() for _ in range(self.mode.at_once)))
             return len(parcels)
 
     def _due_parcels(self, due_by: float) -> list[_Parcel]:

@@ -46,7 +46,8 @@ class Notice:
     """One row of the list.
 
     `origin` is set where it is known beforehand, as the words of a cause; `sources` are, for a hub, the values by vendor path of those members
-    that gave its changed fields; `word`, `key` and `carried` are a webhook's. It was seen until `at`, and surely shows what was at `as_of`.
+    that gave its changed fields; `word`, `key` and `carried` are a webhook's. It was seen until `at`, and surely shows what was at `as_of`. `passed`
+    are readings between `before` and `after`, with the instants they ended at, that nobody is told of: they may have been late, or hubs took them over.
     """
 
     id: int
@@ -65,6 +66,7 @@ class Notice:
     word: str = ""
     key: str = ""
     carried: Mapping[str, Json] | None = None
+    passed: tuple[tuple[Micros, Mapping[str, Json]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +124,11 @@ def sighted(tx: Connection, sights: Sequence[Sight], cause: str) -> None:
     unclear = {each.ref: each for each in _take_unclear(tx, [sight.ref for sight in told])}
     for sight in told:
         earlier = unclear.get(sight.ref)
+        passed = () if earlier is None else (*earlier.passed, *([(earlier.at, earlier.after)] if earlier.after is not None else []))
         if earlier is not None:
-            # Whatever that reading showed was passed over: what was told before it is what this one is compared with.
+            # Whatever that reading showed is passed over: what was told before it is what this one is compared with.
             sight = replace(sight, before=earlier.before)  # noqa: PLW2901
-            if sight.before == sight.after:
+            if sight.before is None and sight.after is None:
                 continue
         if sight.ref in lost and sight.after is not None:
             continue
@@ -134,9 +137,10 @@ def sighted(tx: Connection, sights: Sequence[Sight], cause: str) -> None:
         if backlog and not wanted:
             continue
         what = What.DELETED if sight.after is None else What.CREATED if sight.before is None else What.UPDATED
-        content = {"what": what.value, "before": sight.before, "after": sight.after, "as_of": sight.as_of}
-        kind, ours = Kind.UNCLEAR if sight.unclear else Kind.RECORD, earlier.ours if earlier is not None else ()
-        _add(tx, kind, content, at=sight.at, ref=sight.ref, origin=("backfill", 0, "") if backlog else None, ours=ours)
+        content = {"what": what.value, "before": sight.before, "after": sight.after, "as_of": sight.as_of, "passed": passed}
+        kind, origin = Kind.UNCLEAR if sight.unclear else Kind.RECORD, ("backfill", 0, "") if backlog else None
+        number, ours = (earlier.id, earlier.ours) if earlier is not None else (None, ())
+        _add(tx, kind, content, at=sight.at, ref=sight.ref, origin=origin, ours=ours, number=number)
 
 
 def confirmed(tx: Connection, refs: Iterable[Ref]) -> None:
@@ -144,12 +148,12 @@ def confirmed(tx: Connection, refs: Iterable[Ref]) -> None:
     if tx.execute("SELECT 1 FROM to_notice LIMIT 1").fetchone() is None:
         return
     for each in _take_unclear(tx, refs):
-        content = {"what": each.what.value, "before": each.before, "after": each.after, "as_of": each.as_of}
-        _add(tx, Kind.RECORD, content, at=each.at, ref=each.ref, origin=each.origin, ours=each.ours)
+        content = {"what": each.what.value, "before": each.before, "after": each.after, "as_of": each.as_of, "passed": each.passed}
+        _add(tx, Kind.RECORD, content, at=each.at, ref=each.ref, origin=each.origin, ours=each.ours, number=each.id)
 
 
 def _take_unclear(tx: Connection, refs: Iterable[Ref]) -> list[Notice]:
-    """What is unclear about these records, off the list."""
+    """What is unclear about these records, off the list. Whatever it turns out to be takes its place there, before the hubs that took it over."""
     rows = tx.execute(
         f"SELECT {_COLUMNS} FROM (SELECT value FROM json_each(?)) AS wanted CROSS JOIN to_notice AS n ON n.system = wanted.value ->> 0"  # noqa: S608
         " AND n.record_id = wanted.value ->> 2 AND n.collection = wanted.value ->> 1 AND n.kind = 'unclear' ORDER BY n.id",
@@ -235,11 +239,12 @@ def _add(
     link: LinkId | None = None,
     origin: tuple[str, int, str] | None = None,
     ours: Sequence[Ours] = (),
+    number: int | None = None,
 ) -> None:
     row = (kind.value, ref.system if ref else None, ref.collection if ref else None, ref.id if ref else None, sync, link)
     tx.execute(
-        "INSERT INTO to_notice (kind, system, collection, record_id, sync, link_id, content, claims, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*row, seal(tx, {**content, "origin": origin}, "to_notice", *row), _claims_in(tx, ours, row) if ours else None, at),
+        "INSERT INTO to_notice (id, kind, system, collection, record_id, sync, link_id, content, claims, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (number, *row, seal(tx, {**content, "origin": origin}, "to_notice", *row), _claims_in(tx, ours, row) if ours else None, at),
     )
 
 
@@ -248,9 +253,9 @@ def _claims_in(tx: Connection, ours: Iterable[Ours], row: tuple[Json, ...]) -> b
 
 
 def waiting(tx: Connection, limit: int, *, after: int = 0) -> list[Notice]:
-    """The oldest rows of the list, behind the number `after`."""
+    """The oldest rows of the list, behind the number `after`; those that are unclear as well, for they keep others waiting."""
     rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM to_notice WHERE id > ? AND kind <> 'unclear' ORDER BY id LIMIT ?",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM to_notice WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608
         (after, limit),
     )
     return [_notice(tx, row) for row in rows.fetchall()]
@@ -328,4 +333,5 @@ def _notice(tx: Connection, row: tuple[Json, ...]) -> Notice:
         word=content.get("word", ""),
         key=content.get("key", ""),
         carried=content.get("carried"),
+        passed=tuple((ended, fields) for ended, fields in content.get("passed") or ()),
     )

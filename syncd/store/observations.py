@@ -342,7 +342,9 @@ def _intervals(look: Look, fields: Mapping[str, Json], before: Observation | Non
     since: Micros | None = None
     if had is not None and before is not None:
         since = max(before.seen_at, look.unchanged_at or before.seen_at)
-    modified = look.happened_at if look.record.modified_at is None else look.record.modified_at
+    # A modified time that stands where it stood before this change tells of another one.
+    stands = had is not None and before is not None and look.record.modified_at == before.modified_at
+    modified = look.happened_at if stands or look.record.modified_at is None else look.record.modified_at
     now = change_interval(since=since, until=look.read_at, modified=modified, skew=look.skew, error=look.error)
     old = before.changed if before is not None else {}
     return {

@@ -79,5 +79,6 @@ SEALED: Final = (
     Sealed("bridge_records", "vendor_name", (*_REF, "'vendor'"), _REF, is_text=True),
     Sealed("bridge_handoffs", "content", ("op_id",), ("op_id",)),
     Sealed("bridge_handoffs", "error", ("op_id",), ("op_id",), is_text=True),
+    Sealed("tokens", "sealed", ("system", "version"), ("system",)),
     Sealed("removals", "why", ("request_id", *_REF), ("request_id", *_REF), is_text=True),
 )

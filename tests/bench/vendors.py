@@ -19,8 +19,11 @@ import orjson
 
 from syncd.sandbox import EmailOctopusOptions, GoHighLevelOptions, Sandbox, SandboxOptions
 from syncd.sandbox.people import populate_many
+from syncd.sandbox.webhooks import DeliveryMode
 
 LINE_MAX = 1 << 24
+AT_ONCE = 16
+"""So many webhooks are under way at once, as a vendor with many customers sends them."""
 
 
 class Vendors:
@@ -71,6 +74,7 @@ class Led:
     async def listen(self, **urls: str | None) -> Any:
         for name, url in urls.items():
             self.vendor(name).webhooks.url = url
+            self.vendor(name).webhooks.mode = DeliveryMode(at_once=AT_ONCE)
 
     async def edit(self, name: str, count: int, value: str, skip: int = 0) -> Any:
         """Persons change the last names of the first so many who have none of that name yet."""

@@ -16,11 +16,11 @@ client_id = "{client_id}"
 client_secret = {{ file = "client-secret" }}
 redirect_uri = "{redirect_uri}"
 authorize_url = "{authorize_url}"
-token_key = {{ file = "keys/token-key" }}"""
+"""
 
 
 def use_oauth(world: World) -> None:
-    """Rewrites the configuration: an app in place of the private token. The key file is not there yet."""
+    """Rewrites the configuration: an app in place of the private token."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -35,8 +35,7 @@ def use_oauth(world: World) -> None:
     secret, section = world.do(register)
     (world.folder / "client-secret").write_text(secret + "\n")
     (world.folder / "client-secret").chmod(0o600)
-    (world.folder / "keys").mkdir(mode=0o700)
-    world.edit_config('token = { file = "ghl-token" }', section)
+    world.edit_config('token = { file = "ghl-token" }\n', section)
     world.edit_config('first_run = "review"', 'first_run = "auto"')
 
 

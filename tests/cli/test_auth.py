@@ -23,7 +23,7 @@ def open_world(world: World) -> World:
 
 def written(world: World) -> bytes:
     """Every byte below the world's folder, but for the secrets the configuration names."""
-    paths = [path for path in world.folder.rglob("*") if path.is_file() and path.name not in ("client-secret", "token-key", "octopus-key", "ghl-token")]
+    paths = [path for path in world.folder.rglob("*") if path.is_file() and path.name not in ("client-secret", "syncd.key", "octopus-key", "ghl-token")]
     return b"".join(path.read_bytes() for path in paths)
 
 
@@ -35,7 +35,7 @@ def known_to_both(sandbox) -> dict[str, str]:
 
 
 def test_a_person_agrees_and_everything_works(open_world):
-    """The key is made, the address asks for what the configuration needs and no more, the tokens are kept, and the first sync runs with them."""
+    """The key of the database is made, the address asks for what the configuration needs and no more, the tokens are kept, and the first sync runs with them."""
     asking = ask(open_world)
     asked = parse_qs(urlsplit(asking.url).query)
     with_code = agree(asking.url)
@@ -44,7 +44,7 @@ def test_a_person_agrees_and_everything_works(open_world):
     status, page = visit(with_code)
     result = asking.end()
     secrets = open_world.do(lambda sandbox: [*sandbox.ghl.oauth.tokens, sandbox.ghl.oauth.client_secret])
-    key = open_world.folder / "keys" / "token-key"
+    key = open_world.database.with_suffix(".key")
 
     assert (0, 200) == (result.code, status), result.err
     assert SCOPES == asked["scope"][0].split()
@@ -171,8 +171,6 @@ def test_a_private_token_needs_no_consent(world):
 
 def test_without_consent_the_daemon_pauses_and_says_what_to_type(open_world):
     """Before anybody agreed: the system is paused with a sentence, nothing is written; after consent the running daemon goes on by itself."""
-    (open_world.folder / "keys" / "token-key").write_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n")
-    (open_world.folder / "keys" / "token-key").chmod(0o600)
     with open_world.daemon() as daemon:
         wait_for(lambda: daemon.said("system.paused"))
         status = open_world.here("status").out

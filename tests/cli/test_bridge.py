@@ -13,7 +13,7 @@ from syncd.core.guard import Direction
 from syncd.core.handoff import Handoff, HandoffState
 from syncd.core.outcome import Operation, Write
 from syncd.core.record import CollectionName, MemberName, RecordId, Ref, SyncName, SystemName
-from syncd.store import bridge, links, outbox, planning
+from syncd.store import bridge, journal, links, outbox, planning
 from syncd.store.bridge_records import listed
 from syncd.store.planning import DuePlan, PlanItem
 from syncd.store.visiting import leave, reading
@@ -113,6 +113,9 @@ def test_a_file_seeds_and_verifies(place: World) -> None:
     assert {"a@b.co": ("Countess", "York"), "b@b.co": ("Bob", None)} == {
         email: (row["first_name"], row.get("city")) for email, row in known(place).items()
     }
+    with reading(place.database) as read:
+        noted = read(lambda tx: [each.detail for each in journal.after(tx, 0) if each.kind == "person.asked"])
+    assert [("import", "hats17", "contacts")] * 4 == [(each["asked"], each["system"], each["collection"]) for each in noted]
 
 
 def test_bad_lines_are_a_failure_and_the_others_are_taken_in(place: World) -> None:

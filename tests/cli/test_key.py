@@ -24,7 +24,7 @@ def test_the_key_beside_the_database_is_replaced(settled: World) -> None:
     key = settled.database.with_suffix(".key")
     old = key.read_text()
     with settled.daemon():
-        done = settled.here("key", "rotate", "--json")
+        done = settled.here("key", "rotate", "--yes", "--json")
         seen = settled.here("explain", "link/1")
         asked = settled.syncd("reconcile")
     new = key.read_text()
@@ -47,7 +47,7 @@ def test_a_key_that_the_configuration_names(settled: World) -> None:
     by_first = settled.here("explain", "link/1").code
     settled.edit_config(str(first), str(second))
     by_second = settled.here("explain", "link/1").code
-    done = settled.here("key", "rotate", "--json")
+    done = settled.here("key", "rotate", "--yes", "--json")
 
     assert (0, 0, 0, 0) == (welcomed.code, by_first, by_second, done.code), welcomed.err + done.err
     assert [welcomed.json["keys"][0]] == done.json["not_needed"]

@@ -62,7 +62,7 @@ def test_no_file_is_open_to_others_at_any_moment(world: World, tmp_path: Path) -
         codes = [
             world.syncd("reconcile").code,
             world.syncd("backup", str(tmp_path / "backups")).code,
-            world.syncd("key", "rotate").code,
+            world.syncd("key", "rotate", "--yes").code,
             world.syncd("forget", "link/1", "--yes").code,
             world.syncd("reconcile").code,
         ]

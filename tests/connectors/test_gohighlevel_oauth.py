@@ -18,7 +18,7 @@ from syncd.core.errors import Effect, Unauthorized, Unavailable
 from syncd.core.record import DAY, HOUR, MINUTE
 from syncd.store import tokens
 from syncd.store.visiting import reading
-from tests.connectors.town import GHL, KEY, KEY_TEXT, Town, build_town, look, write
+from tests.connectors.town import GHL, Town, build_town, look, write
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -83,7 +83,7 @@ async def test_a_rotated_token_is_committed_before_it_is_used(town):
 
     def watch(call):
         with reading(town.database.path) as read:
-            kept = read(lambda tx: tokens.load(tx, KEY, GHL))
+            kept = read(lambda tx: tokens.load(tx, GHL))
         seen.append((call.headers.get("Authorization", ""), kept.tokens["access"]))
         return refusal(call)
 
@@ -268,9 +268,9 @@ async def test_what_cannot_be_kept_is_not_used_and_not_lost(town, monkeypatch):
 
 
 async def test_another_key_is_a_sentence(town):
-    """Tokens that cannot be unsealed are no tokens; the sentence tells the keys apart."""
-    await town.database.write(lambda tx: tx.execute("UPDATE tokens SET key_id = 'other'"))
-    with pytest.raises(Unauthorized, match="sealed with key other"):
+    """Tokens that cannot be unsealed are no tokens; the sentence tells which key they wait for."""
+    await town.database.write(lambda tx: tx.execute("UPDATE tokens SET former_key = 'other'"))
+    with pytest.raises(Unauthorized, match="sealed with a key of their own, other"):
         await look(await town.session())
 
 
@@ -280,15 +280,15 @@ from pathlib import Path
 from syncd.connectors.clock import SystemClock
 from syncd.connectors.gohighlevel import KIND, operations
 from syncd.store.database import open_database
-from syncd.store.tokens import Keeping, SealingKey
-async def main(path, key, **options):
-    settings, clock = KIND.settings(token_key=key, **options), SystemClock()
+from syncd.store.tokens import Keeping
+async def main(path, **options):
+    settings, clock = KIND.settings(**options), SystemClock()
     async with open_database(Path(path)) as database:
         async with KIND.session("ghl", settings, clock, KIND.quota("ghl", settings, clock)) as session:
-            async with KIND.credential(settings, session, Keeping(database, SealingKey(key), "ghl", clock.now)):
+            async with KIND.credential(settings, session, Keeping(database, "ghl", clock.now)):
                 print((await session.call(operations.LOCATION, ids={"locationId": settings.location_id})).status, flush=True)
-path, key, rest = sys.stdin.read().split("\\n", 2)
-asyncio.run(main(path, key, **dict(line.split("=", 1) for line in rest.splitlines())))
+path, rest = sys.stdin.read().split("\\n", 1)
+asyncio.run(main(path, **dict(line.split("=", 1) for line in rest.splitlines())))
 """
 
 
@@ -300,13 +300,13 @@ async def test_killed_between_the_refresh_and_its_commit(build, tmp_path):
     await town.consent()
     kept = await town.kept()
     expired = {**kept.tokens, "expires_at": 0}
-    await town.database.write(lambda tx: tokens.save(tx, KEY, GHL, expired, 0))
+    await town.database.write(lambda tx: tokens.save(tx, GHL, expired, 0))
     town.sandbox.ghl.faults.add("get-access-token", "hang_after", seconds=30)
     told = {
         "base_url": town.options.base_url, "location_id": town.options.location_id, "client_id": town.options.client_id,
         "client_secret": town.oauth.client_secret, "redirect_uri": town.options.redirect_uri, "timeout_s": "60",
     }
-    given = "\n".join([str(town.database.path), KEY_TEXT, *(f"{name}={value}" for name, value in told.items())])
+    given = "\n".join([str(town.database.path), *(f"{name}={value}" for name, value in told.items())])
     child = subprocess.Popen([sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, text=True)
     child.stdin.write(given)
     child.stdin.close()
@@ -340,7 +340,7 @@ async def test_no_token_is_told(town, caplog, tmp_path):
         errors += [caught.value, caught.value.__cause__]
     told = " ".join([*map(str, errors), *map(repr, errors), repr(grant), repr(town.options), repr(session.credential), caplog.text])
     files = b"".join(path.read_bytes() for path in tmp_path.iterdir())
-    secrets = [*town.oauth.tokens, town.oauth.client_secret, KEY_TEXT]
+    secrets = [*town.oauth.tokens, town.oauth.client_secret]
 
-    assert len(secrets) > 4
+    assert len(secrets) > 3
     assert [] == [each for each in secrets if each in told or each.encode() in files]

@@ -121,7 +121,9 @@ async def test_the_agency_s_operations_use_the_company_s_token(build):
     [
         ({}, "`token` is missing, or what OAuth needs"),
         ({"token": "t", "client_id": "c"}, "`token` is one way in and `client_id` belongs to the other"),
-        ({"client_id": "c", "client_secret": "hush-hush"}, "for OAuth `redirect_uri`, `token_key` is missing"),
+        ({"client_id": "c", "client_secret": "hush-hush"}, "for OAuth `redirect_uri` is missing"),
+        ({"token": "t", "token_key": "hush-hush"}, "`token` is one way in and `token_key` belongs to the other"),
+        ({"token_key": "hush-hush"}, "for OAuth `client_id`, `client_secret`, `redirect_uri` is missing"),
         ({"token": "t", "redirect_uri": "http://example.com/back"}, "https"),
         ({"token": "t", "authorize_url": "http://example.com/agree"}, "https"),
         ({"token": "t", "user_type": "Agency"}, "Location"),

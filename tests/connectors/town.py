@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from base64 import b64encode
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,9 @@ from syncd.core.record import SECOND, SystemName
 from syncd.sandbox import GoHighLevelOptions, Sandbox, SandboxOptions
 from syncd.store import tokens
 from syncd.store.database import Database, open_database
-from syncd.store.tokens import Keeping, SealingKey
+from syncd.store.tokens import Keeping
 
 GHL = SystemName("ghl")
-KEY_TEXT = b64encode(bytes(range(32))).decode()
-KEY = SealingKey(KEY_TEXT)
 
 
 class HandClock:
@@ -56,7 +53,7 @@ class Town:
 
     async def session(self) -> Session:
         """Another session, as another process would have it."""
-        keeper = Keeping(self.database, KEY, GHL, self.clock.now)
+        keeper = Keeping(self.database, GHL, self.clock.now)
         quota = KIND.quota(GHL, self.options, self.clock)
         session = await self.stack.enter_async_context(KIND.session(GHL, self.options, self.clock, quota))
         await self.stack.enter_async_context(KIND.credential(self.options, session, keeper))
@@ -71,11 +68,11 @@ class Town:
                 code = answer.headers["Location"].partition("code=")[2].partition("&")[0]
             obtained = await KIND.consent.redeem(self.options, session, code)
         if keep:
-            await self.database.write(lambda tx: tokens.save(tx, KEY, GHL, obtained.tokens, self.clock.now()))
+            await self.database.write(lambda tx: tokens.save(tx, GHL, obtained.tokens, self.clock.now()))
         return obtained
 
     async def kept(self):
-        return await self.database.read(lambda tx: tokens.load(tx, KEY, GHL))
+        return await self.database.read(lambda tx: tokens.load(tx, GHL))
 
 
 async def opened_beside(stack: AsyncExitStack, path: Path) -> Database:
@@ -114,7 +111,7 @@ def settings(vendor, **options):
     oauth = vendor.oauth
     return KIND.settings(**{
         "base_url": vendor.base_url, "location_id": vendor.options.location_id, "client_id": oauth.client_id,
-        "client_secret": oauth.client_secret, "redirect_uri": oauth.redirect_uri, "token_key": KEY_TEXT,
+        "client_secret": oauth.client_secret, "redirect_uri": oauth.redirect_uri,
         "authorize_url": vendor.base_url + "/v2/oauth/chooselocation", "timeout_s": 5, "calls_per_window": 10_000, **options,
     })
 

@@ -220,11 +220,20 @@ def test_a_record_that_comes_back_is_not_deleted_again(others: tuple[Json, Json]
     assert not made.link.members[A].gone
 
 
-def test_a_record_that_comes_back_different_is_a_newcomer() -> None:
-    """It is weighed as if it had just been linked; what it says now counts, not what it once said."""
-    made = plan(rules(DeleteRule.UNLINK, among="abc"), ended(DeleteRule.UNLINK), seen(a="new", b="x", c="x"))
+@pytest.mark.parametrize("truth", [A, B])
+def test_a_record_that_comes_back_different_was_edited(truth: MemberName) -> None:
+    """What it says now counts, whoever is right where two differ: the others have said nothing since."""
+    made = plan(replace(rules(DeleteRule.UNLINK, among="abc"), source_of_truth=truth), ended(DeleteRule.UNLINK), seen(a="new", b="x", c="x"))
 
-    assert ("new", {B: "x", C: "x"}) == (made.link.hub[F].value, made.decisions[0].losers)
+    assert ("new", "x", {}) == (made.link.hub[F].value, made.decisions[0].before, made.decisions[0].losers)
+
+
+@pytest.mark.parametrize("truth", [A, B])
+def test_a_record_that_comes_back_as_it_was_undoes_nothing(truth: MemberName) -> None:
+    """Edited elsewhere while it was in the bin: that edit wins, and is brought to it."""
+    made = plan(replace(rules(DeleteRule.UNLINK, among="abc"), source_of_truth=truth), ended(DeleteRule.UNLINK), seen(a="x", b="y", c="x"))
+
+    assert ("y", {A: Operation.UPDATE, C: Operation.UPDATE}) == (made.link.hub[F].value, dict(owed(made)))
 
 
 def test_a_side_that_is_no_longer_configured_is_remembered() -> None:

@@ -100,11 +100,11 @@ class Door:
 
 
 @asynccontextmanager
-async def door(tmp_path, options=None, **how):
+async def door(tmp_path, options=None, *, clock=None, **how):
     """The listener over the vendors' real connectors; nobody is called. `options` are a system's own, `how` is what
-    `listening` takes besides.
+    `listening` takes besides, `clock` is ours where it is not the machine's.
     """
-    clock = SystemClock()
+    clock = clock or SystemClock()
     settings = {
         GHL: ("gohighlevel", {"location_id": LOCATION, "token": "t", "webhook_keys": (PEM,), "base_url": "http://127.0.0.1:9"}),
         OCTOPUS: ("emailoctopus", {"api_key": "k", "webhook_secret": SECRET, "base_url": "http://127.0.0.1:9"}),

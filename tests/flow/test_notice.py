@@ -9,13 +9,13 @@ import pytest
 
 from syncd.connectors.memory import FIELDS, FaultKind
 from syncd.core.automation import WebhookTrigger
-from syncd.core.happening import Cause, Claim, Origin, What
-from syncd.core.record import HOUR, SECOND
+from syncd.core.happening import What
+from syncd.core.record import HOUR
 from syncd.flow.automate import advance_once, automate_once
 from syncd.flow.write import write_once
-from syncd.store import claims, continuity
+from syncd.store import continuity
 from syncd.store.continuity import Standing
-from tests.flow.automating import AUTOMATION, BACKFILL, SYNC, automated, automation, message, on_hub, on_record
+from tests.flow.automating import BACKFILL, SYNC, automated, automation, message, on_hub, on_record
 from tests.flow.world import ADA, CRM, MAIL
 
 CREATED = automation(on_record(CRM, What.CREATED), message("hello"))
@@ -305,158 +305,6 @@ async def test_a_hub_is_told_as_it_moves(tmp_path: Path) -> None:
 
         assert [(ada, "new Ada"), (ada, "moved")] == found.sent
         assert ["person", "person"] == await found.origins()
-
-
-async def test_a_calls_own_effect_is_an_automations(tmp_path: Path) -> None:
-    """The record that it changed, the hub that takes it over, the other side that gets it: all one automation's doing, a step deeper."""
-    tags = {"call": "crm.update-contact", "with": {"contactId": "{event.id}", "name": "Dame {event.before.name}"}}
-    mine = automation(on_record(CRM, What.UPDATED, "phone"), tags, name="mine")
-    seen = [
-        automation(trigger, message("seen", *to), name=name, origins=frozenset({AUTOMATION, *CREATED.origins}))
-        for name, trigger, to in (
-            ("crm", on_record(CRM, What.UPDATED, "name"), (CRM,)),
-            ("hub", on_hub(field="name"), (CRM, "{link.crm.id}")),
-            ("mail", on_record(MAIL, What.UPDATED, "name"), (MAIL,)),
-        )
-    ]
-    async with automated(tmp_path, mine, *seen) as found:
-        ada, there = await found.world.linked()
-        await found.settle()
-        found.world.crm.edit_as_user(ada, {"phone": "+15550001111"})
-        await found.settle()
-        found.world.later(60)
-        await found.settle()
-        await found.hear(CRM)
-        await found.settle()
-
-        causes = {run.automation: (run.cause.origin.value, run.cause.depth, run.cause.by) for run in await found.runs()}
-        assert "Dame Ada" == found.world.mail.records()[there]["name"]
-        assert ("person", 0, "") == causes.pop("mine")
-        assert {"crm", "hub", "mail"} == causes.keys()
-        assert {("automation", 1, "mine")} == set(causes.values())
-
-
-@pytest.mark.parametrize("between", [None, {"email": "dame@example.com"}], ids=["nothing seen", "something else seen"])
-async def test_a_call_that_changed_nothing_claims_nothing(tmp_path: Path, between: dict[str, str] | None) -> None:
-    """What it would have written is a person's, when a person writes it after the record was seen once more."""
-    same = {"call": "crm.update-contact", "with": {"contactId": "{event.id}", "name": "{event.name}"}}
-    async with automated(tmp_path, automation(on_record(CRM, What.UPDATED, "phone"), same, name="same"), RENAMED) as found:
-        ada = found.world.crm.create_as_user(ADA)
-        await found.settle()
-        found.world.later(60)
-        found.world.crm.edit_as_user(ada, {"phone": "+15550001111"})
-        await found.settle()
-        found.world.later(60)
-        if between is not None:
-            found.world.crm.edit_as_user(ada, between)
-        await found.settle()
-        for name in ("B", "Ada"):
-            found.world.later(60)
-            found.world.crm.edit_as_user(ada, {"name": name})
-            await found.settle()
-
-        assert 2 == len(found.sent)
-
-
-async def test_a_persons_edit_that_a_calls_answer_shows_is_a_persons(tmp_path: Path) -> None:
-    """The vendor answers with the whole record: what the call did not write is somebody else's."""
-    step = {"call": "crm.update-contact", "with": {"contactId": "{event.id}", "name": "Dame"}}
-    mine = automation(on_record(CRM, What.UPDATED, "phone"), step, name="mine")
-    plan = automation(on_record(CRM, What.UPDATED, "custom.plan"), message("now {event.custom.plan}"))
-    async with automated(tmp_path, mine, plan) as found:
-        ada = found.world.crm.create_as_user({**ADA, "custom.plan": "free"})
-        await found.settle()
-        found.world.later(60)
-        found.world.crm.edit_as_user(ada, {"phone": "+15550001111"})
-        await found.world.poll()
-        found.world.crm.edit_as_user(ada, {"custom.plan": "gold"})
-        await found.settle(poll=False)
-        found.world.later(60)
-        await found.settle()
-
-        assert [(ada, "now gold")] == found.sent
-
-
-async def test_a_claim_waits_for_a_reading_that_can_show_it(tmp_path: Path) -> None:
-    """What was read before the call was answered says nothing about its effect; the first reading after it does."""
-    step = {"call": "crm.update-contact", "with": {"contactId": "{event.id}", "name": "Dame"}}
-    mine = automation(on_record(CRM, What.UPDATED, "phone"), step, name="mine")
-    async with automated(tmp_path, mine, RENAMED) as found:
-        ada = found.world.crm.create_as_user(ADA)
-        await found.settle()
-        found.world.later(60)
-        found.world.crm.edit_as_user(ada, {"phone": "+15550001111"})
-        await found.world.poll()
-        await found.told()
-        await advance_once(found.engine)
-        found.world.crm.edit_as_user(ada, {"phone": "+15550002222"})
-        await found.world.poll()
-        await automate_once(found.engine, CRM)
-        await found.told()
-        found.world.later(60)
-        await found.settle()
-
-        assert ([], "Dame") == (found.sent, found.world.crm.records()[ada]["name"])
-
-
-async def test_each_call_of_an_automation_is_looked_for_by_itself(tmp_path: Path) -> None:
-    """A reading that shows the first of its calls, and was begun before the second, leaves the second to be shown: it is no person's."""
-    watching = automation(on_record(CRM, What.UPDATED, "phone"), message("changed"), name="watching")
-    async with automated(tmp_path, watching) as found:
-        ada = found.world.crm.create_as_user(ADA)
-        await found.settle()
-        now = found.world.clock.now()
-
-        def called(tx, name: str, value: str, at: int) -> None:
-            claims.add(tx, claims.of_record(CRM, ada), Claim(cause=Cause(Origin.AUTOMATION, 1, "marking"), values={name: [value]}), at)
-
-        found.world.crm.edit_as_user(ada, {"name": "Eve"})
-        await found.engine.database.write(lambda tx: called(tx, "name", "Eve", now))
-        found.world.later(10)
-        await found.world.poll(CRM)
-        await found.engine.database.write(lambda tx: called(tx, "phone", "+12125550199", found.world.clock.now() + SECOND))
-        await found.told()
-        found.world.later(10)
-        found.world.crm.edit_as_user(ada, {"phone": "+12125550199"})
-        await found.settle()
-
-        assert {"of an origin that is not meant (automation)": 1} == await found.outcomes("watching")
-
-
-async def test_two_automations_do_not_chase_each_other(tmp_path: Path) -> None:
-    """With the usual origins neither is set off by the other; where they ask for it, they are cut off and that is said."""
-    to_mail = {"call": "mail.update-contact", "with": {"contactId": "{link.mail.id}", "phone": "+1555000{event.at}"}}
-
-    def pair(**other: object) -> list[object]:
-        bump = {"call": "crm.update-contact", "with": {"contactId": "{event.id}", "name": "{event.name}x"}}
-        return [
-            automation(on_record(CRM, What.UPDATED, "name"), bump, name="one", **other),
-            automation(on_record(CRM, What.UPDATED, "name"), bump, name="two", **other),
-        ]
-
-    assert to_mail
-    async with automated(tmp_path, *pair()) as found:  # type: ignore[arg-type]
-        ada = found.world.crm.create_as_user(ADA)
-        await found.settle()
-        found.world.later(60)
-        found.world.crm.edit_as_user(ada, {"name": "B"})
-        for _ in range(6):
-            await found.settle()
-            found.world.later(60)
-        assert 2 == len(await found.runs())
-    deep = tmp_path / "deep"
-    async with automated(deep, *pair(origins=frozenset({AUTOMATION, *CREATED.origins}))) as found:  # type: ignore[arg-type]
-        ada = found.world.crm.create_as_user(ADA)
-        await found.settle()
-        found.world.later(60)
-        found.world.crm.edit_as_user(ada, {"name": "B"})
-        for _ in range(12):
-            await found.settle()
-            found.world.later(60)
-
-        assert 3 == max(run.cause.depth for run in await found.runs())
-        assert {"automation_loop"} == set(await found.world.asked())
-        assert found.world.log("automation.cut")
 
 
 async def test_a_raw_webhook_sets_off_once(tmp_path: Path) -> None:

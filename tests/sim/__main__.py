@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.sim.automating import automated
+from tests.sim.drawn_automations import automated
 from tests.sim.script import KINDS, NUMBERS, Script, draw, small
 from tests.sim.shrink import fails_like, shrink
 from tests.sim.world import Report, run

@@ -118,9 +118,12 @@ class Monitors:
     def unlinked(self, system: str, record_id: str) -> None:
         """S4: a link keeps its record for as long as there is one, unless a person says otherwise.
 
-        One that came out of the bin again without the daemon having seen it since is to the daemon as gone as before.
+        One that came out of the bin again without the daemon having seen it since is to the daemon as gone as before; so is one of which the vendor
+        said twice that it has no such record.
         """
         world = self.world
+        if world.hits["denied"] > 1:
+            return
         rec = world.vendors[system].records.get(record_id)  # type: ignore[call-overload]
         if rec is not None and rec.alive and not self._was_deleted(rec) and not world.operator_acted and not world.restored_at:
             world.fail("S4", f"a link lets go of {record_id}, which is alive")
@@ -271,7 +274,10 @@ class Monitors:
             if other.person == rec.person and self._was_deleted(other)
         ]
         if not lost:
-            world.fail("S11", f"{rec.id} is deleted in {vendor.name} though it was deleted by nobody anywhere else")
+            # A listing that runs behind by more than the vendor admits shows what we deleted: it is made again, and gone again with the next.
+            ours = [each for name, other in world.vendors.items() if name != vendor.name for each in other.records.values() if each.person == rec.person and not each.alive]
+            if not (ours and world.script.has("lag_more")):
+                world.fail("S11", f"{rec.id} is deleted in {vendor.name} though it was deleted by nobody anywhere else")
             return
         if rec.person in world.users.irregular or world.somebody_owned or world.was_frozen(60):
             return

@@ -113,7 +113,8 @@ def draw(seed: int, minutes: float | None = None) -> Script:
     rng = Random(seed * 7919 + 17)
     drawn = rng.choice((4.0, 4.0, 5.0, 8.0))
     minutes = drawn if minutes is None else minutes
-    options = _options(rng)
+    # With its stages waiting for more to do, and at once.
+    options = _options(rng) | {"gather_s": 0.02 if seed % 2 else 0.0}
     habits = [_habits(rng, options) for _ in range(options["systems"])]
     acts = _acts(rng, options, minutes)
     strikes = _strikes(rng, options, acts, minutes) if rng.random() < 0.9 else ()

@@ -17,7 +17,7 @@ from tests.sim.world import run
 
 T = TypeVar("T")
 PLAIN_OPTIONS: dict[str, Any] = {
-    "people": 1, "hops": 0, "shuffle": False, "operator": False, "heal": "all", "when": None, "full_pass": 20, "disk_s": 0, "tight": False, "latency": 0.2, "owner": None,
+    "people": 1, "hops": 0, "shuffle": False, "operator": False, "heal": "all", "when": None, "full_pass": 20, "disk_s": 0, "gather_s": 0.0, "tight": False, "latency": 0.2, "owner": None,
     "direction": False, "first_run": "auto", "blank": "propagate", "start": "both", "conflict": "source_of_truth", "truth": 0,
     "fields": ("name",),
 }  # fmt: skip

@@ -8,9 +8,10 @@ from random import Random
 
 import pytest
 
-from tests.sim.automating import CARRIED, automated, call, loop, told
+from tests.sim.drawn_automations import automated, call, loop, told
 from tests.sim.planted import planted
 from tests.sim.planted_automations import BUGS
+from tests.sim.rules import CARRIED
 from tests.sim.script import Act, Script, Strike, draw
 from tests.sim.story import story
 from tests.sim.ways import KINDS, way

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sim.automating import PING, loop, told
+from tests.sim.automating import PING
+from tests.sim.drawn_automations import loop, told
 from tests.sim.rules import CARRIED
 from tests.sim.script import Act, Strike
 from tests.sim.story import holds, story
@@ -64,3 +65,20 @@ def test_a_doubtful_update_of_a_record_that_a_person_edits(spelling, conflict):
 
     assert report.failure is None, report.failure
     assert (0, 1) == (report.facts["people held"], report.facts["people equal"])
+
+
+@pytest.mark.parametrize("conflict", ["last_modified", "source_of_truth"])
+def test_a_record_out_of_the_bin_in_the_vendors_spelling(conflict):
+    """Deleted and brought back unchanged: the vendor's spelling of our own words counted as the newest edit, and was written over what a person had written."""
+    holds(story(
+        Act(kind="delete", at=16, system=1), Act(kind="undelete", at=174, system=1),
+        habits=({}, {"normalise": "lower", "webhooks": "hint"}), delete="archive", start="one", conflict=conflict, truth=1, minutes=4.0, seed=2,
+    ))  # fmt: skip
+
+
+def test_an_edit_that_left_the_records_modified_time_where_it_was():
+    """The later of two edits did not move its record's time, which stood where our own write before it had put it: it counted as old as that, and lost."""
+    holds(story(
+        Act(kind="edit", at=175.537, system=1), Act(kind="edit", at=217.327, system=1), Act(kind="edit", at=218.371, system=0),
+        habits=({"bumps": False}, {"webhooks": "hint"}), conflict="last_modified", minutes=4.0,
+    ))  # fmt: skip

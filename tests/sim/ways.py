@@ -111,12 +111,15 @@ def unrest(each: Automated) -> Iterator[str]:
     assert world.process.engine is not None
     known = timers.load(world.process.connection)
     for name, spec in each.specs.items():
-        if spec.get("trigger") == "poll" and name in known:
-            vendor = world.vendors[("alpha", "beta", "gamma")[int(spec["on"])]]
-            last = max((rec.now.at for rec in vendor.records.values()), default=0)
-            ago = world.true_time() - last
-            if known[name].since < world.process.engine.clock.now() - ago or not known[name].polled:  # type: ignore[index]
-                yield f"{name} has not asked since"
+        if spec.get("trigger") != "poll" or name not in known:
+            continue
+        vendor = world.vendors[("alpha", "beta", "gamma")[int(spec["on"])]]
+        if vendor.name in world._down:
+            continue
+        last = max((rec.now.at for rec in vendor.records.values()), default=0)
+        ago = world.true_time() - last
+        if known[name].since < world.process.engine.clock.now() - ago or not known[name].polled:  # type: ignore[index]
+            yield f"{name} has not asked since"
 
 
 def check_way(each: Automated, spec: Mapping[str, Any]) -> None:

@@ -126,7 +126,7 @@ class World:
         self.digest = "one"
         full_pass = self.options["full_pass"] * MINUTE
         shortest, longest = (100_000 * MINUTE,) * 2 if self.options.get("no_polls") else (MINUTE, 5 * MINUTE)
-        self.timing = {"poll_min": shortest, "poll_max": longest, "full_pass": full_pass, "tick_s": 60.0}
+        self.timing = {"poll_min": shortest, "poll_max": longest, "full_pass": full_pass, "tick_s": 60.0, "gather_s": self.options.get("gather_s", 0.0)}
         self.faults = Faults(script.strikes, self.loop.time, self.hits)
         self.monitors = Monitors(self)
         self.users = Users(self)

@@ -158,6 +158,14 @@ def test_change_intervals_are_cut_by_the_vendors_time(tx):
     assert Interval(15_000, 20_000) == observations.load(tx, [ref()])[ref()].changed["name"]
 
 
+def test_a_vendors_time_that_stands_still_tells_nothing(tx):
+    """A change that left the record's modified time where it was is not as old as that time, but as young as the last look without it."""
+    observe(tx, look(at=9_000, modified=8_500, error=100, fields={"name": "a"}))
+    observe(tx, look(at=20_000, modified=8_500, error=500, fields={"name": "b"}))
+
+    assert Interval(9_000, 20_000) == observations.load(tx, [ref()])[ref()].changed["name"]
+
+
 def test_a_tombstone_has_its_evidence(tx):
     """A deletion is stored with its proof, is news, and is forgotten when the record is seen again."""
     observe(tx, look(at=1))

@@ -60,6 +60,7 @@ KIND: Final = Kind(
     connect=GoHighLevel,
     operations=CATALOGUE,
     known_values=known_values,
+    renews=lambda settings: settings.client_id is not None,
     token_key=lambda settings: settings.token_key,
     credential=renewing,
     scopes=scopes,

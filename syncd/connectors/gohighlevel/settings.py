@@ -48,16 +48,23 @@ T1hhTiaCeIY/OwwwNUY2yvcCAwEAAQ==
 -----END PUBLIC KEY-----
 """
 _DAY_S = 86_400
+_RETRIES_S = 4 * _DAY_S
+"""How long a retry may come after the moment that its body tells. GHL: help, Automated Webhook Retries (2025-11-29): six retries after a 429, ten
+minutes apart, about 1 h 10 min in all. A later note of others has twelve retries with growing pauses, of unknown length; the longest such
+schedule that is published, Standard Webhooks', ends after 75 h 35 min. Four days cover that with the jitter, and one that is accepted twice is
+known by its id.
+"""
 
 
 class GoHighLevelSettings(Settings):
     """One location (sub-account).
 
-    It is opened by `token`, a private integration token, or by OAuth: the `client_id` and `client_secret` of an app, its `redirect_uri`
-    exactly as it is registered, and the `token_key` that seals the tokens; `syncd auth` then has them made out. `user_type` is whose tokens
-    the app is given: the location's, or its company's, which are exchanged for the location's. `scopes` are asked for besides those needed.
-    Retries of a webhook may carry its first timestamp, so the window it is believed in is wide; repeated ids are known
-    for 14 days, which is longer.
+    It is opened by `token`, a private integration token, or by OAuth: the `client_id` and `client_secret` of an app and its `redirect_uri`
+    exactly as it is registered; `syncd auth` then has tokens made out. `user_type` is whose tokens the app is given: the location's, or its
+    company's, which are exchanged for the location's. `scopes` are asked for besides those needed. `token_key` is of before: it opens tokens
+    that were sealed with a key of their own, until they are taken over.
+    Retries of a webhook may carry its first timestamp, so the window it is believed in is wide; repeated ids are known for seven days at the
+    least, which is as long as the widest window.
     """
 
     HOSTS: ClassVar[frozenset[str]] = frozenset({"services.leadconnectorhq.com"})
@@ -76,7 +83,7 @@ class GoHighLevelSettings(Settings):
     webhook_keys: tuple[str, ...] = (PUBLISHED_KEY,)
     legacy_signature: bool = False
     legacy_webhook_keys: tuple[str, ...] = (PUBLISHED_LEGACY_KEY,)
-    webhook_age_max_s: int = Field(default=3 * _DAY_S, ge=60, le=13 * _DAY_S)
+    webhook_age_max_s: int = Field(default=_RETRIES_S, ge=60, le=6 * _DAY_S)
     webhook_ahead_max_s: int = Field(default=300, ge=0, le=_DAY_S)
     calls_per_window: int = Field(default=100, ge=1, le=10_000)
     window_s: float = Field(default=10.0, ge=0.1, le=3_600)
@@ -94,11 +101,11 @@ class GoHighLevelSettings(Settings):
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
-        wanted = {name: getattr(self, name) for name in ("client_id", "client_secret", "redirect_uri", "token_key")}
-        given = [name for name, value in wanted.items() if value is not None]
+        wanted = ("client_id", "client_secret", "redirect_uri")
+        given = [name for name in (*wanted, "token_key") if getattr(self, name) is not None]
         if self.token is not None and given:
             raise ValueError(f"`token` is one way in and `{given[0]}` belongs to the other: keep one")
-        if self.token is None and len(given) < len(wanted):
+        if self.token is None and not set(wanted) <= set(given):
             missing = ", ".join(f"`{name}`" for name in wanted if name not in given)
             raise ValueError(f"for OAuth {missing} is missing" if given else "`token` is missing, or what OAuth needs: " + missing)
         return self
