@@ -42,7 +42,7 @@ class Row:
 TABLE: Final = (
     Row("init", SET_UP, "Write a first, commented configuration, or add a ready automation to one."),
     Row("check", SET_UP, "Say everything that is wrong with the configuration."),
-    Row("auth", SET_UP, "Let syncd into a system by OAuth: you agree in a browser, and the tokens are kept, sealed."),
+    Row("auth", SET_UP, "Let syncd into a system by OAuth: you agree in a browser, and the tokens are kept, sealed with the key of the database."),
     Row("doctor", SET_UP, "Examine every system, the database and this machine; nothing is changed at any vendor."),
     Row("discover", SET_UP, "List what a system has today: collections and their fields, custom ones included, and what else can be named."),
     Row("plan", SET_UP, "Show exactly what would be written, without writing anything anywhere."),
