@@ -16,7 +16,7 @@ import anyio
 import typer
 from structlog.typing import FilteringBoundLogger
 
-from syncd.cli import asking, screen
+from syncd.cli import asking, screen, standing_in
 from syncd.cli.exits import Code, Interrupted
 from syncd.cli.logs import quiet_log
 from syncd.cli.online import Progress, progress
@@ -71,7 +71,7 @@ async def _apply_here(settings: Settings, plan: PlanFile, report: Progress, log:
     path = database_path(settings)
     with owning(path):
         async with (
-            asking.told_to_stop() as told,
+            standing_in.told_to_stop() as told,
             open_database(path) as database,
             assemble(settings, database, clock=SystemClock(), random=SystemRandom(), log=log, reason="apply") as assembled,
         ):

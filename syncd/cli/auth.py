@@ -24,8 +24,9 @@ from syncd.connectors.clock import SystemClock
 from syncd.connectors.kind import Obtained
 from syncd.core.errors import UserError
 from syncd.core.record import Json, SystemName
-from syncd.flow.consent import can_come_back, code_in, coming_back, consent_of, needed_scopes, obtain
+from syncd.flow.consent import can_come_back, code_in, coming_back, consent_of, obtain
 from syncd.flow.home import database_path
+from syncd.flow.scopes import needed_scopes
 from syncd.store import control
 from syncd.store.master import source_of
 from syncd.store.tokens import check_key

@@ -31,8 +31,8 @@ from syncd.config.lines import locate
 from syncd.connectors.registry import KINDS
 from syncd.core.errors import SyncdError
 from syncd.core.record import Json
-from syncd.flow.consent import needed_scopes
 from syncd.flow.home import database_path
+from syncd.flow.scopes import needed_scopes
 from syncd.store.observations import Place
 from syncd.store.tokens import former_keys
 from syncd.store.visiting import reading

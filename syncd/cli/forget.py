@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import anyio
 import typer
 
-from syncd.cli import asking, screen
+from syncd.cli import asking, screen, standing_in
 from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
 from syncd.cli.options import ConfigOption, JsonOption, read_settings
@@ -153,7 +153,7 @@ def _follow(settings: Settings, number: int) -> dict[str, Json]:
     if asking.daemon_runs(settings):
         return dict(anyio.run(partial(asking.follow_daemon, settings, number, timeout_s=asking.ANSWER_S)))
     whole = read_settings(settings.path, secrets=True)
-    return dict(anyio.run(partial(asking.attend_here, whole, number, timeout_s=asking.ANSWER_S, log=quiet_log(settings))))
+    return dict(anyio.run(partial(standing_in.attend_here, whole, number, timeout_s=asking.ANSWER_S, log=quiet_log(settings))))
 
 
 def _end(result: dict[str, Json], *, as_json: bool) -> NoReturn:

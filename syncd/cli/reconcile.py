@@ -15,7 +15,7 @@ import anyio
 import typer
 from rich.status import Status
 
-from syncd.cli import asking, screen
+from syncd.cli import asking, screen, standing_in
 from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
 from syncd.cli.options import ConfigOption, JsonOption, read_settings
@@ -66,7 +66,7 @@ async def _ask(
     if not alone:
         return dict(await asking.ask_daemon(settings, "reconcile", arguments, timeout_s=timeout_s, follow=follow))
     log = quiet_log(settings)
-    return dict(await asking.ask_here(settings, "reconcile", arguments, timeout_s=timeout_s, log=log, follow=follow))
+    return dict(await standing_in.ask_here(settings, "reconcile", arguments, timeout_s=timeout_s, log=log, follow=follow))
 
 
 @contextmanager

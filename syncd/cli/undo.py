@@ -15,7 +15,7 @@ from typing import Annotated
 import anyio
 import typer
 
-from syncd.cli import asking, redacting, screen
+from syncd.cli import asking, redacting, screen, standing_in
 from syncd.cli.exits import Code
 from syncd.cli.logs import quiet_log
 from syncd.cli.online import progress
@@ -133,7 +133,7 @@ def _do(settings: Settings, found: Undoing) -> dict[str, Json]:
         if asking.daemon_runs(settings):
             return dict(anyio.run(partial(asking.ask_daemon, settings, "undo", arguments, timeout_s=None, follow=follow)))
         whole = read_settings(settings.path, secrets=True)
-        return dict(anyio.run(partial(asking.ask_here, whole, "undo", arguments, timeout_s=None, log=quiet_log(settings), follow=follow)))
+        return dict(anyio.run(partial(standing_in.ask_here, whole, "undo", arguments, timeout_s=None, log=quiet_log(settings), follow=follow)))
 
 
 def _as_json(tx: Connection, settings: Settings, found: Undoing) -> dict[str, Json]:

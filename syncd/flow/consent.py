@@ -1,7 +1,7 @@
 """Having a person let us in: from the address where he agrees to tokens that are kept.
 
-`obtain` does it all; `needed_scopes` says what the configuration needs. The person comes back to an address of ours on this machine
-(`coming_back`), or brings along where he was sent (`code_in`).
+`obtain` does it all. The person comes back to an address of ours on this machine (`coming_back`), or brings along where he was sent
+(`code_in`).
 The rule that keeps it true: a code counts only with the state that was sent out with it, and tokens are sealed and committed before
 anything else is done with them.
 It must not know: any vendor, or how the person is spoken to.
@@ -20,12 +20,10 @@ from pydantic import BaseModel
 
 from syncd.config import Settings
 from syncd.connectors.address import is_loopback
-from syncd.connectors.kind import Consent, Kind, Obtained
+from syncd.connectors.kind import Consent, Obtained
 from syncd.connectors.registry import KINDS
-from syncd.core.automation import Automation, PollTrigger, RecordTrigger
 from syncd.core.errors import UserError
 from syncd.core.record import SystemName
-from syncd.core.steps import calls_in
 from syncd.flow.engine import Clock
 from syncd.flow.home import database_path
 from syncd.store import tokens
@@ -36,37 +34,6 @@ CODE_MAX = 2_048
 _DONE = "<!doctype html><title>syncd</title><p>syncd has been let in. You may close this page."
 _REFUSED = "<!doctype html><title>syncd</title><p>This does not belong to what syncd asked for; it was not taken."
 Code = Callable[[], Awaitable[str]]
-
-
-def needed_scopes(settings: Settings, system: SystemName) -> frozenset[str]:
-    """What the token of a system must open: reading its collections, writing those that some sync writes, and what automations watch and call."""
-    kind = KINDS[settings.systems[system].kind]
-    needed: set[str] = set()
-    for sync in settings.syncs.values():
-        for member in sync.members.values():
-            if member.system == system:
-                read, written = kind.scopes(member.collection)
-                is_target = any(member.name in rule.targets for rule in sync.fields.values())
-                needed |= read | (written if is_target else frozenset())
-        for place in sync.children.values():
-            needed |= kind.scopes(place[1])[0] if place[0] == system else frozenset()
-    for automation in settings.automations.values():
-        needed |= _scopes_of(automation, system, kind)
-    return frozenset(needed)
-
-
-def _scopes_of(automation: Automation, system: SystemName, kind: Kind) -> set[str]:
-    """What one automation asks of a system's token."""
-    needed: set[str] = set()
-    named = [call.operation for call in calls_in(automation.rules.steps) if call.system == system]
-    match automation.trigger:
-        case RecordTrigger(system=watched, collection=collection) if watched == system:
-            needed |= kind.scopes(collection)[0]
-        case PollTrigger(system=polled, operation=operation) if polled == system:
-            named.append(operation)
-        case _:
-            pass
-    return needed.union(*(kind.operations[each].scopes for each in named if kind.operations is not None))
 
 
 async def obtain(settings: Settings, system: SystemName, code: str, clock: Clock) -> Obtained:

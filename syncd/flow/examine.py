@@ -26,8 +26,8 @@ from syncd.connectors.registry import KINDS
 from syncd.core.errors import ConnectorError, SyncdError, Unauthorized, Unavailable, UserError
 from syncd.core.record import DAY, HOUR, MINUTE, SECOND, CollectionName, Json, Micros, SystemName
 from syncd.flow.assemble import answered, identity_of, keeper_of
-from syncd.flow.consent import needed_scopes
 from syncd.flow.home import database_path
+from syncd.flow.scopes import needed_scopes
 from syncd.store import arrivals, continuity, control
 from syncd.store.arrivals import Hearing, Hearsay
 from syncd.store.control import SystemRow

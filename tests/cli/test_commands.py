@@ -77,3 +77,12 @@ def test_who_looks_loads_only_what_he_looks_at(command: str, looked: World) -> N
     assert set() == {"syncd.flow.daemon", "syncd.flow.assemble", "syncd.connectors.activetrail", "syncd.connectors.bridge"} & loaded
     assert set() == {"aiohttp", "structlog", "icalendar"} & loaded
     assert [] == [name for name in loaded if name.startswith("phonenumbers.data.region_")]
+
+
+@pytest.mark.parametrize("command", ["check", "holds", "failures"])
+def test_who_calls_no_vendor_loads_nothing_that_calls_one(command: str, looked: World) -> None:
+    """What is asked of the configuration and the database alone needs neither HTTP nor a daemon, though the same command could have more done."""
+    loaded = loaded_by(looked, command)
+
+    assert f"syncd.cli.{command}" in loaded
+    assert set() == {"aiohttp", "syncd.flow.daemon", "syncd.sandbox", "syncd.connectors.wire"} & loaded
