@@ -118,8 +118,12 @@ def _element_key(item: str) -> str:
 def _text(raw: Json, _region: str) -> Json:
     if isinstance(raw, (dict, list, bool)):
         raise TypeError("not a text")
-    text = str(raw).replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
-    return unicodedata.normalize("NFC", text).strip() or None
+    text = str(raw)
+    if not text.isprintable():
+        text = text.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    return text.strip() or None
 
 
 def _email(raw: Json, region: str) -> Json:

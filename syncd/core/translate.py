@@ -21,7 +21,7 @@ def to_hub(rules: SyncRules, member: MemberRule, record: Mapping[str, Json]) -> 
     shown: dict[FieldName, Json | Unreadable] = {}
     for rule in rules.fields.values():
         held = rule.members.get(member.name)
-        if held is not None and all(path in record for path in held.paths):
+        if held is not None and held.paths[0] in record and (len(held.paths) == 1 or all(path in record for path in held.paths)):
             shown[rule.name] = _field_to_hub(rule, held, member.region, record)
     return shown
 
@@ -77,8 +77,10 @@ def change_interval(
 
 
 def _field_to_hub(rule: FieldRule, held: MemberField, region: str, record: Mapping[str, Json]) -> Json | Unreadable:
-    parts = [record[path] for path in held.paths]
-    raw = TRANSFORMS[held.transform].to_hub(parts) if held.transform is not None else parts[0]
+    if held.transform is None:
+        raw = record[held.paths[0]]
+    else:
+        raw = TRANSFORMS[held.transform].to_hub([record[path] for path in held.paths])
     value = read(rule.type, raw, region)
     if isinstance(value, Unreadable) or is_blank(value):
         return value
