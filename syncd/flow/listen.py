@@ -10,7 +10,6 @@ It must not know: signatures, vendors' words, or what an event leads to.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -24,6 +23,7 @@ from syncd.core.errors import StoreError
 from syncd.core.record import Micros, SystemName
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
+from syncd.flow.entrance import AT_A_TURN, QUEUE, Queue
 from syncd.flow.server import Connection, Limits, Server, Stage, answer
 from syncd.flow.sources import Buckets, Networks, source_of
 from syncd.store import inbox, notices
@@ -41,38 +41,9 @@ WRONG_BURST, WRONG_PER_S, WRONG_WAIT_S = 100, 20, 1.0
 _REFUSALS = {WebhookRefused.MALFORMED: 400, WebhookRefused.ELSEWHERE: 403}
 _UNPROVEN = frozenset({WebhookRefused.UNSIGNED, WebhookRefused.FORGED, WebhookRefused.EXPIRED})
 _TELL_S = 10.0
-_AT_A_TURN, _QUEUE = 128, 1_024
-"""Let in at once: a fraction of all, so that who is let in is heard before others push him out; the system keeps the others waiting."""
 _SMALL_BYTES = 64 * 1024
 """A body of no more is taken however much others send: so many connections of it fit in."""
-
-
 _HEARD_OUT_S = 0.5
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-
-
-class Queue:
-    """Where callers queue, held open from one configuration to the next: nobody is refused in between."""
-
-    def __init__(self) -> None:
-        self._address: tuple[str, int] | None = None
-        self._held: socket.socket | None = None
-
-    def at(self, host: str, port: int) -> socket.socket:
-        """The queue at an address; any other is given up."""
-        if self._held is None or self._address != (host, port):
-            self.close()
-            self._held, self._address = _bound(host, port), (host, port)
-        return self._held.dup()
-
-    def close(self) -> None:
-        """Nobody queues any more."""
-        if self._held is not None:
-            self._held.close()
-        self._held = self._address = None
 
 
 @asynccontextmanager
@@ -94,11 +65,13 @@ async def listening(
     server = Server(Listener(engine, proxies, limits, wrong).respond, limits, engine.log)
     runner = web.ServerRunner(server, shutdown_timeout=1.0)
     await runner.setup()
+    own = Queue()
     try:
         async with server.watching():
-            line = _bound(host, port) if queue is None else queue.at(host, port)
-            await web.SockSite(runner, line, backlog=_AT_A_TURN).start()
-            line.listen(_QUEUE)
+            line = (queue or own).at(host, port)
+            await web.SockSite(runner, line, backlog=AT_A_TURN).start()
+            line.listen(QUEUE)
+            own.close()
             bound = runner.addresses[0]
             engine.log.info("listen.started", host=bound[0], port=bound[1])
             yield str(bound[0]), int(bound[1])
