@@ -78,19 +78,30 @@ class Server(web.Server):
             max_headers=64,
         )
         self.limits, self.log = limits, log
+        self.present: set[Connection] = set()
+        self._of: dict[str, set[Connection]] = {}
 
     def __call__(self) -> Connection:
         """One new connection."""
         return Connection(self, self._loop, self._kwargs)
 
     def admit(self, newcomer: Connection) -> bool:
-        """Whether there is room, perhaps because somebody slow gives way."""
-        present = [each for each in self.connections if isinstance(each, Connection) and each.is_open]
-        if not newcomer.spared:
-            own = [each for each in present if each.peer == newcomer.peer]
-            if len(own) >= self.limits.of_one_source_max and not _make_room(own):
-                return False
-        return len(present) < self.limits.connections_max or _make_room(present)
+        """Whether there is room, perhaps because somebody slow gives way. Whoever is admitted is present until he `leave`s."""
+        if not newcomer.spared and not _has_room(self._of.get(newcomer.peer, set()), self.limits.of_one_source_max):
+            return False
+        if not _has_room(self.present, self.limits.connections_max):
+            return False
+        self.present.add(newcomer)
+        self._of.setdefault(newcomer.peer, set()).add(newcomer)
+        return True
+
+    def leave(self, gone: Connection) -> None:
+        """His place is free."""
+        self.present.discard(gone)
+        own = self._of.get(gone.peer, set())
+        own.discard(gone)
+        if not own:
+            self._of.pop(gone.peer, None)
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -106,14 +117,14 @@ class Server(web.Server):
         with move_on_after(patience_s):
             # Who was let in at the last moment has his connection made a few turns of the loop later.
             await asyncio.sleep(_QUIET_S)
-            while any(isinstance(each, Connection) and each.is_open and each.stage is not Stage.IDLE for each in self.connections):  # noqa: ASYNC110 (nobody rings at a change of stage)
+            while any(each.is_open and each.stage is not Stage.IDLE for each in self.present):  # noqa: ASYNC110 (nobody rings at a change of stage)
                 await asyncio.sleep(_QUIET_S)
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_S)
-            for each in self.connections:
-                if isinstance(each, Connection) and each.is_overdue():
+            for each in list(self.present):
+                if each.is_overdue():
                     each.cut()
 
     def _enter(self, message: Any, payload: Any, connection: Connection, writer: Any, task: Any) -> web.BaseRequest:
@@ -121,8 +132,12 @@ class Server(web.Server):
         return _Request(message, payload, connection, writer, task, self._loop)
 
 
-def _make_room(present: list[Connection]) -> bool:
-    """Cuts off who has waited longest for something of the other side's; first those who never brought anything good."""
+def _has_room(present: set[Connection], most: int) -> bool:
+    """Whether there are fewer. If not, whoever has waited longest for something of the other side's is cut off; first those who never brought anything
+    good.
+    """
+    if len(present) < most or len(present := {each for each in present if each.is_open}) < most:
+        return True
     waiting = [each for each in present if each.stage is not Stage.WORK]
     if not waiting:
         return False
@@ -178,6 +193,11 @@ class Connection(web.RequestHandler):
             super().connection_made(transport)
         elif isinstance(transport, asyncio.WriteTransport):
             transport.abort()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It is over, though the answer to its last request may still be in the making."""
+        self._server.leave(self)
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """The first byte of a request starts the time for its head."""
