@@ -10,6 +10,7 @@ It must not know: signatures, vendors' words, or what an event leads to.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -40,7 +41,10 @@ WRONG_BURST, WRONG_PER_S, WRONG_WAIT_S = 100, 20, 1.0
 """What a source may send to one address without proving itself; beyond it an answer takes its time."""
 _REFUSALS = {WebhookRefused.MALFORMED: 400, WebhookRefused.ELSEWHERE: 403}
 _UNPROVEN = frozenset({WebhookRefused.UNSIGNED, WebhookRefused.FORGED, WebhookRefused.EXPIRED})
+_OUR_FAULT = (429, 503)
 _TELL_S = 10.0
+_ADDRESSED = re.compile(rb"POST /hooks/([A-Za-z0-9_-]+)[/? ]")
+_FORWARDED = re.compile(rb"\r\nx-forwarded-for:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _SMALL_BYTES = 64 * 1024
 """A body of no more is taken however much others send: so many connections of it fit in."""
 _HEARD_OUT_S = 0.5
@@ -62,20 +66,23 @@ async def listening(
     With a `queue`, whoever calls after the block waits for the next one.
     """
     limits = limits or Limits(spared=(*Limits().spared, *proxies))
-    server = Server(Listener(engine, proxies, limits, wrong).respond, limits, engine.log)
+    listener = Listener(engine, proxies, limits, wrong)
+    server = Server(listener.respond, limits, engine.log)
+    server.doorkeeper.shuts_out = listener.shuts_out
     runner = web.ServerRunner(server, shutdown_timeout=1.0)
     await runner.setup()
     own = Queue()
     try:
         async with server.watching():
             line = (queue or own).at(host, port)
+            line.doorkeeper = server.doorkeeper
             await web.SockSite(runner, line, backlog=AT_A_TURN).start()
             line.listen(QUEUE)
-            own.close()
             bound = runner.addresses[0]
             engine.log.info("listen.started", host=bound[0], port=bound[1])
             yield str(bound[0]), int(bound[1])
     finally:
+        own.close()
         with anyio.move_on_after(2.0, shield=True):
             for site in list(runner.sites):
                 await site.stop()
@@ -98,6 +105,8 @@ class Listener:
     def __init__(self, engine: Engine, proxies: Networks, limits: Limits, wrong: Buckets | None = None) -> None:
         self._engine, self._proxies, self._limits = engine, proxies, limits
         self._wrong = wrong or Buckets(burst=WRONG_BURST, per_s=WRONG_PER_S)
+        # No more can be on their way at once, so that nobody who only brings what is genuine is ever refused for it.
+        self._calls = Buckets(burst=limits.connections_max, per_s=WRONG_PER_S)
         self._pending = self._bytes = 0
         self._told_s: dict[SystemName, float] = {}
         self._keys_seen: set[tuple[SystemName, str]] = set()
@@ -121,6 +130,8 @@ class Listener:
         try:
             return await self._take(request, system, headers, source)
         except _NotTakenError as error:
+            if error.response.status in _OUR_FAULT:
+                self._calls.give_back((source, system), self._engine.clock.monotonic())
             return self._refused(system, error.reason, error.response, source)
         except StoreError as error:
             return self._not_stored(system, error.message)
@@ -152,6 +163,9 @@ class Listener:
             events = await self._verified(system, headers, body)
             if not isinstance(events, WebhookRefused) or events not in _UNPROVEN:
                 self._wrong.give_back(key, monotonic())
+                self._calls.give_back(key, monotonic())
+                if isinstance(request.protocol, Connection):
+                    request.protocol.pardon()
             if isinstance(events, WebhookRefused):
                 return self._refused(system, events.value, answer(_REFUSALS.get(events, 401)), source, size=len(body))
             if isinstance(request.protocol, Connection):
@@ -209,17 +223,37 @@ class Listener:
             request.protocol.enter(Stage.WORK)
         return b"".join(parts)
 
+    def shuts_out(self, peer: str, head: bytes) -> bool:
+        """Whether a request is refused by how it begins, before anything is made of it: its source has no tries left. Where that cannot be seen yet,
+        it is not.
+        """
+        head, end, _ = head.partition(b"\r\n\r\n")
+        addressed = _ADDRESSED.match(head)
+        if not end or addressed is None or (system := SystemName(addressed[1].decode())) not in self._engine.connectors:
+            return False
+        source = source_of(peer, ", ".join(each.decode("latin-1") for each in _FORWARDED.findall(head)), self._proxies)
+        key, now_s = (source, system), self._engine.clock.monotonic()
+        # What a look at it will say is not known before the next ones call: so it counts until then.
+        if self._wrong.has(key, now_s) and self._calls.take(key, now_s):
+            return False
+        self._tell_of(system, source)
+        return True
+
     async def _slowed(self, request: web.BaseRequest, system: SystemName, source: str) -> web.Response:
         """Who keeps sending what is not genuine waits for the answer, and with it for his next try."""
+        self._tell_of(system, source)
+        if isinstance(request.protocol, Connection):
+            request.protocol.enter(Stage.ANSWER)
+        await asyncio.sleep(WRONG_WAIT_S)
+        return answer(429, Retry_After="5")
+
+    def _tell_of(self, system: SystemName, source: str) -> None:
+        """Counts whoever is refused unheard, and now and then tells the operator of him."""
         self._engine.tally.add(system, Hearing.REFUSED, ["too often"], self._engine.clock.now())
         now_s = self._engine.clock.monotonic()
         if now_s - self._told_s.get(system, -_TELL_S) >= _TELL_S:
             self._told_s[system] = now_s
             self._engine.log.warning("webhook.slowed", system=system, source=source, hint="if this is your proxy, name it in trusted_proxies")
-        if isinstance(request.protocol, Connection):
-            request.protocol.enter(Stage.ANSWER)
-        await asyncio.sleep(WRONG_WAIT_S)
-        return answer(429, Retry_After="5")
 
     def _refused(self, system: SystemName, reason: str, response: web.Response, source: str, **about: int) -> web.Response:
         """Says nothing of the reason to whoever sent it, and all to the operator."""

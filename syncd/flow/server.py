@@ -20,7 +20,8 @@ from aiohttp import web
 from anyio import move_on_after
 from structlog.typing import FilteringBoundLogger
 
-from syncd.flow.sources import Networks, is_among
+from syncd.flow.entrance import Doorkeeper
+from syncd.flow.sources import Buckets, Networks, is_among
 
 _LOOK_S = 0.25
 _QUIET_S = 0.01
@@ -32,12 +33,18 @@ Respond = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class Limits:
     """What one server bears.
 
-    At `connections_max` the connection that has kept us waiting longest gives way. Peers in `spared` speak for many, as a proxy does: they
-    may have more than `of_one_source_max`, and stay idle for `spared_idle_s`, so that a proxy closes first and loses no request.
+    At `connections_max` the connection that has kept us waiting longest gives way. A peer may open `wrong_burst` connections that bring nothing
+    good, and `wrong_per_s` more each second; all peers together of whom nothing good ever came, `unknown_burst` and `unknown_per_s`. Peers in
+    `spared` speak for many, as a proxy does: they may open any number, have more than `of_one_source_max`, and stay idle for `spared_idle_s`, so
+    that a proxy closes first and loses no request.
     """
 
     connections_max: int = 512
     of_one_source_max: int = 16
+    wrong_burst: float = 100
+    wrong_per_s: float = 20
+    unknown_burst: float = 512
+    unknown_per_s: float = 200
     head_s: float = 5.0
     body_s: float = 5.0
     answer_s: float = 5.0
@@ -80,6 +87,9 @@ class Server(web.Server):
         self.limits, self.log = limits, log
         self.present: set[Connection] = set()
         self._of: dict[str, set[Connection]] = {}
+        each = Buckets(burst=limits.wrong_burst, per_s=limits.wrong_per_s)
+        unknown = Buckets(burst=limits.unknown_burst, per_s=limits.unknown_per_s)
+        self.doorkeeper = Doorkeeper(each, unknown, limits.spared, self._loop.time, log)
 
     def __call__(self) -> Connection:
         """One new connection."""
@@ -111,6 +121,7 @@ class Server(web.Server):
             yield
         finally:
             task.cancel()
+            self.doorkeeper.close()
 
     async def quiet(self, patience_s: float) -> None:
         """Returns when no request is on its way or at work, or after so long."""
@@ -123,6 +134,7 @@ class Server(web.Server):
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_S)
+            self.doorkeeper.look()
             for each in list(self.present):
                 if each.is_overdue():
                     each.cut()
@@ -154,12 +166,12 @@ class _Request(web.BaseRequest):
 class Connection(web.RequestHandler):
     """One connection and what it is waiting for. `proven` says that something good came over it."""
 
-    __slots__ = ("_server", "peer", "proven", "since", "spared", "stage")
+    __slots__ = ("_counts", "_server", "peer", "proven", "since", "spared", "stage")
 
     def __init__(self, server: Server, loop: asyncio.AbstractEventLoop, options: dict[str, Any]) -> None:
         super().__init__(server, loop=loop, **options)
         self._server = server
-        self.peer, self.spared, self.proven = "", False, False
+        self.peer, self.spared, self.proven, self._counts = "", False, False, True
         self.enter(Stage.HEAD)
 
     @property
@@ -169,6 +181,12 @@ class Connection(web.RequestHandler):
     def enter(self, stage: Stage) -> None:
         """From now on it waits for this."""
         self.stage, self.since = stage, self._loop.time()
+
+    def pardon(self) -> None:
+        """What came was genuine, whether or not it was of use: this connection does not count against its peer."""
+        if self._counts:
+            self._counts = False
+            self._server.doorkeeper.pardon(self.peer)
 
     def is_overdue(self) -> bool:
         """Whether it has kept us waiting too long. A body's time is kept by whoever reads it."""
