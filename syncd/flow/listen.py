@@ -283,7 +283,7 @@ async def _store(engine: Engine, system: SystemName, events: Sequence[Event]) ->
     strays = [(event, event.stray) for event in events if event.stray is not None]
     placed = [event for event in events if event.stray is None]
     wanted = [event for event in placed if (system, event.ref.collection) in routes]
-
+    unwanted = [event.ref.collection for event in placed if (system, event.ref.collection) not in routes]
     awaited = [event for event in events if event.word and engine.awaits(system, event.word)]
 
     def commit(tx: Transaction) -> tuple[int, list[tuple[Event, Stray]]]:
@@ -298,7 +298,7 @@ async def _store(engine: Engine, system: SystemName, events: Sequence[Event]) ->
     collections = [event.ref.collection for event in wanted]
     count(system, Hearing.ACCEPTED, collections[:fresh], received_at)
     count(system, Hearing.REPEATED, collections[fresh:], received_at)
-    count(system, Hearing.UNWANTED, [event.ref.collection for event in placed if event not in wanted], received_at)
+    count(system, Hearing.UNWANTED, unwanted, received_at)
     for event, why in aside:
         count(system, Hearing(why.value), [event.ref.id], received_at)
         engine.log.info("webhook.put_aside", system=system, kind=event.ref.id, why=why.value)
