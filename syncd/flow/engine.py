@@ -117,6 +117,7 @@ class Engine:
     """Reads a secret at the moment it is needed."""
     listings_from: Micros = 0
     """No listing begins earlier: it would not show all that was done in a life which the database has forgotten."""
+    _routed: tuple[Mapping[SyncName, SyncRules], Mapping[AutomationName, Automation], Routes] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Notes when this life began: what was read before may be from a copy that somebody put back."""
@@ -143,8 +144,11 @@ class Engine:
     @property
     def routes(self) -> Routes:
         """Which syncs read each collection, as which member; or, for a derived field, as what its children stand beside the members."""
-        nobody: Sequence[tuple[SyncName, MemberName]] = ()
-        return dict.fromkeys(self.watched, nobody) | dict(routes_of(self.syncs))
+        # Asked for at every delivery and every look; what they follow from is replaced as a whole, or not at all.
+        if self._routed is None or self._routed[0] is not self.syncs or self._routed[1] is not self.automations:
+            nobody: Sequence[tuple[SyncName, MemberName]] = ()
+            self._routed = self.syncs, self.automations, dict.fromkeys(self.watched, nobody) | dict(routes_of(self.syncs))
+        return self._routed[2]
 
     @property
     def watched(self) -> set[Place]:

@@ -107,6 +107,9 @@ class Listener:
         self._wrong = wrong or Buckets(burst=WRONG_BURST, per_s=WRONG_PER_S)
         # No more can be on their way at once, so that nobody who only brings what is genuine is ever refused for it.
         self._calls = Buckets(burst=limits.connections_max, per_s=WRONG_PER_S)
+        # Whether a connector can do something that only some can is dear to ask.
+        self._bridges = {system: connector for system, connector in engine.connectors.items() if isinstance(connector, Bridging)}
+        self._kept_to: dict[SystemName, Capabilities] = {}
         self._pending = self._bytes = 0
         self._told_s: dict[SystemName, float] = {}
         self._keys_seen: set[tuple[SystemName, str]] = set()
@@ -122,8 +125,9 @@ class Listener:
             return answer(405, Allow="POST")
         # A name that comes twice has both values, as if they stood in one line: one that should be alone then fits nothing.
         headers: dict[str, str] = {}
-        for name, value in request.headers.items():
-            headers[name.lower()] = f"{headers[name.lower()]}, {value}" if name.lower() in headers else value
+        for written, value in request.headers.items():
+            name = written.lower()
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
         source = source_of(_peer(request), headers.get("x-forwarded-for", ""), self._proxies)
         if len(parts) == 3:
             headers[SECRET] = parts[2]
@@ -176,16 +180,20 @@ class Listener:
             self._pending -= 1
 
     async def _verified(self, system: SystemName, headers: Mapping[str, str], body: bytes) -> Sequence[Event] | WebhookRefused:
-        connector, now = self._engine.connectors[system], self._engine.clock.now()
-        if isinstance(connector, Bridging):
+        now = self._engine.clock.now()
+        if system in self._bridges:
             # It cannot be asked again: what it is told is kept before anything else.
-            return await connector.take(headers, body, now)
-        return connector.receive(headers, body, now)
+            return await self._bridges[system].take(headers, body, now)
+        return self._engine.connectors[system].receive(headers, body, now)
 
     def _terms(self, system: SystemName) -> Capabilities:
-        """What the vendor keeps to. It is the same for all of its collections."""
-        collection = next((place[1] for place in self._engine.places if place[0] == system), None)
-        return Capabilities() if collection is None else self._engine.connectors[system].capabilities(collection)
+        """What the vendor keeps to in webhooks. It is the same for all of its collections, and always."""
+        if system not in self._kept_to:
+            collection = next((place[1] for place in self._engine.places if place[0] == system), None)
+            if collection is None:
+                return Capabilities()
+            self._kept_to[system] = self._engine.connectors[system].capabilities(collection)
+        return self._kept_to[system]
 
     async def _body(self, request: web.BaseRequest, headers: Mapping[str, str], terms: Capabilities) -> bytes:
         """The whole body, as it is; or why it is not read."""
@@ -195,8 +203,8 @@ class Listener:
             raise _NotTakenError("not plain JSON", answer(415))
         if "upgrade" in headers:
             raise _NotTakenError("another protocol", answer(400))
-        most, parts, size = terms.webhook_bytes_max, [], 0
-        if (request.content_length or 0) > most:
+        stated = request.content_length
+        if (stated or 0) > terms.webhook_bytes_max:
             raise _NotTakenError("too big", answer(413))
         if (expected := headers.get("expect", "").lower()) not in ("", "100-continue"):
             raise _NotTakenError("something else expected", answer(417))
@@ -204,23 +212,32 @@ class Listener:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
         try:
+            # A small one has mostly come whole with its head: then nothing is waited for.
+            is_here = stated is not None and stated <= _SMALL_BYTES and request.content.is_eof()
+            body = request.content.read_nowait() if is_here else await self._rest(request, terms)
+        except TimeoutError as error:
+            raise _NotTakenError("too slow", answer(408)) from error
+        except (web.RequestPayloadError, HttpProcessingError) as error:
+            raise _NotTakenError("broken", answer(400)) from error
+        if isinstance(request.protocol, Connection):
+            request.protocol.enter(Stage.WORK)
+        return body
+
+    async def _rest(self, request: web.BaseRequest, terms: Capabilities) -> bytes:
+        """What is still to come, in time and within bounds."""
+        parts, size = [], 0
+        try:
             async with asyncio.timeout(self._limits.body_s):
                 while part := await request.content.readany():
                     parts.append(part)
                     size += len(part)
                     self._bytes += len(part)
-                    if size > most:
+                    if size > terms.webhook_bytes_max:
                         raise _NotTakenError("too big", answer(413))
                     if size > _SMALL_BYTES and self._bytes > BODIES_BYTES_MAX:
                         raise _NotTakenError("too much at once", answer(terms.webhook_retry_status, Retry_After="5"))
-        except TimeoutError as error:
-            raise _NotTakenError("too slow", answer(408)) from error
-        except (web.RequestPayloadError, HttpProcessingError) as error:
-            raise _NotTakenError("broken", answer(400)) from error
         finally:
             self._bytes -= size
-        if isinstance(request.protocol, Connection):
-            request.protocol.enter(Stage.WORK)
         return b"".join(parts)
 
     def shuts_out(self, peer: str, head: bytes) -> bool:

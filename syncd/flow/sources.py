@@ -65,7 +65,8 @@ class Buckets:
 
     def give_back(self, key: Hashable, now_s: float) -> None:
         """It was not needed."""
-        self._set(key, min(self._burst, self._level(key, now_s) + 1), now_s)
+        if key in self._held:
+            self._set(key, min(self._burst, self._level(key, now_s) + 1), now_s)
 
     def _level(self, key: Hashable, now_s: float) -> float:
         level, at_s = self._held.get(key, (self._burst, now_s))
