@@ -33,10 +33,11 @@ _GLANCE_BYTES = 16_384
 class Doorkeeper:
     """Counts how often each peer came and brought nothing good (`each`), and how often all did who never brought anything good (`unknown`).
 
-    Peers in `spared` speak for many and do not count; whether whoever they speak for is heard, `shuts_out` says of the peer and the first that came.
+    Peers in `spared` speak for many and do not count; whether whoever they speak for is heard, `shuts_out` says of the peer, the first that came,
+    and whether it counts.
     """
 
-    shuts_out: Callable[[str, bytes], bool] | None = None
+    shuts_out: Callable[[str, bytes, bool], bool] | None = None
 
     def __init__(self, each: Buckets, unknown: Buckets, spared: Networks, clock: Callable[[], float], log: FilteringBoundLogger) -> None:
         self._each, self._unknown, self._spared, self._clock, self._log = each, unknown, spared, clock, log
@@ -55,13 +56,9 @@ class Doorkeeper:
         self._turned_away, self._last = self._turned_away + 1, peer
         return False
 
-    def hears(self, connection: socket.socket, peer: str) -> bool:
-        """Whether what he has already said may be heard; nothing of it is taken. Who has said nothing yet is heard."""
-        if self.shuts_out is None or not is_among(peer, self._spared):
-            return True
-        with suppress(OSError):
-            return not self.shuts_out(peer, connection.recv(_GLANCE_BYTES, socket.MSG_DONTWAIT | socket.MSG_PEEK))
-        return True
+    def hears(self, peer: str, said: bytes, *, counts: bool) -> bool:
+        """Whether somebody who begins like this is heard. It `counts` but once for a call, and where it was seen before the call was taken."""
+        return self.shuts_out is None or not is_among(peer, self._spared) or not self.shuts_out(peer, said, counts)
 
     def pardon(self, peer: str) -> None:
         """What he brought was good: that he came does not count, and he is known."""
@@ -112,10 +109,18 @@ class Line(socket.socket):
         for _ in range(AT_A_TURN):
             connection, address = super().accept()
             keeper, peer = self.doorkeeper, str(address[0])
-            if keeper is None or (keeper.lets_in(peer) and keeper.hears(connection, peer)):
+            if keeper is None or (keeper.lets_in(peer) and keeper.hears(peer, _glanced_at(connection), counts=True)):
                 return connection, address
             keeper.turn_away(connection)
         raise BlockingIOError
+
+
+def _glanced_at(connection: socket.socket) -> bytes:
+    """What has come over it already; it stays there."""
+    try:
+        return connection.recv(_GLANCE_BYTES, socket.MSG_DONTWAIT | socket.MSG_PEEK)
+    except OSError:
+        return b""
 
 
 class Queue:

@@ -240,7 +240,7 @@ class Listener:
             self._bytes -= size
         return b"".join(parts)
 
-    def shuts_out(self, peer: str, head: bytes) -> bool:
+    def shuts_out(self, peer: str, head: bytes, counts: bool) -> bool:
         """Whether a request is refused by how it begins, before anything is made of it: its source has no tries left. Where that cannot be seen yet,
         it is not.
         """
@@ -251,7 +251,7 @@ class Listener:
         source = source_of(peer, ", ".join(each.decode("latin-1") for each in _FORWARDED.findall(head)), self._proxies)
         key, now_s = (source, system), self._engine.clock.monotonic()
         # What a look at it will say is not known before the next ones call: so it counts until then.
-        if self._wrong.has(key, now_s) and self._calls.take(key, now_s):
+        if self._wrong.has(key, now_s) and (not counts or self._calls.take(key, now_s)):
             return False
         self._tell_of(system, source)
         return True

@@ -20,7 +20,7 @@ from aiohttp import web
 from anyio import move_on_after
 from structlog.typing import FilteringBoundLogger
 
-from syncd.flow.entrance import Doorkeeper
+from syncd.flow.entrance import TURNED_AWAY, Doorkeeper
 from syncd.flow.sources import Buckets, Networks, is_among
 
 _LOOK_S = 0.25
@@ -166,12 +166,12 @@ class _Request(web.BaseRequest):
 class Connection(web.RequestHandler):
     """One connection and what it is waiting for. `proven` says that something good came over it."""
 
-    __slots__ = ("_counts", "_server", "peer", "proven", "since", "spared", "stage")
+    __slots__ = ("_counts", "_said", "_server", "peer", "proven", "since", "spared", "stage")
 
     def __init__(self, server: Server, loop: asyncio.AbstractEventLoop, options: dict[str, Any]) -> None:
         super().__init__(server, loop=loop, **options)
         self._server = server
-        self.peer, self.spared, self.proven, self._counts = "", False, False, True
+        self.peer, self.spared, self.proven, self._counts, self._said = "", False, False, True, False
         self.enter(Stage.HEAD)
 
     @property
@@ -218,9 +218,17 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """The first byte of a request starts the time for its head."""
+        """The first byte of a request starts the time for its head. Who begins like one who is not to be heard is not."""
         if self.stage is Stage.IDLE:
             self.enter(Stage.HEAD)
+        if not self._said and isinstance(self.transport, asyncio.WriteTransport):
+            self._said = True
+            if not self._server.doorkeeper.hears(self.peer, data, counts=False):
+                # The connection stays until he has read it: what he still sends goes nowhere.
+                self.enter(Stage.ANSWER)
+                self.transport.write(TURNED_AWAY)
+                self.transport.write_eof()
+                self.close()
         super().data_received(data)
 
     async def finish_response(self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None) -> tuple[web.StreamResponse, bool]:

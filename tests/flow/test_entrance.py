@@ -209,6 +209,27 @@ async def test_who_has_no_tries_left_is_turned_away_before_his_request_is_made_o
         assert [BEHIND] == [each["source"] for each in here.world.log("webhook.slowed")]
 
 
+async def test_who_begins_late_is_turned_away_as_well(tmp_path):
+    """He was let in before he said anything; he can read the answer whatever he still sends, and then the connection ends, by him or by us."""
+    limits = strict(spared=PROXY, answer_s=0.5)
+    async with door(tmp_path, limits=limits, proxies=PROXY, wrong=Buckets(burst=1, per_s=0)) as here:
+        assert [401] == await statuses(here, FORGER, [passed_on(FORGED, BEHIND)])
+        async with called(here, FORGER) as (reader, writer), asyncio.timeout(ALLOWED_S):
+            while not here.connections():
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            writer.write(passed_on(FORGED, BEHIND))
+            for _ in range(3):
+                writer.write(b"a" * 50_000)
+                await writer.drain()
+                await asyncio.sleep(0.05)
+            assert TURNED_AWAY == await reader.read()
+            while here.connections():
+                await asyncio.sleep(0.05)
+        assert {"forged": 1, "too often": 1} == await refused(here)
+        assert b"200" == (await answered(here, FORGER, passed_on(request("/hooks/ghl", *from_ghl()), BESIDE)))[9:12]
+
+
 async def test_no_more_are_let_in_than_are_looked_at(tmp_path):
     """Those who call before the first of them was looked at count as well."""
     async with door(tmp_path, limits=strict(spared=PROXY, connections_max=8), proxies=PROXY) as here:
