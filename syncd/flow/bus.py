@@ -28,17 +28,23 @@ class Bus:
 
     def __init__(self) -> None:
         self._events = {bell: anyio.Event() for bell in Bell}
+        self._waiting = dict.fromkeys(Bell, 0)
 
     def ring(self, *bells: Bell) -> None:
         """Wakes whoever waits for these."""
         # Whatever is to be planned may be to be told to automations as well.
         for bell in dict.fromkeys([*bells, *((Bell.NOTICE,) if Bell.PLAN in bells else ())]):
-            self._events[bell].set()
-            self._events[bell] = anyio.Event()
+            if self._waiting[bell]:
+                self._events[bell].set()
+                self._events[bell] = anyio.Event()
 
     async def wait(self, bell: Bell, timeout_s: float) -> bool:
         """Waits for a bell, at most so long; whether it rang."""
         event = self._events[bell]
-        with anyio.move_on_after(max(0.0, timeout_s)):
-            await event.wait()
+        self._waiting[bell] += 1
+        try:
+            with anyio.move_on_after(max(0.0, timeout_s)):
+                await event.wait()
+        finally:
+            self._waiting[bell] -= 1
         return event.is_set()

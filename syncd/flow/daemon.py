@@ -27,8 +27,9 @@ from syncd.flow.auditing import audit_forever
 from syncd.flow.automate import advance_forever, automate_forever
 from syncd.flow.clocks import watch_clocks_forever
 from syncd.flow.engine import Clock, Engine
+from syncd.flow.entrance import Queue
 from syncd.flow.home import database_path
-from syncd.flow.listen import Queue, listening
+from syncd.flow.listen import listening
 from syncd.flow.notice import notice_forever
 from syncd.flow.poll import poll_forever
 from syncd.flow.rebase import FileMark, mark_forever

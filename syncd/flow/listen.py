@@ -10,7 +10,7 @@ It must not know: signatures, vendors' words, or what an event leads to.
 from __future__ import annotations
 
 import asyncio
-import socket
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -24,6 +24,7 @@ from syncd.core.errors import StoreError
 from syncd.core.record import Micros, SystemName
 from syncd.flow.bus import Bell
 from syncd.flow.engine import Engine
+from syncd.flow.entrance import AT_A_TURN, QUEUE, Queue
 from syncd.flow.server import Connection, Limits, Server, Stage, answer
 from syncd.flow.sources import Buckets, Networks, source_of
 from syncd.store import inbox, notices
@@ -40,39 +41,13 @@ WRONG_BURST, WRONG_PER_S, WRONG_WAIT_S = 100, 20, 1.0
 """What a source may send to one address without proving itself; beyond it an answer takes its time."""
 _REFUSALS = {WebhookRefused.MALFORMED: 400, WebhookRefused.ELSEWHERE: 403}
 _UNPROVEN = frozenset({WebhookRefused.UNSIGNED, WebhookRefused.FORGED, WebhookRefused.EXPIRED})
+_OUR_FAULT = (429, 503)
 _TELL_S = 10.0
-_AT_A_TURN, _QUEUE = 128, 1_024
-"""Let in at once: a fraction of all, so that who is let in is heard before others push him out; the system keeps the others waiting."""
+_ADDRESSED = re.compile(rb"POST /hooks/([A-Za-z0-9_-]+)[/? ]")
+_FORWARDED = re.compile(rb"\r\nx-forwarded-for:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _SMALL_BYTES = 64 * 1024
 """A body of no more is taken however much others send: so many connections of it fit in."""
-
-
 _HEARD_OUT_S = 0.5
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-
-
-class Queue:
-    """Where callers queue, held open from one configuration to the next: nobody is refused in between."""
-
-    def __init__(self) -> None:
-        self._address: tuple[str, int] | None = None
-        self._held: socket.socket | None = None
-
-    def at(self, host: str, port: int) -> socket.socket:
-        """The queue at an address; any other is given up."""
-        if self._held is None or self._address != (host, port):
-            self.close()
-            self._held, self._address = _bound(host, port), (host, port)
-        return self._held.dup()
-
-    def close(self) -> None:
-        """Nobody queues any more."""
-        if self._held is not None:
-            self._held.close()
-        self._held = self._address = None
 
 
 @asynccontextmanager
@@ -91,18 +66,23 @@ async def listening(
     With a `queue`, whoever calls after the block waits for the next one.
     """
     limits = limits or Limits(spared=(*Limits().spared, *proxies))
-    server = Server(Listener(engine, proxies, limits, wrong).respond, limits, engine.log)
+    listener = Listener(engine, proxies, limits, wrong)
+    server = Server(listener.respond, limits, engine.log)
+    server.doorkeeper.shuts_out = listener.shuts_out
     runner = web.ServerRunner(server, shutdown_timeout=1.0)
     await runner.setup()
+    own = Queue()
     try:
         async with server.watching():
-            line = _bound(host, port) if queue is None else queue.at(host, port)
-            await web.SockSite(runner, line, backlog=_AT_A_TURN).start()
-            line.listen(_QUEUE)
+            line = (queue or own).at(host, port)
+            line.doorkeeper = server.doorkeeper
+            await web.SockSite(runner, line, backlog=AT_A_TURN).start()
+            line.listen(QUEUE)
             bound = runner.addresses[0]
             engine.log.info("listen.started", host=bound[0], port=bound[1])
             yield str(bound[0]), int(bound[1])
     finally:
+        own.close()
         with anyio.move_on_after(2.0, shield=True):
             for site in list(runner.sites):
                 await site.stop()
@@ -125,6 +105,11 @@ class Listener:
     def __init__(self, engine: Engine, proxies: Networks, limits: Limits, wrong: Buckets | None = None) -> None:
         self._engine, self._proxies, self._limits = engine, proxies, limits
         self._wrong = wrong or Buckets(burst=WRONG_BURST, per_s=WRONG_PER_S)
+        # No more can be on their way at once, so that nobody who only brings what is genuine is ever refused for it.
+        self._calls = Buckets(burst=limits.connections_max, per_s=WRONG_PER_S)
+        # Whether a connector can do something that only some can is dear to ask.
+        self._bridges = {system: connector for system, connector in engine.connectors.items() if isinstance(connector, Bridging)}
+        self._kept_to: dict[SystemName, Capabilities] = {}
         self._pending = self._bytes = 0
         self._told_s: dict[SystemName, float] = {}
         self._keys_seen: set[tuple[SystemName, str]] = set()
@@ -140,14 +125,17 @@ class Listener:
             return answer(405, Allow="POST")
         # A name that comes twice has both values, as if they stood in one line: one that should be alone then fits nothing.
         headers: dict[str, str] = {}
-        for name, value in request.headers.items():
-            headers[name.lower()] = f"{headers[name.lower()]}, {value}" if name.lower() in headers else value
+        for written, value in request.headers.items():
+            name = written.lower()
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
         source = source_of(_peer(request), headers.get("x-forwarded-for", ""), self._proxies)
         if len(parts) == 3:
             headers[SECRET] = parts[2]
         try:
             return await self._take(request, system, headers, source)
         except _NotTakenError as error:
+            if error.response.status in _OUR_FAULT:
+                self._calls.give_back((source, system), self._engine.clock.monotonic())
             return self._refused(system, error.reason, error.response, source)
         except StoreError as error:
             return self._not_stored(system, error.message)
@@ -179,6 +167,9 @@ class Listener:
             events = await self._verified(system, headers, body)
             if not isinstance(events, WebhookRefused) or events not in _UNPROVEN:
                 self._wrong.give_back(key, monotonic())
+                self._calls.give_back(key, monotonic())
+                if isinstance(request.protocol, Connection):
+                    request.protocol.pardon()
             if isinstance(events, WebhookRefused):
                 return self._refused(system, events.value, answer(_REFUSALS.get(events, 401)), source, size=len(body))
             if isinstance(request.protocol, Connection):
@@ -189,16 +180,20 @@ class Listener:
             self._pending -= 1
 
     async def _verified(self, system: SystemName, headers: Mapping[str, str], body: bytes) -> Sequence[Event] | WebhookRefused:
-        connector, now = self._engine.connectors[system], self._engine.clock.now()
-        if isinstance(connector, Bridging):
+        now = self._engine.clock.now()
+        if system in self._bridges:
             # It cannot be asked again: what it is told is kept before anything else.
-            return await connector.take(headers, body, now)
-        return connector.receive(headers, body, now)
+            return await self._bridges[system].take(headers, body, now)
+        return self._engine.connectors[system].receive(headers, body, now)
 
     def _terms(self, system: SystemName) -> Capabilities:
-        """What the vendor keeps to. It is the same for all of its collections."""
-        collection = next((place[1] for place in self._engine.places if place[0] == system), None)
-        return Capabilities() if collection is None else self._engine.connectors[system].capabilities(collection)
+        """What the vendor keeps to in webhooks. It is the same for all of its collections, and always."""
+        if system not in self._kept_to:
+            collection = next((place[1] for place in self._engine.places if place[0] == system), None)
+            if collection is None:
+                return Capabilities()
+            self._kept_to[system] = self._engine.connectors[system].capabilities(collection)
+        return self._kept_to[system]
 
     async def _body(self, request: web.BaseRequest, headers: Mapping[str, str], terms: Capabilities) -> bytes:
         """The whole body, as it is; or why it is not read."""
@@ -208,8 +203,8 @@ class Listener:
             raise _NotTakenError("not plain JSON", answer(415))
         if "upgrade" in headers:
             raise _NotTakenError("another protocol", answer(400))
-        most, parts, size = terms.webhook_bytes_max, [], 0
-        if (request.content_length or 0) > most:
+        stated = request.content_length
+        if (stated or 0) > terms.webhook_bytes_max:
             raise _NotTakenError("too big", answer(413))
         if (expected := headers.get("expect", "").lower()) not in ("", "100-continue"):
             raise _NotTakenError("something else expected", answer(417))
@@ -217,36 +212,65 @@ class Listener:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
         try:
+            # A small one has mostly come whole with its head: then nothing is waited for.
+            is_here = stated is not None and stated <= _SMALL_BYTES and request.content.is_eof()
+            body = request.content.read_nowait() if is_here else await self._rest(request, terms)
+        except TimeoutError as error:
+            raise _NotTakenError("too slow", answer(408)) from error
+        except (web.RequestPayloadError, HttpProcessingError) as error:
+            raise _NotTakenError("broken", answer(400)) from error
+        if isinstance(request.protocol, Connection):
+            request.protocol.enter(Stage.WORK)
+        return body
+
+    async def _rest(self, request: web.BaseRequest, terms: Capabilities) -> bytes:
+        """What is still to come, in time and within bounds."""
+        parts, size = [], 0
+        try:
             async with asyncio.timeout(self._limits.body_s):
                 while part := await request.content.readany():
                     parts.append(part)
                     size += len(part)
                     self._bytes += len(part)
-                    if size > most:
+                    if size > terms.webhook_bytes_max:
                         raise _NotTakenError("too big", answer(413))
                     if size > _SMALL_BYTES and self._bytes > BODIES_BYTES_MAX:
                         raise _NotTakenError("too much at once", answer(terms.webhook_retry_status, Retry_After="5"))
-        except TimeoutError as error:
-            raise _NotTakenError("too slow", answer(408)) from error
-        except (web.RequestPayloadError, HttpProcessingError) as error:
-            raise _NotTakenError("broken", answer(400)) from error
         finally:
             self._bytes -= size
-        if isinstance(request.protocol, Connection):
-            request.protocol.enter(Stage.WORK)
         return b"".join(parts)
+
+    def shuts_out(self, peer: str, head: bytes, counts: bool) -> bool:
+        """Whether a request is refused by how it begins, before anything is made of it: its source has no tries left. Where that cannot be seen yet,
+        it is not.
+        """
+        head, end, _ = head.partition(b"\r\n\r\n")
+        addressed = _ADDRESSED.match(head)
+        if not end or addressed is None or (system := SystemName(addressed[1].decode())) not in self._engine.connectors:
+            return False
+        source = source_of(peer, ", ".join(each.decode("latin-1") for each in _FORWARDED.findall(head)), self._proxies)
+        key, now_s = (source, system), self._engine.clock.monotonic()
+        # What a look at it will say is not known before the next ones call: so it counts until then.
+        if self._wrong.has(key, now_s) and (not counts or self._calls.take(key, now_s)):
+            return False
+        self._tell_of(system, source)
+        return True
 
     async def _slowed(self, request: web.BaseRequest, system: SystemName, source: str) -> web.Response:
         """Who keeps sending what is not genuine waits for the answer, and with it for his next try."""
+        self._tell_of(system, source)
+        if isinstance(request.protocol, Connection):
+            request.protocol.enter(Stage.ANSWER)
+        await asyncio.sleep(WRONG_WAIT_S)
+        return answer(429, Retry_After="5")
+
+    def _tell_of(self, system: SystemName, source: str) -> None:
+        """Counts whoever is refused unheard, and now and then tells the operator of him."""
         self._engine.tally.add(system, Hearing.REFUSED, ["too often"], self._engine.clock.now())
         now_s = self._engine.clock.monotonic()
         if now_s - self._told_s.get(system, -_TELL_S) >= _TELL_S:
             self._told_s[system] = now_s
             self._engine.log.warning("webhook.slowed", system=system, source=source, hint="if this is your proxy, name it in trusted_proxies")
-        if isinstance(request.protocol, Connection):
-            request.protocol.enter(Stage.ANSWER)
-        await asyncio.sleep(WRONG_WAIT_S)
-        return answer(429, Retry_After="5")
 
     def _refused(self, system: SystemName, reason: str, response: web.Response, source: str, **about: int) -> web.Response:
         """Says nothing of the reason to whoever sent it, and all to the operator."""
@@ -276,7 +300,7 @@ async def _store(engine: Engine, system: SystemName, events: Sequence[Event]) ->
     strays = [(event, event.stray) for event in events if event.stray is not None]
     placed = [event for event in events if event.stray is None]
     wanted = [event for event in placed if (system, event.ref.collection) in routes]
-
+    unwanted = [event.ref.collection for event in placed if (system, event.ref.collection) not in routes]
     awaited = [event for event in events if event.word and engine.awaits(system, event.word)]
 
     def commit(tx: Transaction) -> tuple[int, list[tuple[Event, Stray]]]:
@@ -291,7 +315,7 @@ async def _store(engine: Engine, system: SystemName, events: Sequence[Event]) ->
     collections = [event.ref.collection for event in wanted]
     count(system, Hearing.ACCEPTED, collections[:fresh], received_at)
     count(system, Hearing.REPEATED, collections[fresh:], received_at)
-    count(system, Hearing.UNWANTED, [event.ref.collection for event in placed if event not in wanted], received_at)
+    count(system, Hearing.UNWANTED, unwanted, received_at)
     for event, why in aside:
         count(system, Hearing(why.value), [event.ref.id], received_at)
         engine.log.info("webhook.put_aside", system=system, kind=event.ref.id, why=why.value)

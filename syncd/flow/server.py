@@ -20,7 +20,8 @@ from aiohttp import web
 from anyio import move_on_after
 from structlog.typing import FilteringBoundLogger
 
-from syncd.flow.sources import Networks, is_among
+from syncd.flow.entrance import TURNED_AWAY, Doorkeeper
+from syncd.flow.sources import Buckets, Networks, is_among
 
 _LOOK_S = 0.25
 _QUIET_S = 0.01
@@ -32,12 +33,18 @@ Respond = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class Limits:
     """What one server bears.
 
-    At `connections_max` the connection that has kept us waiting longest gives way. Peers in `spared` speak for many, as a proxy does: they
-    may have more than `of_one_source_max`, and stay idle for `spared_idle_s`, so that a proxy closes first and loses no request.
+    At `connections_max` the connection that has kept us waiting longest gives way. A peer may open `wrong_burst` connections that bring nothing
+    good, and `wrong_per_s` more each second; all peers together of whom nothing good ever came, `unknown_burst` and `unknown_per_s`. Peers in
+    `spared` speak for many, as a proxy does: they may open any number, have more than `of_one_source_max`, and stay idle for `spared_idle_s`, so
+    that a proxy closes first and loses no request.
     """
 
     connections_max: int = 512
     of_one_source_max: int = 16
+    wrong_burst: float = 100
+    wrong_per_s: float = 20
+    unknown_burst: float = 512
+    unknown_per_s: float = 200
     head_s: float = 5.0
     body_s: float = 5.0
     answer_s: float = 5.0
@@ -78,19 +85,33 @@ class Server(web.Server):
             max_headers=64,
         )
         self.limits, self.log = limits, log
+        self.present: set[Connection] = set()
+        self._of: dict[str, set[Connection]] = {}
+        each = Buckets(burst=limits.wrong_burst, per_s=limits.wrong_per_s)
+        unknown = Buckets(burst=limits.unknown_burst, per_s=limits.unknown_per_s)
+        self.doorkeeper = Doorkeeper(each, unknown, limits.spared, self._loop.time, log)
 
     def __call__(self) -> Connection:
         """One new connection."""
         return Connection(self, self._loop, self._kwargs)
 
     def admit(self, newcomer: Connection) -> bool:
-        """Whether there is room, perhaps because somebody slow gives way."""
-        present = [each for each in self.connections if isinstance(each, Connection) and each.is_open]
-        if not newcomer.spared:
-            own = [each for each in present if each.peer == newcomer.peer]
-            if len(own) >= self.limits.of_one_source_max and not _make_room(own):
-                return False
-        return len(present) < self.limits.connections_max or _make_room(present)
+        """Whether there is room, perhaps because somebody slow gives way. Whoever is admitted is present until he `leave`s."""
+        if not newcomer.spared and not _has_room(self._of.get(newcomer.peer, set()), self.limits.of_one_source_max):
+            return False
+        if not _has_room(self.present, self.limits.connections_max):
+            return False
+        self.present.add(newcomer)
+        self._of.setdefault(newcomer.peer, set()).add(newcomer)
+        return True
+
+    def leave(self, gone: Connection) -> None:
+        """His place is free."""
+        self.present.discard(gone)
+        own = self._of.get(gone.peer, set())
+        own.discard(gone)
+        if not own:
+            self._of.pop(gone.peer, None)
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -100,20 +121,22 @@ class Server(web.Server):
             yield
         finally:
             task.cancel()
+            self.doorkeeper.close()
 
     async def quiet(self, patience_s: float) -> None:
         """Returns when no request is on its way or at work, or after so long."""
         with move_on_after(patience_s):
             # Who was let in at the last moment has his connection made a few turns of the loop later.
             await asyncio.sleep(_QUIET_S)
-            while any(isinstance(each, Connection) and each.is_open and each.stage is not Stage.IDLE for each in self.connections):  # noqa: ASYNC110 (nobody rings at a change of stage)
+            while any(each.is_open and each.stage is not Stage.IDLE for each in self.present):  # noqa: ASYNC110 (nobody rings at a change of stage)
                 await asyncio.sleep(_QUIET_S)
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_S)
-            for each in self.connections:
-                if isinstance(each, Connection) and each.is_overdue():
+            self.doorkeeper.look()
+            for each in list(self.present):
+                if each.is_overdue():
                     each.cut()
 
     def _enter(self, message: Any, payload: Any, connection: Connection, writer: Any, task: Any) -> web.BaseRequest:
@@ -121,8 +144,12 @@ class Server(web.Server):
         return _Request(message, payload, connection, writer, task, self._loop)
 
 
-def _make_room(present: list[Connection]) -> bool:
-    """Cuts off who has waited longest for something of the other side's; first those who never brought anything good."""
+def _has_room(present: set[Connection], most: int) -> bool:
+    """Whether there are fewer. If not, whoever has waited longest for something of the other side's is cut off; first those who never brought anything
+    good.
+    """
+    if len(present) < most or len(present := {each for each in present if each.is_open}) < most:
+        return True
     waiting = [each for each in present if each.stage is not Stage.WORK]
     if not waiting:
         return False
@@ -139,12 +166,12 @@ class _Request(web.BaseRequest):
 class Connection(web.RequestHandler):
     """One connection and what it is waiting for. `proven` says that something good came over it."""
 
-    __slots__ = ("_server", "peer", "proven", "since", "spared", "stage")
+    __slots__ = ("_counts", "_said", "_server", "peer", "proven", "since", "spared", "stage")
 
     def __init__(self, server: Server, loop: asyncio.AbstractEventLoop, options: dict[str, Any]) -> None:
         super().__init__(server, loop=loop, **options)
         self._server = server
-        self.peer, self.spared, self.proven = "", False, False
+        self.peer, self.spared, self.proven, self._counts, self._said = "", False, False, True, False
         self.enter(Stage.HEAD)
 
     @property
@@ -154,6 +181,12 @@ class Connection(web.RequestHandler):
     def enter(self, stage: Stage) -> None:
         """From now on it waits for this."""
         self.stage, self.since = stage, self._loop.time()
+
+    def pardon(self) -> None:
+        """What came was genuine, whether or not it was of use: this connection does not count against its peer."""
+        if self._counts:
+            self._counts = False
+            self._server.doorkeeper.pardon(self.peer)
 
     def is_overdue(self) -> bool:
         """Whether it has kept us waiting too long. A body's time is kept by whoever reads it."""
@@ -179,10 +212,23 @@ class Connection(web.RequestHandler):
         elif isinstance(transport, asyncio.WriteTransport):
             transport.abort()
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It is over, though the answer to its last request may still be in the making."""
+        self._server.leave(self)
+        super().connection_lost(exc)
+
     def data_received(self, data: bytes) -> None:
-        """The first byte of a request starts the time for its head."""
+        """The first byte of a request starts the time for its head. Who begins like one who is not to be heard is not."""
         if self.stage is Stage.IDLE:
             self.enter(Stage.HEAD)
+        if not self._said and isinstance(self.transport, asyncio.WriteTransport):
+            self._said = True
+            if not self._server.doorkeeper.hears(self.peer, data, counts=False):
+                # The connection stays until he has read it: what he still sends goes nowhere.
+                self.enter(Stage.ANSWER)
+                self.transport.write(TURNED_AWAY)
+                self.transport.write_eof()
+                self.close()
         super().data_received(data)
 
     async def finish_response(self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None) -> tuple[web.StreamResponse, bool]:

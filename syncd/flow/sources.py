@@ -9,6 +9,7 @@ It must not know: signatures, systems, or HTTP beyond the one header.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
@@ -29,6 +30,12 @@ def source_of(peer: str, forwarded_for: str, proxies: Networks) -> str:
         if not _among(address, proxies):
             break
     return _household(source)
+
+
+def household_of(peer: str) -> str:
+    """Whom a peer belongs to: an IPv6 customer has a whole /64 to call from."""
+    address = _address(peer)
+    return peer if address is None else _household(address)
 
 
 def is_among(peer: str, networks: Networks) -> bool:
@@ -58,7 +65,8 @@ class Buckets:
 
     def give_back(self, key: Hashable, now_s: float) -> None:
         """It was not needed."""
-        self._set(key, min(self._burst, self._level(key, now_s) + 1), now_s)
+        if key in self._held:
+            self._set(key, min(self._burst, self._level(key, now_s) + 1), now_s)
 
     def _level(self, key: Hashable, now_s: float) -> float:
         level, at_s = self._held.get(key, (self._burst, now_s))
@@ -73,6 +81,7 @@ class Buckets:
             del self._held[next(iter(self._held))]
 
 
+@lru_cache(maxsize=_SOURCES_MAX)
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(text.partition("%")[0])

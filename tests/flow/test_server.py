@@ -6,8 +6,11 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_network
 
-from syncd.flow.server import Limits
+from aiohttp import web
+
+from syncd.flow.server import Limits, Server, answer
 from tests.flow.doors import door, from_ghl, signed
+from tests.flow.world import logger
 
 QUICK = {"head_s": 0.5, "body_s": 0.5, "answer_s": 0.5, "idle_s": 1.5, "spared_idle_s": 60.0}
 STARTED = b"POST /hooks/ghl HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -115,6 +118,32 @@ async def test_at_the_bound_the_longest_waiting_gives_way(tmp_path):
         assert [b""] * 20 == [await heard(reader) for reader, _ in sitting[:20]]
         for _, writer in sitting:
             writer.transport.abort()
+
+
+async def test_nothing_is_kept_of_who_has_gone():
+    """However many came and went, each by his own way: the server knows only of those who are there."""
+
+    async def nothing(_):
+        return answer(404)
+
+    server = Server(nothing, limits(), logger()[0])
+    runner = web.ServerRunner(server)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    for number in range(20):
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write((b"", NOWHERE, STARTED, b"nonsense\r\n\r\n")[number % 4])
+        if number % 2:
+            await heard(reader)
+        writer.transport.abort()
+    async with asyncio.timeout(ALLOWED_S):
+        while server.present:
+            await asyncio.sleep(0.02)
+    await runner.cleanup()
+
+    assert (set(), {}) == (server.present, server._of)
 
 
 async def test_one_source_crowds_out_itself_only(tmp_path):
