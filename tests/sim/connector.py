@@ -300,6 +300,7 @@ class SimConnector:
             for record in records
         }
         for rec, version in rows:
+            version.shown |= shown.get(rec.id, frozenset())
             if version is rec.now and rec.id in shown:
                 version.reads.append((self.world.loop.vt, shown[rec.id]))
 

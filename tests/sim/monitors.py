@@ -338,7 +338,7 @@ class Monitors:
             if over is None or tag == tag_of(held) or world.somebody_owned:
                 continue
             wrote = world.users.by_tag.get(tag)
-            blind = over.rec is rec and not any(path in paths for v in rec.versions if self._holds(v, path, held) for _, paths in v.reads)
+            blind = over.rec is rec and not any(path in v.shown for v in rec.versions if self._holds(v, path, held))
             if blind and world.was_frozen(60):
                 # Looked at before the machine slept, written after it.
                 world.facts["overwritten unread in its sleep"] += 1

@@ -23,7 +23,9 @@ FIELDS = {
 
 @dataclass(slots=True)
 class Version:
-    """A record from one moment on; `fields` is None once it was deleted. `reads`: when the daemon read which paths of it, while current."""
+    """A record from one moment on; `fields` is None once it was deleted. `reads`: when the daemon read which paths of it, while current;
+    `shown`: which paths it was shown at all, also by an answer that another version overtook.
+    """
 
     seq: int
     at: Micros
@@ -32,6 +34,7 @@ class Version:
     actor: str
     touched: frozenset[str]
     reads: list[tuple[float, frozenset[str]]] = field(default_factory=list)
+    shown: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
