@@ -23,7 +23,7 @@ from syncd.connectors.address import check_base_url, fill
 from syncd.connectors.base import Skew
 from syncd.connectors.clock import Clock, SkewMeter
 from syncd.connectors.credential import Credential
-from syncd.connectors.payload import is_deeper
+from syncd.connectors.payload import is_deeper, need_room
 from syncd.connectors.quota import Limits, Quota, Slot
 from syncd.core.errors import ConnectorError, Effect, Rejected, Stale, Unauthorized, Unavailable
 from syncd.core.record import Json, SystemName
@@ -252,6 +252,7 @@ class Session:
 
     def _decode(self, operation: Operation, raw: bytes, *, must: bool) -> Json:
         """The JSON in a body. An error page need not hold any; a success must, or it was not the vendor who answered."""
+        need_room(len(raw))
         try:
             body = orjson.loads(raw)
         except orjson.JSONDecodeError as error:

@@ -9,6 +9,7 @@ It must not know: signatures, vendors, or what the body means.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from mmap import mmap
 
 import orjson
 
@@ -23,6 +24,10 @@ _NUMBER_MAX = 2**53
 """Beyond it a number is no longer exact everywhere, so it would be another one elsewhere."""
 _NUL = "\0"
 _NO_ROOM = "Not enough memory"
+_GROWN = 32
+"""``{},`` is three bytes, and becomes an object of 64 and its place in a list."""
+_ROOM = 2 * 1024 * 1024
+"""Python takes memory from the system by the mebibyte."""
 
 
 class _Unreadable:
@@ -36,6 +41,7 @@ def read(body: bytes, *, string_max: int = STRING_MAX) -> Json | _Unreadable:
     """The body's JSON without NULs, or UNREADABLE when it is none or is larger, deeper, wider or longer than any honest one."""
     if len(body) > BODY_BYTES_MAX:
         return UNREADABLE
+    need_room(len(body))
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -47,6 +53,14 @@ def read(body: bytes, *, string_max: int = STRING_MAX) -> Json | _Unreadable:
         return UNREADABLE
     # JSON can only write a NUL as an escape; what merely looks like one costs a walk and no more.
     return _without_nul(value) if b"\\u0000" in body else value
+
+
+def need_room(size: int) -> None:
+    """Raises MemoryError where there is no room for what JSON of so many bytes may become: what decodes it does not look, and ends the process."""
+    try:
+        mmap(-1, _ROOM + _GROWN * size).close()
+    except OSError as error:
+        raise MemoryError(f"no room for a body of {size} bytes") from error
 
 
 def is_deeper(value: Json, levels: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import orjson
@@ -71,3 +73,14 @@ def test_a_larger_string_is_read_where_the_vendor_sends_such():
     body = orjson.dumps(["x" * (STRING_MAX + 1)])
 
     assert (UNREADABLE, orjson.loads(body)) == (read(body), read(body, string_max=2 * STRING_MAX))
+
+
+def test_want_of_memory_is_told_and_ends_nothing() -> None:
+    """What decodes JSON ends the process where there is no room for what the body becomes: whether there is, is looked at before."""
+    many = "import resource, sys; from syncd.connectors.payload import read; body = b'[' + b'{},' * 600_000 + b'1]'\n"
+    many += "size = [int(line.split()[1]) * 1024 for line in open('/proc/self/status') if line.startswith('VmSize')][0]\n"
+    many += "resource.setrlimit(resource.RLIMIT_AS, (size + 4_000_000, resource.RLIM_INFINITY))\n"
+    many += "try: read(body)\nexcept MemoryError as error: sys.exit(f'told: {error}')\n"
+    done = subprocess.run([sys.executable, "-c", many], capture_output=True, text=True, check=False)
+
+    assert (1, "told: no room for a body of 1800003 bytes\n") == (done.returncode, done.stderr)
