@@ -57,13 +57,12 @@ class Day(World):
         return int(self.ghl.stats.requests["search-contacts"])
 
     async def pass_by(self, seconds: int, seen: Callable[[], int] | None = None) -> None:
-        """Time passes, for everybody alike, and what the daemon does about it is seen at each step: two polls, or what else is counted."""
-        count, more = (self.polls, 2) if seen is None else (seen, 1)
+        """Time passes, for everybody alike, and what the daemon does about it is seen at each step: two polls, and one more of what else is counted."""
         for _ in range(seconds // STEP_S):
-            goal, fresh = count() + more, self.folder / "later.new"
+            polls, goal, fresh = self.polls() + 2, 0 if seen is None else seen() + 1, self.folder / "later.new"
             fresh.write_text(str(later_s(self.folder / "later") + STEP_S))
             fresh.replace(self.folder / "later")
-            await self.until(lambda: count() >= goal)  # noqa: B023 - awaited at once
+            await self.until(lambda: self.polls() >= polls and (seen is None or seen() >= goal))  # noqa: B023 - awaited at once
 
 
 @asynccontextmanager

@@ -148,7 +148,7 @@ class Thrower:
         return _throw(request({GHL: OCTOPUS, OCTOPUS: GHL}[path], *made), 401)
 
     def out_of_time(self) -> Throw:
-        at = datetime.now(UTC) + self.random.choice([timedelta(seconds=330), timedelta(days=400), -timedelta(days=3, minutes=1), -timedelta(days=4_000)])
+        at = datetime.now(UTC) + self.random.choice([timedelta(seconds=330), timedelta(days=400), -timedelta(days=4, minutes=1), -timedelta(days=4_000)])
         return _throw(request(GHL, *from_ghl(self.number, timestamp=at.isoformat())), 401)
 
     def wrong_secret(self) -> Throw:
