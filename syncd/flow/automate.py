@@ -95,6 +95,8 @@ async def automate_forever(engine: Engine, lane: str) -> None:
             engine.progress.turned(f"automate {lane}".strip(), engine.clock.monotonic())
             if not groups:
                 await engine.bus.wait(Bell.RUNS, await _patience_s(engine, lane) if len(calls) < WORKERS else engine.timing.tick_s)
+            else:
+                await engine.gather()
 
 
 async def _patience_s(engine: Engine, lane: str | None) -> float:

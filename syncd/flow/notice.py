@@ -40,6 +40,8 @@ async def notice_forever(engine: Engine) -> None:
             await engine.database.write(lambda tx: _forget(tx, now))
         if not worked:
             await engine.bus.wait(Bell.NOTICE, engine.timing.tick_s)
+        else:
+            await engine.gather()
 
 
 def _forget(tx: Connection, now: Micros) -> None:
