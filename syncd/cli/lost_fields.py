@@ -16,7 +16,7 @@ from syncd.connectors.base import Schema
 from syncd.connectors.registry import KINDS
 from syncd.core.automation import Automation, RecordTrigger
 from syncd.core.conditions import compile_condition
-from syncd.core.record import Json, MemberName
+from syncd.core.record import Json, MemberName, SystemName
 from syncd.core.templates import tokens
 from syncd.store.observations import Place
 
@@ -34,15 +34,17 @@ class _Named:
 
 
 def watched_places(settings: Settings) -> set[Place]:
-    """The collections whose records automations watch."""
+    """The collections whose records automations watch, or whose fields their calls name."""
     triggers = [automation.trigger for automation in settings.automations.values()]
-    return {(each.system, each.collection) for each in triggers if isinstance(each, RecordTrigger)}
+    called = {each.place for automation in settings.automations.values() for each in _written(settings, automation)}
+    return called | {(each.system, each.collection) for each in triggers if isinstance(each, RecordTrigger)}
 
 
 def report_lost(settings: Settings, schemas: Mapping[Place, Schema], findings: Findings) -> None:
     """Reports every field of an automation that its account does not have."""
     for automation in settings.automations.values():
         _report_watched(settings, automation, schemas, findings)
+        _report_written(settings, automation, schemas, findings)
         for each in dict.fromkeys(_named(settings, automation)):
             schema = schemas.get(each.place)
             kind = KINDS[settings.systems[each.place[0]].kind]
@@ -62,6 +64,37 @@ def _report_watched(settings: Settings, automation: Automation, schemas: Mapping
         if resolve(schema, path) is None:
             what = f"{trigger.system} has no field `{path}`, so nobody sees it change"
             findings.problem(("automations", automation.name, "fields", number), what, near=path, known=schema.fields)
+
+
+def _report_written(settings: Settings, automation: Automation, schemas: Mapping[Place, Schema], findings: Findings) -> None:
+    """What a call would write under no field at all, and the vendor say nothing of it."""
+    for each in _written(settings, automation):
+        schema, prefixes = schemas.get(each.place), KINDS[settings.systems[each.place[0]].kind].open_prefixes
+        if schema is None:
+            continue
+        by_path = each.path.startswith(prefixes)
+        known = [path for path in schema.fields if path.startswith(prefixes)] if by_path else [spec.id for spec in schema.fields.values() if spec.id]
+        if each.path not in known:
+            what = f"{each.place[0]} has no field `{each.path}`, so nothing would be kept of it"
+            findings.problem(each.where, what, near=each.path, known=known)
+
+
+def _written(settings: Settings, automation: Automation) -> Iterator[_Named]:
+    """The fields that the automation's calls name, by path or by the vendor's id."""
+    for where, step in _calls(("automations", automation.name, "do"), automation.written["steps"]):
+        system, _, operation = str(step["call"]).partition(".")
+        if (held := settings.systems.get(SystemName(system))) is None:
+            continue
+        for each in KINDS[held.kind].named_fields(operation, step.get("with") or {}):
+            yield _Named(where=(*where, "with", *each.where), place=(SystemName(system), each.collection), path=each.path or each.id)
+
+
+def _calls(at: Where, steps: Sequence[Mapping[str, Json]]) -> Iterator[tuple[Where, Mapping[str, Json]]]:
+    for number, step in enumerate(steps):
+        if "call" in step:
+            yield (*at, number), step
+        for key in _NESTED:
+            yield from _calls((*at, number, key), step.get(key) or ())
 
 
 def _is_there(path: str, schema: Schema) -> bool:

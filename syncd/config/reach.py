@@ -174,4 +174,5 @@ def _check_linked(section: Section, path: str, root: str, rest: str, reach: Reac
     elif root == "members" and inner and reach.members is not None and name in reach.members:
         facts = reach.members[name]
         if facts.path(inner) is None and facts.path(inner.partition(".")[0]) is None:
-            section.problem(f"`{{{path}}}`: {name} has no field {describe(inner)}", *at, near=inner, known=facts.paths)
+            mend = f"the id of its record is `{{link.{name}.id}}`" if inner == "id" else ""
+            section.problem(f"`{{{path}}}`: {name} has no field {describe(inner)}", *at, near=inner, known=facts.paths, mend=mend)

@@ -96,7 +96,9 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSpec:
-    """One field of a collection. `options` are the only values a choice accepts (empty: open); a `secret` is kept out of files and screens."""
+    """One field of a collection. `options` are the only values a choice accepts (empty: open); a `secret` is kept out of files and screens. `id` is
+    what the vendor calls it by besides its path, where it has such.
+    """
 
     path: str
     type: FieldType
@@ -106,6 +108,7 @@ class FieldSpec:
     creatable: bool = True
     options: tuple[str, ...] = ()
     secret: bool = False
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,6 +114,16 @@ Surveyed: TypeAlias = Mapping[str, Sequence[Named] | ConnectorError]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamedField:
+    """A field of a collection that the parameters of a call name, at a place among them: by its `path`, or by the vendor's `id` of it."""
+
+    collection: CollectionName
+    where: tuple[str | int, ...]
+    path: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """A kind of system.
 
@@ -130,6 +140,7 @@ class Kind:
     `survey` what the account has besides records.
     `unable` says why these settings do not let a record of a collection be deleted (``delete``; ``erase``: for good) or marked instead
     (``archive``); None where they do, or where that cannot be told.
+    `named_fields` are the fields that only discovery can check and the parameters of an operation name as they stand.
     `webhook_words` are what it
     calls its webhooks, as far as that is known (None: its webhooks have no kinds, or there are none). `between` stands between a parent's id and a
     record's own in the ids of records that are addressed by both.
@@ -161,6 +172,7 @@ class Kind:
     introduce: Callable[[Any, Session], Awaitable[Introduction]] | None = None
     survey: Callable[[Any, Session], Awaitable[Surveyed]] | None = None
     unable: Callable[[Any, str, str], str | None] = lambda _settings, _collection, _deed: None
+    named_fields: Callable[[str, Mapping[str, Json]], Iterable[NamedField]] = lambda _operation, _given: ()
     webhook_words: frozenset[str] | None = None
     between: str = ""
 

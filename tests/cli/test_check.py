@@ -128,6 +128,35 @@ do = [
     } == {(each["where"], each["line"], each["suggestion"]) for each in result.json["problems"]}
 
 
+def test_a_custom_field_that_a_call_names_and_is_not_there(world: World) -> None:
+    """The vendor would say yes and keep nothing: by key or id, however deep, also of a collection that nothing else names. Templates are not judged."""
+    (known,) = world.do(lambda sandbox: sandbox.ghl.location.fields)
+    more = f"""[automations.gold]
+on = "syncs/contacts created"
+do = [
+  {{ call = "ghl.update-contact", with = {{ contactId = "{{link.ghl.id}}", customFields = [
+    {{ key = "plan", field_value = "gold" }}, {{ key = "contact.plan", field_value = "gold" }}, {{ id = "{known}", field_value = "gold" }},
+    {{ key = "{{hub.plan}}", field_value = "gold" }},
+    {{ key = "paln", field_value = "gold" }},
+    {{ id = "gone", field_value = "gold" }} ] }} }},
+  {{ if = {{ field = "hub.plan", op = "exists" }}, then = [
+    {{ call = "ghl.create-opportunity", with = {{ pipelineId = "1", name = "x", status = "open", contactId = "{{link.ghl.id}}", customFields = [
+      {{ key = "stage", field_value = "x" }} ] }} }} ] }},
+]
+
+[daemon]"""
+    world.edit_config("[daemon]", more)
+    assert 0 == world.syncd("check").code
+    result = world.syncd("check", "--online", "--json")
+
+    assert 3 == result.code
+    assert {
+        ("automations.gold.do[0].with.customFields[4].key", world.line('"paln"'), "ghl has no field `custom.paln`, so nothing would be kept of it", "custom.plan"),
+        ("automations.gold.do[0].with.customFields[5].id", world.line('"gone"'), "ghl has no field `gone`, so nothing would be kept of it", ""),
+        ("automations.gold.do[1].then[0].with.customFields[0].key", world.line('"stage"'), "ghl has no field `custom.stage`, so nothing would be kept of it", ""),
+    } == {(each["where"], each["line"], each["what"], each["suggestion"]) for each in result.json["problems"]}
+
+
 def test_the_scopes_that_are_needed(world: World) -> None:
     """What the syncs need, and what each trigger and each step of the automations does, however deep; of a system that has scopes."""
     before = world.syncd("check", "--json").json["scopes"]

@@ -18,6 +18,7 @@ from syncd.connectors.gohighlevel.events import EVENTS
 from syncd.connectors.gohighlevel.fields import CUSTOM, STANDARD
 from syncd.connectors.gohighlevel.identity import BETWEEN
 from syncd.connectors.gohighlevel.inventory import COLLECTIONS
+from syncd.connectors.gohighlevel.naming import named_fields
 from syncd.connectors.gohighlevel.oauth import renewing
 from syncd.connectors.gohighlevel.operations import CATALOGUE
 from syncd.connectors.gohighlevel.scopes import scopes
@@ -67,6 +68,7 @@ KIND: Final = Kind(
     consent=CONSENT,
     introduce=introduce,
     survey=survey,
+    named_fields=named_fields,
     webhook_words=frozenset(EVENTS),
     between=BETWEEN,
 )

@@ -132,5 +132,6 @@ def _custom_field(row: Mapping[str, Json], model: str) -> CustomField | None:
             writable=writable,
             creatable=writable,
             options=tuple(map(str, options)) if closed and isinstance(options, list) else (),
+            id=field_id,
         ),
     )
