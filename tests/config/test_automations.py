@@ -187,7 +187,7 @@ MISTAKES = [
     ("path_in_a_list", CREATED, DO.replace('"hello"', '["a", { b = "{evnt.id}" }]'), "automations.greet.do[0].with.body[1].b: `{evnt.id}` begins with nothing that is known here; did you mean `event`?"),
     ("path_no_sync", 'on = "crm/companies created"', DO, 'automations.greet.do[0].with.contactId: `{link.crm.id}`: its records are in no sync; write sync = "NAME"'),
     ("when_field", CREATED + '\nwhen = { field = "fristName", op = "exists" }', DO, "automations.greet.when: reads `fristName`, which is no field here; did you mean `firstName`?"),
-    ("path_member_id", CREATED, DO.replace("hello", "{members.crm.id}"), "`{members.crm.id}`: crm has no field \"id\"; the id of its record is `{link.crm.id}`"),
+    ("path_member_id", CREATED, DO.replace("hello", "{members.crm.id}"), '`{members.crm.id}`: crm has no field "id"; the id of its record is `{link.crm.id}`'),
     ("when_path", CREATED + '\nwhen = { field = "hub.paln", op = "exists" }', DO, 'automations.greet.when: `{hub.paln}`: people has no field "paln"; did you mean `plan`?'),
     ("set_field", CREATED, 'do = [ { set = { paln = "gold" } } ]', "automations.greet.do[0].set.paln: people has no such field; did you mean `plan`?"),
     ("set_value", CREATED, 'do = [ { set = { plan = "glod" } } ]', 'automations.greet.do[0].set.plan: "glod" is none of its words; did you mean `gold`?'),
