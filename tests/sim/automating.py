@@ -362,6 +362,12 @@ class Automated:
                 return True
         return False
 
+    def was_skipped(self, spec: Mapping[str, Any], record_id: str) -> bool:
+        """Whether a person had a step of a run about this record left out."""
+        tx = self.world.process.connection
+        known = [run.id for run in runs.select(tx, RunState, automation=spec["name"], limit=100_000) if run.subject.endswith(f"/{record_id}")]
+        return any(row.state is StepState.SKIPPED for rows in runs.steps_of(tx, known).values() for row in rows)
+
     def is_stopped_about(self, spec: Mapping[str, Any], key: str) -> bool:
         """Whether the run upon this event waits for a person, or it or a step of it was given up, and shows it."""
         tx = self.world.process.connection
