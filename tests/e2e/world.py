@@ -33,7 +33,7 @@ from tests.e2e.configuration import BOUNDLESS, Configuration
 from tests.e2e.daemon import Daemon
 from tests.e2e.oracle import by_api, disagreements
 
-DEADLINE_S = 20.0
+DEADLINE_S = 40.0
 QUIET_CYCLES = 3
 GHL = GoHighLevelOptions(index_lag_s=0.2)
 OCTOPUS = EmailOctopusOptions(buffer_s=0.1)
