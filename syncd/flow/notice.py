@@ -220,16 +220,21 @@ def _of_hub(tx: Connection, notice: Notice) -> dict[Cause, frozenset[str]]:
     changed = frozenset(name for name in before.keys() | after.keys() if not same(before.get(name), after.get(name)))
     keys = {claims.of_source(ref.system, ref.id) for each in notice.sources.values() for ref, _ in each.values()}
     found = claims.load(tx, keys)
-    causes: dict[Cause, set[str]] = {}
+    known, by_source = _known(notice), dict[Cause, set[str]]()
     for name in changed:
-        causes.setdefault(_known(notice) or _source_of(notice, name, found), set()).add(name)
+        # What is told of as the backlog's may still be a value that an automation gave.
+        cause = known if known is not None and known.origin is Origin.AUTOMATION else _source_of(notice, name, found)
+        by_source.setdefault(cause, set()).add(name)
+    causes = by_source if known is None else {known: set(changed)} if changed else {}
+    made = False
     if notice.what is not What.UPDATED:
-        # One thing came to be, or ended: it has one cause.
-        made = [claim.cause for each in found.values() for claim in each if claim.made]
-        causes = {_known(notice) or (made[-1] if made else PERSON): set(changed)}
+        # One thing came to be, or ended: it has one cause. Of its values some may be an automation's all the same.
+        makers = [claim.cause for each in found.values() for claim in each if claim.made]
+        maker = known or (makers[-1] if makers else PERSON)
+        causes, made = {maker: set(changed)}, maker.origin is Origin.AUTOMATION and notice.what is What.CREATED
     # What a record came to later is still to be taken over.
     claims.void(tx, [claim.id for each in found.values() for claim in each if claim.at <= notice.at])
-    _keep_of_hub(tx, notice, causes)
+    _keep_of_hub(tx, notice, causes if made else by_source, made=made)
     return {cause: frozenset(names) for cause, names in causes.items()}
 
 
@@ -243,7 +248,7 @@ def _source_of(notice: Notice, name: str, found: dict[Key, list[Claim]]) -> Caus
     return fitting[-1] if fitting else PERSON
 
 
-def _keep_of_hub(tx: Connection, notice: Notice, causes: dict[Cause, set[str]]) -> None:
+def _keep_of_hub(tx: Connection, notice: Notice, causes: dict[Cause, set[str]], *, made: bool) -> None:
     """As long as the hub has a value from an automation, the writes that carry it on are that automation's doing."""
     assert notice.sync is not None
     assert notice.link is not None
@@ -258,7 +263,7 @@ def _keep_of_hub(tx: Connection, notice: Notice, causes: dict[Cause, set[str]]) 
     for cause, names in causes.items():
         if cause.origin is Origin.AUTOMATION:
             values = {name: [(notice.after or {}).get(name)] for name in names}
-            claims.add(tx, key, Claim(cause=cause, values=values, made=notice.what is What.CREATED), notice.at)
+            claims.add(tx, key, Claim(cause=cause, values=values, made=made), notice.at)
 
 
 def _of_webhook(tx: Connection, notice: Notice) -> Cause:

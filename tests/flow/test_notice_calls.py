@@ -171,6 +171,31 @@ async def test_a_hub_is_told_after_the_reading_it_took_over(tmp_path: Path, stay
         assert {"of an origin that is not meant (automation)": 1 if stays else 2} == await found.outcomes("watching")
 
 
+@pytest.mark.parametrize("origin", [None, ("backfill", 0, "")])
+async def test_a_new_link_passes_on_an_automations_value_as_the_automations(tmp_path: Path, origin: tuple[str, int, str] | None) -> None:
+    """A record that a person made and an automation noted something in is linked: the link is a person's doing, or the backlog's, and the note the automation's still."""
+    watching = automation(on_record(CRM, What.UPDATED, "phone"), message("noted"), name="watching")
+    async with automated(tmp_path, watching) as found:
+        ada = found.world.crm.create_as_user(ADA)
+        await found.settle()
+        here, there, now, phone = Ref(CRM, CONTACTS, ada), Ref(MAIL, CONTACTS, "m-new"), found.world.clock.now(), "+12125550199"
+        shown = {"name": {"mail": (there, {"name": "Ada"})}, "phone": {"mail": (there, {"phone": phone})}}
+
+        def linked(tx: Connection) -> None:
+            noted = Claim(cause=Cause(Origin.AUTOMATION, 1, "noting"), values={"phone": [phone]})
+            claims.add(tx, claims.of_source(MAIL, there.id), noted, now)
+            notices.hub_moved(tx, S, 77, What.CREATED, before={}, after={"name": "Ada", "phone": phone}, sources=shown, origin=origin, at=now + 1)
+            known = {**ADA, "phone": None}
+            notices.sighted(tx, [Sight(ref=here, before=known, after={**ADA, "phone": phone}, as_of=now + 2, at=now + 3)], "write")
+            ours = notices.Ours(sync=S, link=77, backfill=False, made=False, values={"phone": phone}, fields={"phone": "phone"})
+            notices.settled(tx, here, ours)
+
+        await found.engine.database.write(linked)
+        await found.told()
+
+        assert {"of an origin that is not meant (automation)": 1} == await found.outcomes("watching")
+
+
 async def test_two_automations_do_not_chase_each_other(tmp_path: Path) -> None:
     """With the usual origins neither is set off by the other; where they ask for it, they are cut off and that is said."""
     to_mail = {"call": "mail.update-contact", "with": {"contactId": "{link.mail.id}", "phone": "+1555000{event.at}"}}
