@@ -173,7 +173,7 @@ class Monitors:
             world.users.irregular.add(person)
         if made and not world.script.has("lag_more"):
             world.fail("S3", f"a second record of person {person} is made in {vendor.name}: {made[0].id} is there")
-        known = [rec for rec in there if rec.born_by == "user" and self._known_as(rec, fields.get("email"), 60 + world.declared_lag(vendor))]
+        known = [rec for rec in there if rec.born_by == "user" and not self._was_deleted(rec) and self._known_as(rec, fields.get("email"), 60 + world.declared_lag(vendor))]
         if known and any(when is not None for when in world.had["when"]):
             # What is outside the filter of its member is nobody's counterpart.
             world.users.irregular.add(person)
