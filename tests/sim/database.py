@@ -67,9 +67,9 @@ TRIGGERS = (
     # What came of everything: which records showed something new and are not on the list, and how many left it.
     "CREATE TEMP TABLE shown (record_id TEXT PRIMARY KEY); CREATE TEMP TABLE taken (number INTEGER);"
     "INSERT INTO taken SELECT coalesce(sum(count), 0) FROM outcomes WHERE outcome <> 'failed';"
-    "CREATE TEMP TRIGGER first AFTER INSERT ON observations BEGIN INSERT OR IGNORE INTO shown VALUES (new.record_id); END;"
+    "CREATE TEMP TRIGGER first AFTER INSERT ON observations BEGIN INSERT INTO shown SELECT new.record_id WHERE new.record_id NOT IN (SELECT record_id FROM shown); END;"
     "CREATE TEMP TRIGGER next AFTER UPDATE OF fingerprint ON observations WHEN old.fingerprint <> new.fingerprint"
-    " BEGIN INSERT OR IGNORE INTO shown VALUES (new.record_id); END;"
+    " BEGIN INSERT INTO shown SELECT new.record_id WHERE new.record_id NOT IN (SELECT record_id FROM shown); END;"
     "CREATE TEMP TRIGGER left AFTER DELETE ON to_plan BEGIN UPDATE taken SET number = number + 1;"
     " DELETE FROM shown WHERE record_id = old.record_id; END;"
 )
