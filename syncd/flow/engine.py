@@ -31,8 +31,9 @@ from syncd.store.retention import Keep
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger  # the library itself is the business of whoever logs
 
-LIVE = 10
-"""Outbox priorities up to this are changes somebody just made; beyond it is the backlog of a first sync."""
+LIVE, OLD, FIRST = 10, 20, 30
+"""Outbox priorities: up to LIVE are changes somebody just made; OLD is what other rules, or a mended row, make of values that were there; FIRST is
+the backlog of a first sync. A change somebody just made goes before both."""
 
 
 class Clock(Protocol):

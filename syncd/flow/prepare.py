@@ -19,7 +19,7 @@ from syncd.core.rules import SyncRules
 from syncd.core.translate import from_hub
 from syncd.flow.binding import bind_for
 from syncd.flow.bus import Bell
-from syncd.flow.engine import LIVE, Engine
+from syncd.flow.engine import FIRST, Engine
 from syncd.flow.failing import record_failure
 from syncd.flow.likeness import already_holds, differs_from_expected
 from syncd.flow.settle import look_at, settle_done, settle_moved
@@ -58,7 +58,7 @@ class Ready:
 async def look_at_targets(engine: Engine, group: list[Owed]) -> list[Looked]:
     """What the targets hold, read anew where the last look is not recent enough; those that cannot be looked at now are put back."""
     timing = engine.timing
-    first_sync = group[0].priority > LIVE and not any(each.gate for each in group)
+    first_sync = group[0].priority >= FIRST and not any(each.gate for each in group)
     # What waited behind a gate waited for a person, and others may have edited meanwhile.
     good_for = timing.fresh_first if first_sync else timing.fresh_many if len(group) > MANY else timing.fresh
 

@@ -18,7 +18,7 @@ from syncd.core.rules import FieldRule
 from syncd.core.translate import from_hub, to_hub
 from syncd.flow.binding import bind_for, bound_for
 from syncd.flow.bus import Bell
-from syncd.flow.engine import LIVE, Engine
+from syncd.flow.engine import FIRST, Engine
 from syncd.flow.likeness import could_be_ours, made_of
 from syncd.flow.settle import (
     settle_adopted,
@@ -61,7 +61,7 @@ async def is_there_already(engine: Engine, owed: Owed, *, refused_doubles: bool 
     detected = any(key.path in facts.create_detects for key in keys)
     if not keys or (refused_doubles and detected):
         return None
-    if (owed.priority > LIVE or detected) and await _was_listed(engine, owed, facts):
+    if (owed.priority >= FIRST or detected) and await _was_listed(engine, owed, facts):
         return None
     seen_at = engine.clock.now() - facts.index_lag
     found, _ = await _find(engine, owed, keys)
@@ -70,7 +70,7 @@ async def is_there_already(engine: Engine, owed: Owed, *, refused_doubles: bool 
 
 async def _was_listed(engine: Engine, owed: Owed, facts: Capabilities) -> bool:
     """Whether a listing of this life would have shown the record, had it been there a moment before."""
-    good_for = FIRST_SYNC_GOOD_FOR if owed.priority > LIVE else engine.timing.fresh_many
+    good_for = FIRST_SYNC_GOOD_FOR if owed.priority >= FIRST else engine.timing.fresh_many
     looked_at = await engine.database.read(lambda tx: cursors.load(tx, (owed.ref.system, owed.ref.collection)).looked_at)
     return looked_at is not None and looked_at >= engine.started_at and engine.clock.now() - looked_at <= good_for + facts.index_lag
 

@@ -24,12 +24,12 @@ from syncd.flow import forgetting
 from syncd.flow.answers import Answers
 from syncd.flow.binding import bind
 from syncd.flow.bus import Bell
-from syncd.flow.engine import LIVE, Engine
+from syncd.flow.engine import FIRST, LIVE, OLD, Engine
 from syncd.flow.folding import Folded, fold, index_children
 from syncd.flow.gates import Gates, ask_all
 from syncd.flow.linking import index_of, link_records, ref_of
 from syncd.flow.soundness import look_over
-from syncd.flow.telling import tell_hub
+from syncd.flow.telling import OURS, tell_hub
 from syncd.flow.work import is_ready
 from syncd.store import children, continuity, control, holds, journal, links, observations, outbox, planning
 from syncd.store.database import Connection
@@ -40,8 +40,6 @@ from syncd.store.outbox import InFlight, Intent
 from syncd.store.planning import DuePlan, PlanItem
 
 BATCH = 200
-BULK = 30
-"""The outbox priority of a first sync's backlog: a change somebody just made goes before it."""
 
 
 async def reconcile_forever(engine: Engine) -> None:
@@ -243,7 +241,7 @@ class _Batch:
         if decided.link != link or self.answers.touches(link_id):
             self._after.append(decided.link)
         self.gates.decided(link_id, decided.decisions)
-        self._owe(link, decided)
+        self._owe(link, decided, cause)
         self._questions[link_id] = [self._question(link_id, hold) for hold in decided.holds]
         self._ask_to_see(decided)
         self._journal(link, decided, cause)
@@ -307,7 +305,7 @@ class _Batch:
         free = [each for each in alike if each not in linked]
         return ref_of(self.rules, (free or alike)[0]), not free
 
-    def _owe(self, before: Link, decided: Plan) -> None:
+    def _owe(self, before: Link, decided: Plan, cause: str) -> None:
         targets = {write.member for write in decided.writes}
         if LinkState.LIVE in (before.state, decided.link.state):
             # An ended link still owes the deletions it ended with.
@@ -334,7 +332,7 @@ class _Batch:
                     target=target,
                     stream=direction(write),
                     gate=gate,
-                    priority=LIVE if self.gates.settled else BULK,
+                    priority=FIRST if not self.gates.settled else OLD if cause in OURS else LIVE,
                     run_id=self.engine.run_id,
                 )
             )

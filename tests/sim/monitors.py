@@ -355,7 +355,7 @@ class Monitors:
 
     def is_settled(self) -> bool:
         rows = self.world.process.connection.execute("SELECT settled_at FROM syncs WHERE settled_at IS NOT NULL").fetchall()
-        backlog = self.world.process.connection.execute("SELECT 1 FROM outbox WHERE state = 'sent' AND priority > 10").fetchall()
+        backlog = self.world.process.connection.execute("SELECT 1 FROM outbox WHERE state = 'sent' AND priority >= 30").fetchall()
         return bool(rows) and not backlog
 
     @staticmethod

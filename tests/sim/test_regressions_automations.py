@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tests.sim.drawn_automations import call, told, watchers
 from tests.sim.rules import CARRIED
-from tests.sim.script import Act
+from tests.sim.script import Act, Strike
 from tests.sim.story import holds, story
 
 (NOTE,) = CARRIED
@@ -28,4 +28,13 @@ def test_a_hub_that_took_over_what_only_the_next_reading_made_certain():
         ),
         fields=("name", "tags"), people=2, delete="unlink", start="one", disk_s=0.02, latency=1.5, shuffle=True, backlog=True, minutes=4.0, seed=1100403,
         carried=CARRIED, automations=MARKS_BY_CALL,
+    ))  # fmt: skip
+
+
+def test_what_other_rules_make_of_old_values_is_the_backlogs():
+    """The rule of conflicts was changed, and a question of long ago was decided by it: what was written for that was told of as of a live sync, and set off what is not meant for the backlog."""
+    holds(story(
+        Strike(kind="config", at=294.108, until=300.0, most=1, operation="update", salt=148014111),
+        habits=({"normalise": "cut"}, {}), people=4, conflict="review", delete="archive", newcomers=1, minutes=5.0, seed=1281858, backlog=True,
+        carried=CARRIED, automations=[told("first", "1", [call(0, "send", "first")])],
     ))  # fmt: skip
